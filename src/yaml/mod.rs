@@ -1,0 +1,17 @@
+//! YAML as a located tree: every key and value knows where it stands, every problem names its place and cure.
+
+mod fault;
+mod parse;
+mod problem;
+mod read;
+mod report;
+mod schema;
+mod syntax;
+mod tree;
+mod walk;
+
+pub use parse::parse;
+pub use problem::{Problem, Problems, Severity, nearest};
+pub use read::read;
+pub use report::{report, report_without_source};
+pub use tree::{Key, Map, Node, Scalar, Span, Style, Value};

@@ -1,0 +1,78 @@
+//! The report a person reads, in the manner of rustc: the source line, a caret under the token, the cure.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::{Problem, Problems, Severity, Span};
+
+/// The report a person reads: each problem with file, line, column, the source line, a caret under the token, and the cure.
+///
+/// Source lines are shown as they stand in `text`: put through a redactor what leaves the terminal of the file's owner.
+#[must_use]
+pub fn report(file: &str, text: &str, problems: &Problems, color: bool) -> String {
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let lines = Lines::of(text);
+    let reports: Vec<String> =
+        problems.iter().map(|problem| renderer.render(&[group(file, text, &lines, problem)])).collect();
+    let mut report = reports.join("\n\n");
+    if !report.is_empty() {
+        report.push('\n');
+    }
+    report
+}
+
+/// The same for logs and other places that more people see than the file's owner: no source lines, which may hold a secret.
+#[must_use]
+pub fn report_without_source(file: &str, text: &str, problems: &Problems) -> String {
+    let lines = Lines::of(text);
+    let line = |problem: &Problem| {
+        let line = lines.line(problem.span.start);
+        let (_, start) = lines.text(text, line);
+        let column = text.get(start..problem.span.start).map_or(1, |before| before.chars().count() + 1);
+        let (severity, code, message) = (problem.severity.name(), problem.code, &problem.message);
+        let help = problem.help.as_ref().map(|help| format!(" (help: {help})")).unwrap_or_default();
+        format!("{file}:{line}:{column}: {severity}[{code}]: {message}{help}")
+    };
+    problems.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn group<'a>(file: &'a str, text: &'a str, lines: &Lines, problem: &'a Problem) -> Group<'a> {
+    let level = match problem.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    // Only the line where the token begins: long values and far-away ends say nothing more.
+    let line = lines.line(problem.span.start);
+    let (source, start) = lines.text(text, line);
+    let span = Span { start: problem.span.start.saturating_sub(start), end: problem.span.end.saturating_sub(start) };
+    let token = span.within(source);
+    let snippet = Snippet::source(source)
+        .line_start(line)
+        .path(file)
+        .annotation(AnnotationKind::Primary.span(token.start..token.end));
+    let group = level.primary_title(problem.message.as_str()).id(problem.code).element(snippet);
+    match &problem.help {
+        Some(help) => group.element(Level::HELP.message(help.as_str())),
+        None => group,
+    }
+}
+
+/// Where the lines of a text begin.
+pub(super) struct Lines(Vec<usize>);
+
+impl Lines {
+    pub(super) fn of(text: &str) -> Lines {
+        Lines(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
+    }
+
+    /// The number of the line that holds the byte at `offset`, from 1.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.0.partition_point(|start| *start <= offset)
+    }
+
+    /// A line by its number, without its end, and where it starts.
+    fn text<'a>(&self, text: &'a str, line: usize) -> (&'a str, usize) {
+        let start = self.0[line - 1];
+        let end = self.0.get(line).map_or(text.len(), |next| next - 1);
+        (text[start..end].trim_end_matches('\r'), start)
+    }
+}

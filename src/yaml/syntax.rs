@@ -1,0 +1,347 @@
+//! The YAML library's errors as problems of the file, in words for the person who wrote it.
+
+use serde_yaml::granit_parser::ErrorKind;
+use serde_yaml::{Error, ExternalMessageSource, Location, MessageFormatter, UserMessageFormatter};
+
+use super::{Problems, Span};
+
+/// The bytes of `text` that `location` speaks of. Places of errors are told in characters, those of values in bytes.
+pub(super) fn span(text: &str, location: &Location) -> Span {
+    let span = location.span();
+    let (start, len) = match (span.byte_offset(), span.byte_len()) {
+        (Some(start), Some(len)) => (index(start), index(len)),
+        _ => char_span(text, index(span.offset()), index(span.len())),
+    };
+    Span { start, end: start.saturating_add(len) }.within(text)
+}
+
+fn index(offset: impl Into<u64>) -> usize {
+    usize::try_from(offset.into()).unwrap_or(usize::MAX)
+}
+
+fn char_span(text: &str, start: usize, len: usize) -> (usize, usize) {
+    let Some((from, _)) = text.char_indices().nth(start) else { return (text.len(), 0) };
+    (from, text[from..].chars().take(len).map(char::len_utf8).sum())
+}
+
+/// Records why a text is not YAML.
+pub(super) fn record(text: &str, error: &Error, problems: &mut Problems) {
+    let error = innermost(error);
+    let at = error.location().map_or(Span::default(), |location| span(text, &location));
+    let fault = explain(text, error, at);
+    problems.error(fault.code, fault.span, fault.message, fault.help);
+}
+
+fn innermost(mut error: &Error) -> &Error {
+    while let Error::AliasError { error: inner, .. } | Error::WithSnippet { error: inner, .. } = error {
+        error = inner;
+    }
+    error
+}
+
+struct Fault {
+    code: &'static str,
+    span: Span,
+    message: String,
+    help: Option<String>,
+}
+
+impl Fault {
+    fn new(code: &'static str, span: Span, message: impl Into<String>, help: impl Into<String>) -> Fault {
+        Fault { code, span, message: message.into(), help: Some(help.into()) }
+    }
+}
+
+fn explain(text: &str, error: &Error, at: Span) -> Fault {
+    if let Error::ExternalMessage { source, .. } = error
+        && let ExternalMessageSource::Parser(scan) = source.as_ref()
+        && let Some(fault) = explain_syntax(text, scan.kind(), at)
+    {
+        return fault;
+    }
+    match error {
+        Error::MultipleDocuments { .. } => {
+            let start = text[..at.start].rfind("---").unwrap_or(at.start);
+            let end = if text[start..].starts_with("---") { start + 3 } else { at.end };
+            Fault::new(
+                "several-documents",
+                Span { start, end },
+                "a second YAML document begins here",
+                "the file must be one document: remove the `---` and merge the parts",
+            )
+        }
+        Error::UnknownAnchor { .. } => unknown_anchor(text, at),
+        Error::RecursiveReferencesRequireWeakTypes { .. } => Fault::new(
+            "recursive-alias",
+            at,
+            "this alias stands inside the value it names",
+            "move the alias out of the anchored value",
+        ),
+        Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } | Error::AliasReplayStackDepthExceeded { .. } => {
+            Fault::new(
+                "too-large",
+                at,
+                "the file is too large, too deeply nested, or its aliases add up to too much",
+                "use fewer aliases and less nesting, or split the file",
+            )
+        }
+        Error::UnsupportedTag { tag, .. } => Fault::new(
+            "unknown-tag",
+            at,
+            format!("`{tag}` is a YAML tag, and none is known by this name"),
+            "put the value in quotes if it is meant as text",
+        ),
+        _ => {
+            let message = UserMessageFormatter.format_message(error);
+            Fault { code: "yaml", span: at, message: plain(&message), help: None }
+        }
+    }
+}
+
+fn explain_syntax(text: &str, kind: &ErrorKind, at: Span) -> Option<Fault> {
+    let fault = match kind {
+        ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation | ErrorKind::TabNotAllowed => {
+            let start = at.start - (text[..at.start].len() - text[..at.start].trim_end_matches('\t').len());
+            let end = at.start + (text[at.start..].len() - text[at.start..].trim_start_matches('\t').len());
+            Fault::new(
+                "tab-indentation",
+                Span { start, end },
+                "a tab in the indentation",
+                "indent with spaces, two a level",
+            )
+        }
+        ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => {
+            return unquoted_variable(text, at).or_else(|| {
+                Some(Fault::new(
+                    "yaml",
+                    at,
+                    "expected `,` or the closing bracket here",
+                    "put the value before it in quotes, or add what is missing",
+                ))
+            });
+        }
+        ErrorKind::UnknownAnchor => unknown_anchor(text, at),
+        ErrorKind::MissingAnchorOrAliasName => Fault::new(
+            "yaml",
+            at,
+            "`*` and `&` begin an alias or an anchor, and no name follows",
+            "put the value in quotes if it is meant as text, such as \"*\"",
+        ),
+        ErrorKind::UnclosedQuotedScalar => {
+            Fault::new("unclosed-quote", at, "this quote is never closed", "add the closing quote")
+        }
+        ErrorKind::UnclosedFlowCollection { open } => {
+            let close = if *open == '[' { ']' } else { '}' };
+            Fault::new(
+                "unclosed-bracket",
+                at,
+                format!("this `{open}` is never closed"),
+                format!("add the closing `{close}`"),
+            )
+        }
+        ErrorKind::MisplacedFlowCollectionEnd | ErrorKind::MismatchedFlowCollectionEnd { .. } => Fault::new(
+            "yaml",
+            at,
+            "this closing bracket has no opening one",
+            "remove it, or put the value in quotes if it is meant as text",
+        ),
+        ErrorKind::UnexpectedCharacter { character } if !character.is_control() => Fault::new(
+            "yaml",
+            at,
+            format!("a value cannot begin with `{character}` without quotes"),
+            "put the value in quotes",
+        ),
+        ErrorKind::UnexpectedCharacter { .. } => Fault::new("yaml", at, "a control character", "remove it"),
+        ErrorKind::MappingValueNotAllowed => Fault::new(
+            "yaml",
+            at,
+            "a `:` that YAML takes for another key",
+            "put the value in quotes if the `:` belongs to it; else check the indentation, and the space after the key's `:` above",
+        ),
+        ErrorKind::InvalidTrailingSingleQuotedScalar => Fault::new(
+            "yaml",
+            at,
+            "text behind the closing quote",
+            "write a single quote inside single quotes twice ('it''s'), or use double quotes",
+        ),
+        ErrorKind::InvalidTrailingDoubleQuotedScalar => Fault::new(
+            "yaml",
+            at,
+            "text behind the closing quote",
+            "write a double quote inside double quotes as \\\", or use single quotes",
+        ),
+        ErrorKind::UnknownQuotedScalarEscape => Fault::new(
+            "yaml",
+            at,
+            "an unknown `\\` escape in these double quotes",
+            "write a backslash as \\\\, or use single quotes, which know no escapes",
+        ),
+        ErrorKind::BlockSequenceEntryNotAllowed => Fault::new(
+            "yaml",
+            at,
+            "a list cannot begin here",
+            "put `-` on a line of its own below the key, or write the list as [a, b]",
+        ),
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::ExpectedBlockSequenceEntry | ErrorKind::InvalidIndentation => {
+            Fault::new(
+                "yaml",
+                at,
+                "this does not belong to what stands above it",
+                "give the entries of one list or map the same indentation, and do not mix `-` entries with keys",
+            )
+        }
+        _ => return None,
+    };
+    Some(fault)
+}
+
+/// An alias nobody defined is most often a `*` meant as text.
+fn unknown_anchor(text: &str, at: Span) -> Fault {
+    let word = text[at.start..].split([' ', ',', ']', '}', '\n', '\r', '\t']).next().unwrap_or_default();
+    let span = Span { start: at.start, end: (at.start + word.len()).max(at.end) };
+    let message = format!("`{word}` is an alias, and no anchor `&{}` stands above it", word.trim_matches('*'));
+    Fault::new("unknown-anchor", span, message, "put the value in quotes if the `*` is meant as text")
+}
+
+/// `{ url: ${X} }`: the braces of `${…}` cannot stand in a flow map or list without quotes.
+fn unquoted_variable(text: &str, at: Span) -> Option<Fault> {
+    let before = text[..at.start].strip_suffix('$')?;
+    let behind = text[at.start..].strip_prefix('{')?;
+    let line = &before[before.rfind('\n').map_or(0, |end| end + 1)..];
+    let start = before.len() - line.len() + line.rfind([' ', ',', '{', '[']).map_or(0, |at| at + 1);
+    let close = at.start + 1 + behind.find(['}', '\n'])?;
+    let rest = text[close..].strip_prefix('}')?;
+    let end = close + 1 + rest.find([',', ' ', ']', '}', '\n', '\r']).unwrap_or(rest.len());
+    let value = &text[start..end];
+    let key =
+        text[..start].trim_end().strip_suffix(':').and_then(|before| before.rsplit([' ', ',', '{', '[', '\n']).next());
+    let help = match key {
+        Some(key) if !key.is_empty() => format!("quote it: {key}: \"{value}\""),
+        _ => format!("quote it: \"{value}\""),
+    };
+    Some(Fault::new("unquoted-variable", Span { start, end }, "`${…}` between `{ }` or `[ ]` needs quotes", help))
+}
+
+/// The library's message without the words of YAML's grammar.
+fn plain(message: &str) -> String {
+    message
+        .replace("flow mapping", "map in braces")
+        .replace("flow sequence", "list in brackets")
+        .replace("block mapping", "map")
+        .replace("block collection", "list")
+        .replace("scalar", "value")
+        .replace("unexpected EOF", "the file ends")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{parse, report};
+    use super::*;
+
+    /// Code, token, message and cure of the one problem of a text.
+    fn problem(text: &str) -> String {
+        let mut problems = Problems::default();
+        assert_eq!(parse(text, &mut problems), None, "{text}");
+        let problem = problems.iter().next().expect("a problem");
+        let token = &text[problem.span.start..problem.span.end];
+        format!("{} {token:?} {} / {}", problem.code, problem.message, problem.help.as_deref().unwrap_or("-"))
+    }
+
+    #[test]
+    fn errors_name_the_token_and_the_cure() {
+        let cases = [
+            ("a:\n\tb: 1\n", r#"tab-indentation "\t" a tab in the indentation / indent with spaces, two a level"#),
+            (
+                "a: { url: ${X}, b: c }\n",
+                r#"unquoted-variable "${X}" `${…}` between `{ }` or `[ ]` needs quotes / quote it: url: "${X}""#,
+            ),
+            (
+                "ü: { url: https://${HOST}/x }\n",
+                r#"unquoted-variable "https://${HOST}/x" `${…}` between `{ }` or `[ ]` needs quotes / quote it: url: "https://${HOST}/x""#,
+            ),
+            (
+                "a: [${X}]\n",
+                r#"unquoted-variable "${X}" `${…}` between `{ }` or `[ ]` needs quotes / quote it: "${X}""#,
+            ),
+            (
+                "a: { b: c d: e }\n",
+                r#"yaml ":" expected `,` or the closing bracket here / put the value before it in quotes, or add what is missing"#,
+            ),
+            (
+                "a: 1\n---\nb: 2\n",
+                r#"several-documents "---" a second YAML document begins here / the file must be one document: remove the `---` and merge the parts"#,
+            ),
+            (
+                "title: *bold* text\n",
+                r#"unknown-anchor "*bold*" `*bold*` is an alias, and no anchor `&bold` stands above it / put the value in quotes if the `*` is meant as text"#,
+            ),
+            (
+                "a: *\n",
+                r#"yaml "*" `*` and `&` begin an alias or an anchor, and no name follows / put the value in quotes if it is meant as text, such as "*""#,
+            ),
+            (
+                "a: &x [*x]\n",
+                r#"recursive-alias "*x" this alias stands inside the value it names / move the alias out of the anchored value"#,
+            ),
+            ("a: \"x\n", r#"unclosed-quote "\"" this quote is never closed / add the closing quote"#),
+            ("a: [x, y\n", r#"unclosed-bracket "[" this `[` is never closed / add the closing `]`"#),
+            (
+                "a: }\n",
+                r#"yaml "}" this closing bracket has no opening one / remove it, or put the value in quotes if it is meant as text"#,
+            ),
+            ("a: @x\n", r#"yaml "@" a value cannot begin with `@` without quotes / put the value in quotes"#),
+            (
+                "a: b: c\n",
+                r#"yaml ":" a `:` that YAML takes for another key / put the value in quotes if the `:` belongs to it; else check the indentation, and the space after the key's `:` above"#,
+            ),
+            (
+                "a: 'it's'\n",
+                r#"yaml "s" text behind the closing quote / write a single quote inside single quotes twice ('it''s'), or use double quotes"#,
+            ),
+            (
+                "a: \"x\" y\n",
+                r#"yaml "y" text behind the closing quote / write a double quote inside double quotes as \", or use single quotes"#,
+            ),
+            (
+                "a: \"\\d\"\n",
+                r#"yaml "\"" an unknown `\` escape in these double quotes / write a backslash as \\, or use single quotes, which know no escapes"#,
+            ),
+            (
+                "a: - b\n",
+                r#"yaml "-" a list cannot begin here / put `-` on a line of its own below the key, or write the list as [a, b]"#,
+            ),
+            (
+                "- a\nb: c\n",
+                r#"yaml "b" this does not belong to what stands above it / give the entries of one list or map the same indentation, and do not mix `-` entries with keys"#,
+            ),
+            (
+                "a:\n    b: 1\n  c: 2\n",
+                r#"yaml "c" this does not belong to what stands above it / give the entries of one list or map the same indentation, and do not mix `-` entries with keys"#,
+            ),
+            (
+                "a: !env X\n",
+                r#"unknown-tag "X" `!env` is a YAML tag, and none is known by this name / put the value in quotes if it is meant as text"#,
+            ),
+            ("a: \u{0}\n", r#"yaml "\0" a control character / remove it"#),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(problem(text), expected);
+        }
+    }
+
+    #[test]
+    fn the_report_points_at_the_token() {
+        let text = "receivers:\n  ops: { kind: slack, url: ${SLACK_URL} }\n";
+        let mut problems = Problems::default();
+        parse(text, &mut problems);
+        insta::assert_snapshot!(report("routes.yaml", text, &problems, false), @r#"
+        error[unquoted-variable]: `${…}` between `{ }` or `[ ]` needs quotes
+         --> routes.yaml:2:28
+          |
+        2 |   ops: { kind: slack, url: ${SLACK_URL} }
+          |                            ^^^^^^^^^^^^
+          |
+          = help: quote it: url: "${SLACK_URL}"
+        "#);
+    }
+}
