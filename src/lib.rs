@@ -9,4 +9,5 @@
 //! only goes down, and there is no circle between folders. `yaml`, `event`, `routing`, `message`, `receiver` and the state machines of
 //! `delivery` are pure: no I/O, no clock, no async.
 
+pub mod event;
 pub mod yaml;

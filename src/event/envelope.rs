@@ -1,0 +1,169 @@
+//! The `CloudEvents` envelope: structured as it came, or rebuilt from the headers of the binary form.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::received::without_bom;
+use super::{Received, Unreadable};
+
+/// The attributes the relay works with. An absent one is empty.
+#[derive(Default)]
+pub(super) struct Attributes {
+    pub id: Option<String>,
+    pub source: String,
+    pub event_type: String,
+    pub time: Option<Timestamp>,
+    /// The extension attribute `jobrelaytest`, set by `jobrelay send`.
+    pub test: bool,
+}
+
+impl Attributes {
+    pub fn of(members: &Map<String, Value>) -> Self {
+        let word = |name| members.get(name).and_then(text).map(Cow::into_owned);
+        let test = members.get("jobrelaytest");
+        Attributes {
+            id: word("id"),
+            source: word("source").unwrap_or_default(),
+            event_type: word("type").unwrap_or_default(),
+            time: members.get("time").and_then(timestamp),
+            test: test.is_some_and(|mark| mark == true || mark == "true"),
+        }
+    }
+}
+
+/// The object at the top of the body, or one rebuilt from headers and body.
+pub(super) fn open(received: &Received) -> Result<Map<String, Value>, Unreadable> {
+    if !received.form.attributes.is_empty() {
+        return rebuild(received);
+    }
+    match json(&received.body)? {
+        Value::Object(members) => Ok(members),
+        Value::Array(_) => Err(Unreadable::expected("a JSON array where one event belongs")),
+        _ => Err(Unreadable::expected("a single JSON value where an event belongs")),
+    }
+}
+
+/// A bare job event may have an `id` and a `type` of its own, hence more than these two are asked for.
+pub(super) fn is_envelope(members: &Map<String, Value>) -> bool {
+    let has = |name: &str| members.get(name).and_then(text).is_some();
+    // One of the vendor's pages spells it in camelCase; CloudEvents, in lower case.
+    has("specversion")
+        || has("specVersion")
+        || has("spec_version")
+        || has("type") && has("id") && (has("source") || members.contains_key("data"))
+}
+
+/// Puts JSON that was carried as text (base64, or JSON in a string) in its place, so that rules and templates find
+/// the same paths whatever form it came in. Anything else under `data` or `data_base64` stays as it is.
+pub(super) fn unwrap_data(members: &mut Map<String, Value>) {
+    let inner = match (members.get("data"), members.get("data_base64")) {
+        (Some(Value::String(text)), _) if text.trim_start().starts_with('{') => serde_json::from_str(text).ok(),
+        (None | Some(Value::Null), Some(Value::String(text))) => {
+            STANDARD.decode(text).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        }
+        _ => None,
+    };
+    if let Some(inner) = inner {
+        members.shift_remove("data_base64");
+        members.insert("data".to_owned(), inner);
+    }
+}
+
+/// The binary form: attributes from headers, data from the body.
+fn rebuild(received: &Received) -> Result<Map<String, Value>, Unreadable> {
+    let form = &received.form;
+    let mut members: Map<String, Value> =
+        form.attributes.iter().map(|(name, value)| (name.clone(), percent_decoded(value).into())).collect();
+    // A header's value is text. Without a version the body would be taken for a bare job event.
+    members.entry("specversion").or_insert_with(|| "1.0".into());
+    if !form.content_type.is_empty() {
+        members.entry("datacontenttype").or_insert_with(|| form.content_type.as_str().into());
+    }
+    if received.body.is_empty() {
+        return Ok(members);
+    }
+    let essence = form.essence();
+    let is_json = essence.is_empty() || essence.ends_with("/json") || essence.ends_with("+json");
+    let (name, data) = match (json(&received.body), std::str::from_utf8(&received.body)) {
+        (Ok(data), _) => ("data", data),
+        (Err(unreadable), _) if is_json => return Err(unreadable),
+        (Err(_), Ok(text)) => ("data", text.into()),
+        (Err(_), Err(_)) => ("data_base64", STANDARD.encode(&received.body).into()),
+    };
+    members.insert(name.to_owned(), data);
+    Ok(members)
+}
+
+fn json(body: &[u8]) -> Result<Value, Unreadable> {
+    serde_json::from_slice(without_bom(body)).map_err(|e| Unreadable::not_json(&e))
+}
+
+/// `CloudEvents` writes letters beyond ASCII into headers as `%C3%A9`.
+fn percent_decoded(value: &str) -> String {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let hex = |at: usize| after.get(at).and_then(|b| char::from(*b).to_digit(16));
+        if let (b'%', Some(high), Some(low)) = (first, hex(0), hex(1)) {
+            bytes.push(u8::try_from(high * 16 + low).expect("two hex digits are a byte"));
+            rest = &after[2..];
+        } else {
+            bytes.push(first);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| value.to_owned())
+}
+
+/// A text that says something: blank and null are absent, a number is taken as written.
+pub(super) fn text(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) if !text.trim().is_empty() => Some(text.into()),
+        Value::Number(number) => Some(number.to_string().into()),
+        _ => None,
+    }
+}
+
+/// An RFC 3339 date and time; anything else is absent.
+pub(super) fn timestamp(value: &Value) -> Option<Timestamp> {
+    value.as_str()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_values_are_decoded_once_and_broken_ones_kept() {
+        for (value, text) in [
+            ("Zo%C3%AB", "Zoë"),
+            ("100%25", "100%"),
+            ("%2541", "%41"),
+            ("50%", "50%"),
+            ("%zz", "%zz"),
+            ("%FF", "%FF"),
+            ("a+b", "a+b"),
+        ] {
+            assert_eq!(percent_decoded(value), text);
+        }
+    }
+
+    #[test]
+    fn an_envelope_is_told_from_a_job_by_its_attributes() {
+        for (body, envelope) in [
+            (r#"{"specversion":"1.0"}"#, true),
+            (r#"{"specVersion":"1.0"}"#, true),
+            (r#"{"id":"1","source":"acme","type":"x"}"#, true),
+            (r#"{"id":"1","type":"x","data":{}}"#, true),
+            (r#"{"id":"1","type":"LOAD_SOURCE","status":{"state":"DONE"}}"#, false),
+            (r#"{"specversion":"","jobId":"1"}"#, false),
+            (r#"{"data":{"jobId":"1"}}"#, false),
+        ] {
+            assert_eq!(is_envelope(&serde_json::from_str(body).expect("JSON")), envelope, "{body}");
+        }
+    }
+}

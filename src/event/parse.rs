@@ -1,0 +1,151 @@
+//! From bytes to an [`Event`]: tolerant exactly where the vendor's documents end.
+
+use serde_json::{Map, Value};
+
+use super::job::Subject;
+use super::read_job::{read_job, read_job_among_attributes};
+use super::{Event, Fingerprint, Job, Received, envelope, fingerprint, own, tenant};
+
+/// Why something could not be read as an event, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Unreadable {
+    /// What was wrong, where (line and column, or path), and what was expected.
+    pub message: String,
+}
+
+impl Unreadable {
+    /// `problem`, and what should have been there.
+    pub(super) fn expected(problem: &str) -> Self {
+        Unreadable { message: format!("{problem}; expected a CloudEvents envelope or a job event, as a JSON object") }
+    }
+
+    /// The error's own words end in line and column.
+    pub(super) fn not_json(error: &serde_json::Error) -> Self {
+        Self::expected(&format!("not JSON: {error}"))
+    }
+}
+
+/// Reads one event. Pure: the same `received` gives the same event.
+///
+/// # Errors
+/// Not JSON, or JSON that is neither a `CloudEvents` envelope nor a job event.
+pub fn parse(received: Received) -> Result<Event, (Received, Unreadable)> {
+    match read(&received) {
+        Ok(parts) => Ok(event(parts, received)),
+        Err(unreadable) => Err((received, unreadable)),
+    }
+}
+
+/// An event's members in the shape of an envelope, and what was found in them.
+struct Parts {
+    members: Map<String, Value>,
+    attributes: envelope::Attributes,
+    job: Option<Job>,
+    /// Not an envelope: a job event alone.
+    bare: bool,
+}
+
+fn read(received: &Received) -> Result<Parts, Unreadable> {
+    let mut members = envelope::open(received)?;
+    if envelope::is_envelope(&members) {
+        envelope::unwrap_data(&mut members);
+        let attributes = envelope::Attributes::of(&members);
+        // Other events of the sender may name a job too (the one that changed a record, say) without being its event.
+        let named_job = attributes.event_type.to_ascii_lowercase().contains("job");
+        let job = match members.get("data") {
+            Some(data) => data.as_object().and_then(|data| read_job(data, named_job)),
+            None => read_job_among_attributes(&members),
+        };
+        return Ok(Parts { members, attributes, job, bare: false });
+    }
+    let attributes = envelope::Attributes::default();
+    if let Some(job) = members.get("data").and_then(Value::as_object).and_then(|data| read_job(data, true)) {
+        return Ok(Parts { members, attributes, job: Some(job), bare: true });
+    }
+    let job = read_job(&members, true).ok_or_else(|| neither(&members))?;
+    let mut wrapped = Map::new();
+    wrapped.insert("specversion".to_owned(), "1.0".into());
+    wrapped.insert("data".to_owned(), Value::Object(members));
+    Ok(Parts { members: wrapped, attributes, job: Some(job), bare: true })
+}
+
+fn event(parts: Parts, received: Received) -> Event {
+    let Parts { mut members, attributes, job, bare } = parts;
+    let envelope::Attributes { id, source, event_type, time, test } = attributes;
+    let data = members.get("data").map_or_else(|| fingerprint::of_data(&members), fingerprint::of_data);
+    let id = id.unwrap_or_else(|| derived_id(job.as_ref(), data));
+    if bare && !members.contains_key("id") {
+        members.insert("id".to_owned(), id.as_str().into());
+    }
+    let about = own::about(&source, &event_type, &members);
+    let tenant = tenant::host(&source);
+    Event {
+        key: key(&id, &tenant, job.as_ref(), about.as_deref(), test),
+        fingerprint: Fingerprint { id: fingerprint::of_id(&source, &id), data },
+        id,
+        source,
+        event_type,
+        time,
+        tenant,
+        job,
+        raw: Value::Object(members),
+        test,
+        about,
+        received,
+    }
+}
+
+/// The ID of an event that came without one: the same job in the same state is the same event.
+fn derived_id(job: Option<&Job>, data: [u8; 16]) -> String {
+    let of_job = job.and_then(|job| {
+        let (id, state, since) = (job.id.as_ref()?, job.state.as_ref()?, job.since?);
+        Some(format!("{id}/{}/{since}", state.as_str()))
+    });
+    of_job.unwrap_or_else(|| fingerprint::hex(data))
+}
+
+fn key(id: &str, tenant: &str, job: Option<&Job>, about: Option<&str>, test: bool) -> String {
+    if test {
+        return format!("test/{id}");
+    }
+    // What the relay says of one receiver stays in order: "recovered" must not overtake "down".
+    if let Some(receiver) = about {
+        return format!("jobrelay/receiver/{receiver}");
+    }
+    let Some(job) = job else { return format!("{tenant}/event/{id}") };
+    let job_type = job.job_type.as_ref().map_or("job", |job_type| job_type.as_str());
+    match job.subject() {
+        Some(Subject::One(_, resource)) => format!("{tenant}/{job_type}/{}", resource.id_or_name()),
+        Some(Subject::Pair(from, to)) => format!("{tenant}/{job_type}/{}→{}", from.id_or_name(), to.id_or_name()),
+        None => match &job.id {
+            Some(job_id) => format!("{tenant}/job/{job_id}"),
+            None => format!("{tenant}/event/{id}"),
+        },
+    }
+}
+
+/// Names a few of the members that are there, so that the report can be understood without the body.
+fn neither(members: &Map<String, Value>) -> Unreadable {
+    const NAMED: usize = 8;
+    const LETTERS: usize = 40;
+    let mut names: Vec<String> = members
+        .keys()
+        .take(NAMED)
+        .map(|name| format!("{:?}", name.chars().take(LETTERS).collect::<String>()))
+        .collect();
+    if members.len() > NAMED {
+        names.push("…".to_owned());
+    }
+    let found = if names.is_empty() { "no members".to_owned() } else { names.join(", ") };
+    Unreadable {
+        message: format!(
+            "neither a CloudEvents envelope (`specversion`, or `id`, `source` and `type`) nor a job event (`jobId`, \
+             `jobType`, `configuration` or `status`, at the top, under `data` or `data.job`); the object has {found}"
+        ),
+    }
+}
+
+#[cfg(test)]
+#[path = "parse_tests.rs"]
+mod tests;
