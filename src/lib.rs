@@ -10,4 +10,5 @@
 //! `delivery` are pure: no I/O, no clock, no async.
 
 pub mod event;
+pub mod routing;
 pub mod yaml;

@@ -1,0 +1,71 @@
+//! Comparisons of durations: `"> 2h"`, `"<= 30s"`.
+
+use std::time::Duration;
+
+use crate::event::duration;
+
+/// A compiled comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Comparison {
+    relation: Relation,
+    than: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Relation {
+    Less,
+    AtMost,
+    More,
+    AtLeast,
+}
+
+impl Comparison {
+    /// Reads a relation and a duration; the error is a sentence.
+    pub fn parse(text: &str) -> Result<Comparison, String> {
+        // The longer signs first: `<` opens `<=` too.
+        let signs = [("<=", Relation::AtMost), (">=", Relation::AtLeast), ("<", Relation::Less), (">", Relation::More)];
+        let text = text.trim();
+        let (relation, rest) = signs
+            .into_iter()
+            .find_map(|(sign, relation)| Some((relation, text.strip_prefix(sign)?)))
+            .ok_or_else(|| format!("{text:?} does not compare: begin with <, <=, > or >=, as in \"> 2h\""))?;
+        Ok(Comparison { relation, than: duration::parse(rest)? })
+    }
+
+    pub fn holds(self, duration: Duration) -> bool {
+        match self.relation {
+            Relation::Less => duration < self.than,
+            Relation::AtMost => duration <= self.than,
+            Relation::More => duration > self.than,
+            Relation::AtLeast => duration >= self.than,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_compare() {
+        for (text, below, equal, above) in [
+            ("< 30s", true, false, false),
+            ("<= 30s", true, true, false),
+            (">30s", false, false, true),
+            (" >=  30 s ", false, true, true),
+        ] {
+            let comparison = Comparison::parse(text).expect(text);
+            let held = [29_999, 30_000, 30_001].map(|ms| comparison.holds(Duration::from_millis(ms)));
+            assert_eq!(held, [below, equal, above], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_compare_says_how() {
+        for (text, said) in
+            [("2h", "begin with <"), ("= 2h", "begin with <"), ("> 2 hours", "30s, 15m"), (">", "30s, 15m")]
+        {
+            assert!(Comparison::parse(text).expect_err(text).contains(said), "{text}");
+        }
+    }
+}

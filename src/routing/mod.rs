@@ -1,0 +1,19 @@
+//! Who should know: patterns, the `when` language, and the decision. Pure.
+
+mod context;
+mod decide;
+mod hours;
+mod lasts;
+mod path;
+mod pattern;
+mod read;
+mod values;
+mod when;
+
+pub use decide::{Decision, Route, Routes, Target, decide};
+pub use pattern::Pattern;
+pub use read::read_when;
+pub use when::When;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,115 @@
+//! A dotted path into the raw envelope: `data.status.state`.
+
+use serde_json::Value;
+
+use super::Pattern;
+
+/// A compiled path. A dot inside a name is written `\.`; a number picks an element of a list, any other name looks
+/// into every element of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Path {
+    segments: Box<[Segment]>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Segment {
+    name: String,
+    index: Option<usize>,
+}
+
+impl Path {
+    /// `None` if a name is empty.
+    pub fn new(text: &str) -> Option<Path> {
+        let mut names = vec![String::new()];
+        let mut chars = text.chars().peekable();
+        while let Some(c) = chars.next() {
+            let name = names.last_mut().expect("begins with one");
+            match c {
+                '\\' => name.push(chars.next_if(|c| matches!(c, '.' | '\\')).unwrap_or(c)),
+                '.' => names.push(String::new()),
+                c => name.push(c),
+            }
+        }
+        let segment = |name: String| (!name.is_empty()).then(|| Segment { index: name.parse().ok(), name });
+        names.into_iter().map(segment).collect::<Option<_>>().map(|segments| Path { segments })
+    }
+
+    /// Whether what stands at this path in `raw` matches one of `patterns`: text, a number or a boolean by its JSON
+    /// text, a list if any of its elements does.
+    pub fn matches(&self, raw: &Value, patterns: &[Pattern]) -> bool {
+        below(&self.segments, raw, patterns)
+    }
+}
+
+fn below(segments: &[Segment], value: &Value, patterns: &[Pattern]) -> bool {
+    let Some((segment, rest)) = segments.split_first() else { return leaf(value, patterns) };
+    match (value, segment.index) {
+        (Value::Object(members), _) => members.get(&segment.name).is_some_and(|value| below(rest, value, patterns)),
+        (Value::Array(items), Some(index)) => items.get(index).is_some_and(|value| below(rest, value, patterns)),
+        (Value::Array(items), None) => items.iter().any(|value| below(segments, value, patterns)),
+        _ => false,
+    }
+}
+
+fn leaf(value: &Value, patterns: &[Pattern]) -> bool {
+    let any = |text: &str| patterns.iter().any(|pattern| pattern.matches(text));
+    match value {
+        Value::String(text) => any(text),
+        Value::Bool(yes) => any(if *yes { "true" } else { "false" }),
+        Value::Number(number) => any(&number.to_string()),
+        Value::Array(items) => items.iter().any(|item| leaf(item, patterns)),
+        Value::Null | Value::Object(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn paths_find_what_stands_there() {
+        let raw = json!({
+            "id": "e-1",
+            "data": {
+                "a.b": "dotted", "a\\": "slash", "n": 1.50, "big": 12_345_678_901_u64, "yes": true, "none": null,
+                "blank": "", "object": {"x": "y"}, "tags": ["prod", "EU", 7], "7": "seven",
+                "items": [{"name": "one"}, {"name": "two", "tags": [["deep"]]}]
+            }
+        });
+        for (path, pattern, holds) in [
+            ("id", "E-1", true),
+            ("data.a\\.b", "dotted", true),
+            ("data.a.b", "*", false),
+            ("data.a\\\\", "slash", true),
+            ("data.n", "1.5", true),
+            ("data.big", "12345678901", true),
+            ("data.yes", "true", true),
+            ("data.none", "*", false),
+            ("data.none", "null", false),
+            ("data.blank", "*", false),
+            ("data.object", "*", false),
+            ("data.object.x", "y", true),
+            ("data.tags", "eu", true),
+            ("data.tags", "7", true),
+            ("data.tags", "eu,*", false),
+            ("data.tags.0", "prod", true),
+            ("data.tags.0", "eu", false),
+            ("data.tags.9", "*", false),
+            ("data.7", "seven", true),
+            ("data.items.1.name", "two", true),
+            ("data.items.name", "two", true),
+            ("data.items.name", "three", false),
+            ("data.items.tags", "deep", true),
+            ("missing.path", "*", false),
+            ("id.x", "*", false),
+        ] {
+            let path_read = Path::new(path).expect(path);
+            assert_eq!(path_read.matches(&raw, &[Pattern::new(pattern)]), holds, "{path} {pattern}");
+        }
+        for path in ["", ".", "a.", ".a", "a..b"] {
+            assert_eq!(Path::new(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The `when` language, compiled, and asked about events.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::Pattern;
+use super::hours::Hours;
+use super::lasts::Comparison;
+use super::path::Path;
+use crate::event::{Event, Job, JobType, Outcome, Resource, ResourceKind, State};
+
+/// A condition: holds if all its parts hold. Without parts it always does.
+#[derive(Debug, Clone, Default)]
+pub struct When {
+    pub(super) parts: Vec<Part>,
+}
+
+/// One key of a condition; a list of values holds if any of them does.
+#[derive(Debug, Clone)]
+pub(super) enum Part {
+    Type(Vec<Is<JobType>>),
+    State(Vec<Is<State>>),
+    /// Patterns are resolved when read: there are only three.
+    Outcome(Vec<Outcome>),
+    Text(Word, Vec<Pattern>),
+    /// Of any sort if `kind` is `None`.
+    Resource {
+        kind: Option<ResourceKind>,
+        member: Member,
+        patterns: Vec<Pattern>,
+    },
+    Lasted(Lasted, Vec<Comparison>),
+    Time(Vec<Hours>),
+    /// Every path must match one of its patterns.
+    Raw(Vec<(Path, Vec<Pattern>)>),
+    /// None of them.
+    Not(Vec<When>),
+    /// At least one of them.
+    Any(Vec<When>),
+}
+
+/// What a literal says is compared as a value, so that its spelling does not count; the rest as text.
+#[derive(Debug, Clone)]
+pub(super) enum Is<T> {
+    Exactly(T),
+    Like(Pattern),
+}
+
+/// A word of the vocabulary that is compared as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    Reason,
+    Error,
+    Job,
+    Tenant,
+    EventId,
+    EventType,
+    Since,
+    TypeLabel,
+}
+
+/// What of a resource is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Member {
+    Either,
+    Id,
+    Name,
+}
+
+/// A stretch of a job's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lasted {
+    Queued,
+    Ran,
+}
+
+impl When {
+    /// Whether the condition holds for `event`. `timezone` is for `time` conditions.
+    #[must_use]
+    pub fn holds(&self, event: &Event, timezone: &TimeZone) -> bool {
+        self.parts.iter().all(|part| part.holds(event, timezone))
+    }
+}
+
+impl Part {
+    fn holds(&self, event: &Event, timezone: &TimeZone) -> bool {
+        let job = event.job.as_ref();
+        match self {
+            Part::Type(types) => job.and_then(|job| job.job_type.as_ref()).is_some_and(|job_type| {
+                types.iter().any(|is| match is {
+                    Is::Exactly(wanted) => wanted == job_type,
+                    Is::Like(pattern) => pattern.matches(job_type.as_str()),
+                })
+            }),
+            Part::State(states) => job.and_then(|job| job.state.as_ref()).is_some_and(|state| {
+                states.iter().any(|is| match is {
+                    Is::Exactly(wanted) => wanted == state,
+                    Is::Like(pattern) => pattern.matches(state.as_str()),
+                })
+            }),
+            Part::Outcome(outcomes) => {
+                job.and_then(|job| job.outcome).is_some_and(|outcome| outcomes.contains(&outcome))
+            }
+            Part::Text(word, patterns) => word.matches(event, patterns),
+            Part::Resource { kind, member, patterns } => job.is_some_and(|job| match kind {
+                Some(kind) => of_kind(job, *kind).is_some_and(|resource| member.matches(resource, patterns)),
+                None => job.resources().any(|resource| member.matches(resource, patterns)),
+            }),
+            Part::Lasted(lasted, comparisons) => job
+                .and_then(|job| lasted.of(job))
+                .is_some_and(|duration| comparisons.iter().any(|comparison| comparison.holds(duration))),
+            Part::Time(hours) => hours.iter().any(|hours| hours.contain(event.received.received_at, timezone)),
+            Part::Raw(paths) => paths.iter().all(|(path, patterns)| path.matches(&event.raw, patterns)),
+            Part::Not(conditions) => !conditions.iter().any(|when| when.holds(event, timezone)),
+            Part::Any(conditions) => conditions.iter().any(|when| when.holds(event, timezone)),
+        }
+    }
+}
+
+fn any(patterns: &[Pattern], text: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(text))
+}
+
+fn of_kind(job: &Job, kind: ResourceKind) -> Option<&Resource> {
+    match kind {
+        ResourceKind::Source => job.source.as_ref(),
+        ResourceKind::DataProduct => job.data_product.as_ref(),
+        ResourceKind::Workflow => job.workflow.as_ref(),
+        ResourceKind::Destination => job.destination.as_ref(),
+        // A pair is asked for by its halves.
+        ResourceKind::PublishConfiguration => None,
+    }
+}
+
+impl Word {
+    fn matches(self, event: &Event, patterns: &[Pattern]) -> bool {
+        let of_job =
+            |get: fn(&Job) -> Option<&str>| event.job.as_ref().and_then(get).is_some_and(|text| any(patterns, text));
+        let printed = |word| event.text(word).is_some_and(|text| any(patterns, &text));
+        match self {
+            Word::Reason => of_job(|job| job.reason.as_deref()),
+            Word::Error => of_job(|job| job.error.as_deref()),
+            Word::Job => of_job(|job| job.id.as_deref()),
+            Word::Tenant => {
+                let label = event.tenant.split('.').next().unwrap_or_default();
+                any(patterns, &event.tenant) || any(patterns, label)
+            }
+            Word::EventId => any(patterns, &event.id),
+            Word::EventType => any(patterns, &event.event_type),
+            Word::Since => printed("since"),
+            Word::TypeLabel => printed("type_label"),
+        }
+    }
+}
+
+impl Member {
+    fn matches(self, resource: &Resource, patterns: &[Pattern]) -> bool {
+        let id = resource.id.as_deref().filter(|_| self != Member::Name);
+        let name = resource.name.as_deref().filter(|_| self != Member::Id);
+        id.into_iter().chain(name).any(|text| any(patterns, text))
+    }
+}
+
+impl Lasted {
+    fn of(self, job: &Job) -> Option<Duration> {
+        match self {
+            Lasted::Queued => job.queued_for,
+            Lasted::Ran => job.ran_for,
+        }
+    }
+}
