@@ -10,5 +10,6 @@
 //! `delivery` are pure: no I/O, no clock, no async.
 
 pub mod event;
+pub mod message;
 pub mod routing;
 pub mod yaml;

@@ -1,0 +1,348 @@
+//! Templates as written in routes.yaml: syntax errors and unknown names become problems at their place.
+
+use std::ops::Range;
+
+use super::engine::{Mode, words};
+use super::scan::{Kind, Token, tokens};
+use super::scope::{RESOURCES, SCALARS};
+use super::{Engine, Template};
+use crate::yaml::{Node, Problems, Scalar, Span, Style, nearest};
+
+/// The filters there are: the design's own and minijinja's.
+const FILTERS: [&str; 52] = [
+    "duration",
+    "datetime",
+    "truncate",
+    "json",
+    "safe",
+    "escape",
+    "e",
+    "lower",
+    "upper",
+    "title",
+    "capitalize",
+    "replace",
+    "length",
+    "count",
+    "dictsort",
+    "items",
+    "reverse",
+    "trim",
+    "join",
+    "split",
+    "lines",
+    "default",
+    "d",
+    "round",
+    "abs",
+    "int",
+    "float",
+    "attr",
+    "first",
+    "last",
+    "min",
+    "max",
+    "sort",
+    "list",
+    "string",
+    "bool",
+    "batch",
+    "slice",
+    "sum",
+    "indent",
+    "select",
+    "reject",
+    "selectattr",
+    "rejectattr",
+    "map",
+    "groupby",
+    "unique",
+    "chain",
+    "zip",
+    "pprint",
+    "format",
+    "tojson",
+];
+
+/// minijinja's tests.
+const TESTS: [&str; 31] = [
+    "undefined",
+    "defined",
+    "none",
+    "safe",
+    "escaped",
+    "boolean",
+    "odd",
+    "even",
+    "divisibleby",
+    "number",
+    "integer",
+    "int",
+    "float",
+    "string",
+    "sequence",
+    "iterable",
+    "mapping",
+    "startingwith",
+    "endingwith",
+    "lower",
+    "upper",
+    "sameas",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "in",
+    "true",
+    "false",
+];
+
+/// minijinja's functions.
+const FUNCTIONS: [&str; 3] = ["range", "dict", "namespace"];
+
+/// The parts of `message` in a body.
+pub(super) const MESSAGE_PARTS: [&str; 5] = ["title", "text", "level", "link", "fields"];
+
+/// Compiles a scalar's text, recording every problem in it.
+pub(super) fn compile(
+    node: &Node,
+    scalar: &Scalar,
+    mode: Mode,
+    engine: &mut Engine,
+    problems: &mut Problems,
+) -> Template {
+    let text = &scalar.text;
+    let place = |range: Range<usize>| place(node, scalar, &range);
+    match engine.compile(text, mode) {
+        Ok(template) => {
+            if matches!(template, Template::Compiled(_)) {
+                check_names(text, mode, engine, &place, problems);
+            }
+            template
+        }
+        Err(error) => {
+            let whole = 0..text.len();
+            let at = error.range().filter(|r| r.start < r.end && text.get(r.clone()).is_some()).unwrap_or(whole);
+            let help = "templates are Jinja: `{{ name }}` inserts a value, `{% if … %} … {% endif %}` chooses";
+            problems.error(
+                "bad-template",
+                place(at),
+                format!("this template cannot be read: {}", words(&error)),
+                help.to_owned(),
+            );
+            Template::Literal(String::new())
+        }
+    }
+}
+
+/// Where a part of a scalar's text stands in the file. Known where text and source are the same bytes: on one line, without
+/// escapes; else the whole scalar is pointed at.
+fn place(node: &Node, scalar: &Scalar, range: &Range<usize>) -> Span {
+    let length = node.span.end - node.span.start;
+    let quotes = match scalar.style {
+        Style::Plain if length == scalar.text.len() => 0,
+        Style::Quoted if length == scalar.text.len() + 2 => 1,
+        _ => return node.span,
+    };
+    let start = node.span.start + quotes;
+    Span { start: start + range.start, end: start + range.end }
+}
+
+fn check_names(
+    text: &str,
+    mode: Mode,
+    engine: &Engine,
+    place: &impl Fn(Range<usize>) -> Span,
+    problems: &mut Problems,
+) {
+    let tokens = tokens(text);
+    for lookup in engine.lookups(text) {
+        let (root, part) = lookup.split_once('.').map_or((lookup.as_str(), None), |(root, rest)| (root, Some(rest)));
+        if is_set(&tokens, root) {
+            continue;
+        }
+        let part = part.map(|rest| rest.split('.').next().unwrap_or(rest));
+        let Some(wrong) = wrong_name(root, part, mode) else { continue };
+        let at = find(&tokens, root, part.filter(|_| wrong.part)).map_or(0..text.len(), |token| token.at.clone());
+        problems.error("unknown-name", place(at), wrong.message, wrong.help);
+    }
+    for pair in tokens.windows(3) {
+        let [before, name, after] = pair else { continue };
+        let is_filter = before.text == "|" || (before.text == "filter" && is_tag_word(&tokens, before));
+        if name.kind == Kind::Name && is_filter && !FILTERS.contains(&name.text) {
+            let help = did_you_mean(name.text, &FILTERS);
+            problems.error(
+                "unknown-filter",
+                place(name.at.clone()),
+                format!("there is no filter `{}`", name.text),
+                help,
+            );
+        }
+        if before.text == "is" && before.kind == Kind::Name {
+            let asked = if name.text == "not" { after } else { name };
+            if asked.kind == Kind::Name && !TESTS.contains(&asked.text) {
+                let help = did_you_mean(asked.text, &TESTS);
+                problems.error(
+                    "unknown-test",
+                    place(asked.at.clone()),
+                    format!("there is no test `{}`", asked.text),
+                    help,
+                );
+            }
+        }
+        let compares = |token: &Token<'_>| matches!(token.text, "==" | "!=");
+        let alone = before.text != "." && after.text != ".";
+        if RESOURCES.contains(&name.text) && alone && (compares(before) || compares(after)) {
+            let message = format!("`{0}` is a thing with a name and an ID; compare `{0}.name` or `{0}.id`", name.text);
+            problems.error("compared-resource", place(name.at.clone()), message, format!("write `{}.name`", name.text));
+        }
+    }
+}
+
+/// A name that means nothing.
+struct Wrong {
+    message: String,
+    help: Option<String>,
+    /// Whether the name is known, and its part is not.
+    part: bool,
+}
+
+/// What is wrong with a name and its part. `None`: nothing.
+fn wrong_name(root: &str, part: Option<&str>, mode: Mode) -> Option<Wrong> {
+    let in_body = matches!(mode, Mode::Body | Mode::Leaf);
+    let unknown_part = |parts: &[&str]| {
+        let part = part.filter(|part| !parts.contains(part))?;
+        let near = nearest(part, parts.iter().copied()).map(|near| format!("did you mean `{root}.{near}`?"));
+        let help = near.unwrap_or_else(|| match parts {
+            [] => format!("`{root}` is a plain value; filters change it: `{root} | upper`"),
+            parts => format!("it has {}", parts.iter().map(|p| format!("`{p}`")).collect::<Vec<_>>().join(", ")),
+        });
+        Some(Wrong { message: format!("`{root}` has no `{part}`"), help: Some(help), part: true })
+    };
+    match root {
+        "message" if in_body => unknown_part(&MESSAGE_PARTS),
+        "resource" => unknown_part(&["id", "name", "kind"]),
+        _ if RESOURCES.contains(&root) => unknown_part(&["id", "name"]),
+        _ if SCALARS.contains(&root) => unknown_part(&[]),
+        "history" | "raw" => None,
+        _ if FUNCTIONS.contains(&root) => None,
+        "message" => {
+            let message = "`message` is known in a receiver's `body` only".to_owned();
+            Some(Wrong { message, help: None, part: false })
+        }
+        _ => {
+            let known =
+                SCALARS.iter().chain(&RESOURCES).chain(&["history", "raw"]).chain(in_body.then_some(&"message"));
+            let help = match nearest(root, known.copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "other members of the event are under `raw`, such as `raw.data.someMember`".to_owned(),
+            };
+            Some(Wrong { message: format!("there is nothing called `{root}`"), help: Some(help), part: false })
+        }
+    }
+}
+
+fn did_you_mean(wrong: &str, known: &[&str]) -> Option<String> {
+    nearest(wrong, known.iter().copied()).map(|near| format!("did you mean `{near}`?"))
+}
+
+/// Whether the template sets this name itself, in whatever branch.
+fn is_set(tokens: &[Token<'_>], name: &str) -> bool {
+    tokens.windows(2).any(|pair| pair[0].text == "set" && is_tag_word(tokens, &pair[0]) && pair[1].text == name)
+}
+
+/// Whether a token is the first word of a `{% %}`.
+fn is_tag_word(tokens: &[Token<'_>], token: &Token<'_>) -> bool {
+    tokens.windows(2).any(|pair| pair[0].kind == Kind::OpenTag && pair[1].at == token.at)
+}
+
+/// The token that says `root`, or its `part`.
+fn find<'t, 's>(tokens: &'t [Token<'s>], root: &str, part: Option<&str>) -> Option<&'t Token<'s>> {
+    let is_root = |i: usize| {
+        let before = i.checked_sub(1).map_or("", |i| tokens[i].text);
+        tokens[i].kind == Kind::Name && tokens[i].text == root && before != "." && before != "|"
+    };
+    match part {
+        Some(part) => (0..tokens.len().saturating_sub(2))
+            .find(|&i| is_root(i) && tokens[i + 1].text == "." && tokens[i + 2].text == part)
+            .map(|i| &tokens[i + 2]),
+        None => (0..tokens.len()).find(|&i| is_root(i)).map(|i| &tokens[i]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::Value;
+
+    fn problems_of(text: &str, mode: Mode) -> Vec<(String, String, String)> {
+        let scalar = Scalar { text: text.to_owned(), style: Style::Quoted };
+        let node = Node { span: Span { start: 100, end: 102 + text.len() }, value: Value::Scalar(scalar.clone()) };
+        let mut problems = Problems::default();
+        compile(&node, &scalar, mode, &mut Engine::default(), &mut problems);
+        let said = |span: Span| text[span.start - 101..span.end - 101].to_owned();
+        problems.iter().map(|p| (said(p.span), p.message.clone(), p.help.clone().unwrap_or_default())).collect()
+    }
+
+    #[test]
+    fn good_templates_have_no_problems() {
+        for text in [
+            "{{ resource }} of {{ tenant }} {{ source.name }} {{ resource.kind }}",
+            "{{ raw.data.anything[0] }} {{ error | default('x') | truncate(20) | upper }}",
+            "{% if outcome == 'failed' and ran_for > 3600 %}{{ ran_for | duration }}{% endif %}",
+            "{% for past in history %}{{ past.state }} {{ loop.index }}{% endfor %}{{ range(3) | join }}",
+            "{% if error is defined and error is not none %}{% set why = error %}{% endif %}{{ why }}",
+            "{% filter upper %}x{% endfilter %}{% raw %}{{ nonsense }}{% endraw %}",
+            "{% macro m(a) %}{{ a }}{% endmacro %}{{ m(job) }}",
+        ] {
+            assert_eq!(problems_of(text, Mode::Markdown), vec![], "{text}");
+        }
+        assert_eq!(problems_of("{{ message.title }}{{ message.fields.Job }}", Mode::Body), vec![]);
+    }
+
+    #[test]
+    fn problems_name_their_place_and_cure() {
+        let cases = [
+            ("a {{ sorce.name }}", "sorce", "there is nothing called `sorce`", "did you mean `source`?"),
+            ("{{ source.nme }}", "nme", "`source` has no `nme`", "did you mean `source.name`?"),
+            (
+                "{{ error.upper() }}",
+                "upper",
+                "`error` has no `upper`",
+                "`error` is a plain value; filters change it: `error | upper`",
+            ),
+            ("{{ error | uper }}", "uper", "there is no filter `uper`", "did you mean `upper`?"),
+            ("{{ error is not definned }}", "definned", "there is no test `definned`", "did you mean `defined`?"),
+            ("{{ message.title }}", "message", "`message` is known in a receiver's `body` only", ""),
+        ];
+        for (text, place, message, help) in cases {
+            assert_eq!(problems_of(text, Mode::Plain), vec![(place.into(), message.into(), help.into())], "{text}");
+        }
+        let found = problems_of("{% if source == 'CRM' %}x{% endif %}", Mode::Plain);
+        assert_eq!((found.len(), found[0].0.as_str()), (1, "source"));
+    }
+
+    #[test]
+    fn a_syntax_error_points_into_the_template() {
+        let found = problems_of("ok {{ job", Mode::Plain);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].1.starts_with("this template cannot be read: "), "{found:?}");
+        assert!(problems_of("{% include 'x' %}", Mode::Plain)[0].1.contains("include"), "templates stand alone");
+    }
+
+    #[test]
+    fn the_engine_knows_every_listed_filter_and_test() {
+        let environment = minijinja::Environment::new();
+        let knows = |name: &str, sort: &str| {
+            let expression = format!("'{name}' is {sort}");
+            environment.compile_expression(&expression).unwrap().eval(()).unwrap().is_true()
+        };
+        let own = ["duration", "datetime", "truncate", "json"];
+        let missing: Vec<_> = FILTERS.iter().filter(|f| !own.contains(f) && !knows(f, "filter")).collect();
+        assert!(missing.is_empty(), "no such filters: {missing:?}");
+        let missing: Vec<_> = TESTS.iter().filter(|t| !knows(t, "test")).collect();
+        assert!(missing.is_empty(), "no such tests: {missing:?}");
+    }
+}

@@ -1,0 +1,176 @@
+//! A message as written in routes.yaml: any part may be missing, the next layer fills it.
+
+use super::engine::Mode;
+use super::{Engine, Level, Template, check, link};
+use crate::yaml::{Map, Node, Problems, Scalar, Style, Value, nearest};
+
+/// One layer of a message.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Definition {
+    /// Plain, one line.
+    pub title: Option<Template>,
+    /// A Markdown subset.
+    pub text: Option<Template>,
+    /// Renders to the word of a level.
+    pub level: Option<Template>,
+    /// Renders to an http(s) address, or nothing.
+    pub link: Option<Template>,
+    /// In the order of the file; one that renders to nothing removes the field.
+    pub fields: Vec<(String, Template)>,
+    /// Whom to mention, in the words of the service.
+    pub mention: Option<Vec<Template>>,
+    /// `false` leaves away why the message came.
+    pub footer: Option<bool>,
+}
+
+const PARTS: [&str; 7] = ["title", "text", "level", "link", "fields", "mention", "footer"];
+
+/// Reads an inline message, compiling its templates into `engine` and recording every problem (syntax errors and unknown names at their place).
+pub fn read_definition(node: &Node, engine: &mut Engine, problems: &mut Problems) -> Definition {
+    let mut definition = Definition::default();
+    let Value::Map(Map(entries)) = &node.value else {
+        let help = "write its parts: `message: { title: …, text: … }`".to_owned();
+        problems.error("wrong-type", node.span, "a message is a map", help);
+        return definition;
+    };
+    let mut reader = Reader { engine, problems };
+    for (key, value) in entries {
+        match key.text.as_str() {
+            "title" => definition.title = reader.template(value, Mode::Plain),
+            "text" => definition.text = reader.template(value, Mode::Markdown),
+            "level" => definition.level = reader.level(value),
+            "link" => definition.link = reader.link(value),
+            "fields" => definition.fields = reader.fields(value),
+            "mention" => definition.mention = Some(reader.mention(value)),
+            "footer" => definition.footer = reader.footer(value),
+            unknown => {
+                let near = nearest(unknown, PARTS).map(|near| format!("did you mean `{near}`?"));
+                let help = near.unwrap_or_else(|| format!("a message has {}", PARTS.join(", ")));
+                reader.problems.error("unknown-key", key.span, format!("unknown key \"{unknown}\""), help);
+            }
+        }
+    }
+    definition
+}
+
+struct Reader<'a> {
+    engine: &'a mut Engine,
+    problems: &'a mut Problems,
+}
+
+impl Reader<'_> {
+    fn template(&mut self, node: &Node, mode: Mode) -> Option<Template> {
+        match &node.value {
+            Value::Scalar(scalar) => Some(check::compile(node, scalar, mode, self.engine, self.problems)),
+            Value::Null => {
+                self.problems.error(
+                    "wrong-type",
+                    node.span,
+                    "nothing is given here",
+                    "write \"\" to say nothing".to_owned(),
+                );
+                None
+            }
+            // An unquoted `{{ x }}` is a YAML map of a map.
+            Value::Map(_) => {
+                let help = "put quotes around it: \"{{ … }}\"".to_owned();
+                self.problems.error("wrong-type", node.span, "a text is expected here, not a map", help);
+                None
+            }
+            Value::List(_) => {
+                self.problems.error("wrong-type", node.span, "a text is expected here, not a list", None);
+                None
+            }
+        }
+    }
+
+    fn level(&mut self, node: &Node) -> Option<Template> {
+        let template = self.template(node, Mode::Plain)?;
+        if let Template::Literal(text) = &template
+            && Level::from_name(text).is_none()
+        {
+            let near = nearest(text, Level::NAMES).map(|near| format!("did you mean `{near}`?"));
+            let help = near.unwrap_or_else(|| format!("levels are {}", Level::NAMES.join(", ")));
+            self.problems.error("bad-value", node.span, format!("there is no level \"{text}\""), help);
+            return None;
+        }
+        Some(template)
+    }
+
+    fn link(&mut self, node: &Node) -> Option<Template> {
+        let template = self.template(node, Mode::Plain)?;
+        if let Template::Literal(text) = &template
+            && !text.is_empty()
+            && link::web(text).is_none()
+        {
+            let help = "write it in full: https://…".to_owned();
+            self.problems.error("bad-value", node.span, "a link is an http or https address", help);
+            return None;
+        }
+        Some(template)
+    }
+
+    fn fields(&mut self, node: &Node) -> Vec<(String, Template)> {
+        let Value::Map(Map(entries)) = &node.value else {
+            let help = "write `fields: { Owner: data-ops }`".to_owned();
+            self.problems.error("wrong-type", node.span, "fields are a map from name to text", help);
+            return Vec::new();
+        };
+        entries.iter().filter_map(|(key, value)| Some((key.text.clone(), self.template(value, Mode::Plain)?))).collect()
+    }
+
+    fn mention(&mut self, node: &Node) -> Vec<Template> {
+        match &node.value {
+            Value::List(items) => items.iter().filter_map(|item| self.template(item, Mode::Plain)).collect(),
+            _ => self.template(node, Mode::Plain).into_iter().collect(),
+        }
+    }
+
+    fn footer(&mut self, node: &Node) -> Option<bool> {
+        match &node.value {
+            Value::Scalar(Scalar { text, style: Style::Plain }) if text == "true" => Some(true),
+            Value::Scalar(Scalar { text, style: Style::Plain }) if text == "false" => Some(false),
+            _ => {
+                let help = "`footer: false` leaves the last line away".to_owned();
+                self.problems.error("wrong-type", node.span, "footer is true or false", help);
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::testing::node;
+
+    #[test]
+    fn every_problem_of_a_message_is_found() {
+        let text = "\
+titel: x
+level: fatal
+link: example.org
+fields: [a]
+footer: maybe
+title:
+text: [x]
+mention: [here, \"{{ hre }}\"]
+";
+        let mut problems = Problems::default();
+        read_definition(&node(text), &mut Engine::default(), &mut problems);
+        let found: Vec<_> = problems.iter().map(|p| (&text[p.span.start..p.span.end], p.code)).collect();
+        assert_eq!(
+            found,
+            [
+                ("titel", "unknown-key"),
+                ("fatal", "bad-value"),
+                ("example.org", "bad-value"),
+                ("[a]", "wrong-type"),
+                ("maybe", "wrong-type"),
+                ("title", "wrong-type"),
+                ("[x]", "wrong-type"),
+                ("hre", "unknown-name"),
+            ]
+        );
+    }
+}
