@@ -11,5 +11,6 @@
 
 pub mod event;
 pub mod message;
+pub mod receiver;
 pub mod routing;
 pub mod yaml;

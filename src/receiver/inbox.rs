@@ -1,0 +1,37 @@
+//! The `inbox` kind: keeps the message in the relay, to be read with `jobrelay deliveries --message`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::registry::Entry;
+use super::{Answer, Audience, Call, Judgement, Kind, Outgoing, Receiver, Sent, Unsendable, plain};
+use crate::yaml::read;
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "inbox",
+    http: false,
+    rate: None,
+    schema: || schemars::schema_for!(Inbox),
+    read: |node, problems| Some(Box::new(read::<Inbox>(node, problems)?)),
+};
+
+/// It has no settings of its own.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Inbox {}
+
+impl Kind for Inbox {
+    fn audience(&self) -> Audience {
+        Audience::People
+    }
+
+    fn request(&self, call: &Call<'_>, _: &Receiver) -> Result<Sent, Unsendable> {
+        let mut notes = Vec::new();
+        let text = plain::text(call.message, &mut notes);
+        Ok(Sent { outgoing: Outgoing::Inbox(text), notes })
+    }
+
+    fn judge(&self, answer: &Answer) -> Judgement {
+        Judgement::of_status(answer)
+    }
+}

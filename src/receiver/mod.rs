@@ -1,0 +1,29 @@
+//! Where messages go: one file per kind, each with the same two questions: what to send, and what does the answer mean? Pure.
+
+mod answer;
+mod call;
+mod console;
+mod inbox;
+mod plain;
+mod read;
+mod registry;
+mod request;
+mod secret;
+mod settings;
+mod sign;
+mod slack;
+mod slack_mrkdwn;
+#[cfg(test)]
+mod tests;
+mod verdict;
+mod webhook;
+
+pub use answer::{Answer, Failure, retry_after};
+pub use call::{Call, Sent, Unsendable};
+pub use plain::text as plain_text;
+pub use read::read_receiver;
+pub use registry::{Audience, Given, Kind, MessageRef, Receiver, kinds};
+pub use request::{Outgoing, Request};
+pub use secret::{Secret, SecretUrl};
+pub use settings::{Common, Rate, Retry, Tls};
+pub use verdict::{Judgement, Reason, Verdict};

@@ -1,0 +1,231 @@
+//! Reading a receiver's settings from routes.yaml.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::registry::{Entry, Given, KINDS};
+use super::settings::{CommonSettings, Tls};
+use super::{Common, Kind, MessageRef, Receiver, kinds};
+use crate::message::{Definition, Engine, Template, read_body, read_definition};
+use crate::yaml::{Key, Map, Node, Problems, Style, Value, nearest, read};
+
+/// Kinds that are planned: the answer to them is a way to go now.
+const LATER: [&str; 21] = [
+    "teams",
+    "google_chat",
+    "discord",
+    "mattermost",
+    "rocketchat",
+    "telegram",
+    "zulip",
+    "matrix",
+    "ntfy",
+    "webex",
+    "sendgrid",
+    "mailgun",
+    "postmark",
+    "ses",
+    "resend",
+    "smtp",
+    "pagerduty",
+    "jsm",
+    "incident_io",
+    "alertmanager",
+    "twilio",
+];
+
+/// What has an effect without HTTP.
+const WITHOUT_HTTP: [&str; 2] = ["rate", "recovered"];
+
+/// Reads one receiver (secrets already in place), recording every problem. `None` if its kind or settings cannot be made out.
+pub fn read_receiver(name: &str, node: &Node, engine: &mut Engine, problems: &mut Problems) -> Option<Receiver> {
+    let Value::Map(map) = &node.value else {
+        let help = "write `{ kind: slack, url: … }`".to_owned();
+        problems.error("wrong-type", node.span, format!("receiver {name:?} is a map of settings"), help);
+        return None;
+    };
+    let entry = kind_of(name, node, map, problems)?;
+    let (common, own) = sort(entry, map, problems);
+    let with = |entries| Node { span: node.span, value: Value::Map(Map(entries)) };
+    let common = read::<CommonSettings>(&with(common), problems).map(|settings| settings.complete(entry.rate));
+    let kind = (entry.read)(&with(own), problems);
+    let message = map.get("message").map(|(_, node)| read_message(node, engine, problems)).unwrap_or_default();
+    let body = map.get("body").filter(|_| entry.http).map(|(_, node)| read_body(node, engine, problems));
+    let (common, kind) = (common?, kind?);
+    check_common(map, &common, problems);
+    for (key, _) in &map.0 {
+        if let Some(why) = kind.no_effect(&key.text, Given { settings: map, body: body.as_ref() }) {
+            problems.error(
+                "no-effect",
+                key.span,
+                format!("`{}` has no effect: {why}", key.text),
+                "remove it".to_owned(),
+            );
+        }
+    }
+    check_mentions(map, &message, &*kind, problems);
+    let name: Arc<str> = name.into();
+    Some(Receiver { name, kind_name: entry.name, kind, common, message, body, fingerprint: fingerprint(node) })
+}
+
+fn kind_of(name: &str, node: &Node, map: &Map, problems: &mut Problems) -> Option<&'static Entry> {
+    let list = kinds().collect::<Vec<_>>().join(", ");
+    let Some((_, kind)) = map.get("kind") else {
+        let help = format!("add `kind`: one of {list}");
+        problems.error("missing-key", node.span, format!("receiver {name:?} has no kind"), help);
+        return None;
+    };
+    let Value::Scalar(scalar) = &kind.value else {
+        problems.error("wrong-type", kind.span, "a kind is a name", format!("one of {list}"));
+        return None;
+    };
+    let wanted = scalar.text.as_str();
+    let entry = KINDS.iter().find(|entry| entry.name == wanted);
+    if entry.is_none() {
+        let (message, help) = if LATER.contains(&wanted) {
+            let help = format!("until then use `kind: webhook` with the address of {wanted} and a `body` in its form");
+            (format!("the kind \"{wanted}\" is not in this version"), help)
+        } else {
+            let near = nearest(wanted, kinds()).map(|near| format!("did you mean `{near}`?"));
+            (
+                format!("there is no kind \"{wanted}\""),
+                near.unwrap_or_else(|| format!("the kinds are {list}; `webhook` with a `body` speaks to any service")),
+            )
+        };
+        problems.error("unknown-kind", kind.span, message, help);
+    }
+    entry
+}
+
+type Entries = Vec<(Key, Node)>;
+
+/// Parts settings into the common ones and the kind's own; the rest are problems.
+fn sort(entry: &Entry, map: &Map, problems: &mut Problems) -> (Entries, Entries) {
+    let common_names = names(&schemars::schema_for!(CommonSettings));
+    let own_names = names(&(entry.schema)());
+    let (mut common, mut own) = (Vec::new(), Vec::new());
+    for (key, value) in &map.0 {
+        let name = key.text.as_str();
+        let is_common = common_names.iter().any(|known| known == name);
+        if own_names.iter().any(|known| known == name) {
+            own.push((key.clone(), value.clone()));
+        } else if !entry.http && (name == "body" || (is_common && !WITHOUT_HTTP.contains(&name))) {
+            let message = format!("`{name}` has no effect: `{}` sends nothing over HTTP", entry.name);
+            problems.error("no-effect", key.span, message, "remove it".to_owned());
+        } else if is_common {
+            common.push((key.clone(), value.clone()));
+        } else if !matches!(name, "kind" | "message" | "body") {
+            let known: Vec<&str> = own_names
+                .iter()
+                .map(String::as_str)
+                .chain(
+                    common_names.iter().map(String::as_str).filter(|known| entry.http || WITHOUT_HTTP.contains(known)),
+                )
+                .chain(["kind", "message"])
+                .chain(entry.http.then_some("body"))
+                .collect();
+            let near = nearest(name, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            let help = near.unwrap_or_else(|| format!("a {} receiver has {}", entry.name, known.join(", ")));
+            problems.error("unknown-key", key.span, format!("unknown key \"{name}\""), help);
+        }
+    }
+    (common, own)
+}
+
+/// The settings a JSON Schema names.
+fn names(schema: &schemars::Schema) -> Vec<String> {
+    let properties = schema.get("properties").and_then(serde_json::Value::as_object);
+    properties.map(|properties| properties.keys().cloned().collect()).unwrap_or_default()
+}
+
+fn read_message(node: &Node, engine: &mut Engine, problems: &mut Problems) -> MessageRef {
+    match &node.value {
+        Value::Scalar(scalar) => MessageRef::Named(scalar.text.clone()),
+        _ => MessageRef::Inline(read_definition(node, engine, problems)),
+    }
+}
+
+/// What the settings' types cannot say.
+fn check_common(map: &Map, common: &Common, problems: &mut Problems) {
+    if let Some((_, node)) = map.get("retry")
+        && common.retry.first > common.retry.max
+    {
+        let help = "`max` bounds every delay, the first one too".to_owned();
+        problems.error("bad-value", node.span, "`first` is longer than `max`", help);
+    }
+    if let Some((_, node)) = map.get("tls") {
+        let missing = match &common.tls {
+            Some(Tls { cert: Some(_), key: None, .. }) => "key",
+            Some(Tls { cert: None, key: Some(_), .. }) => "cert",
+            _ => return,
+        };
+        problems.error(
+            "missing-key",
+            node.span,
+            format!("`tls` has no `{missing}`"),
+            "`cert` and `key` belong together".to_owned(),
+        );
+    }
+}
+
+/// Mentions that can be told wrong now; those from templates are looked at when they are made.
+fn check_mentions(map: &Map, message: &MessageRef, kind: &dyn Kind, problems: &mut Problems) {
+    let (Some((_, node)), MessageRef::Inline(Definition { mention: Some(mentions), .. })) =
+        (map.get("message"), message)
+    else {
+        return;
+    };
+    let Value::Map(parts) = &node.value else { return };
+    let span = parts.get("mention").map_or(node.span, |(_, node)| node.span);
+    for mention in mentions {
+        if let Template::Literal(text) = mention
+            && let Err(why) = kind.check_mention(text)
+        {
+            problems.error("bad-value", span, why, None);
+        }
+    }
+}
+
+/// Of all settings as they are after secrets were put in. The order of keys does not matter, what is written where does.
+fn fingerprint(node: &Node) -> u64 {
+    let mut digest = Sha256::new();
+    digest_node(node, &mut digest);
+    let digest = digest.finalize();
+    u64::from_be_bytes(digest[..8].try_into().expect("a SHA-256 has 32 bytes"))
+}
+
+fn digest_node(node: &Node, digest: &mut Sha256) {
+    // Lengths keep neighbours apart.
+    let text = |sort: &[u8], text: &str, digest: &mut Sha256| {
+        digest.update(sort);
+        digest.update((text.len() as u64).to_be_bytes());
+        digest.update(text.as_bytes());
+    };
+    let count = |sort: &[u8], count: usize, digest: &mut Sha256| {
+        digest.update(sort);
+        digest.update((count as u64).to_be_bytes());
+    };
+    match &node.value {
+        Value::Null => digest.update(b"0"),
+        Value::Scalar(scalar) => {
+            // Quotes make text of a number, and so another setting.
+            text(if scalar.style == Style::Plain { b"p" } else { b"q" }, &scalar.text, digest);
+        }
+        Value::List(items) => {
+            count(b"l", items.len(), digest);
+            for item in items {
+                digest_node(item, digest);
+            }
+        }
+        Value::Map(map) => {
+            count(b"m", map.0.len(), digest);
+            let mut entries: Vec<_> = map.0.iter().collect();
+            entries.sort_by(|(a, _), (b, _)| a.text.cmp(&b.text));
+            for (key, value) in entries {
+                text(b"k", &key.text, digest);
+                digest_node(value, digest);
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What to send, in words of HTTP that belong to no library.
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::{Receiver, SecretUrl};
+use crate::event::DeliveryId;
+use crate::message::RenderedBody;
+
+/// One thing to send.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outgoing {
+    /// Call it.
+    Http(Request),
+    /// Write it to the log.
+    Console(String),
+    /// Keep it in the relay.
+    Inbox(String),
+}
+
+/// One HTTP request. `User-Agent` and `Idempotency-Key` are already among the headers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Upper case.
+    pub method: String,
+    /// Where to.
+    pub url: SecretUrl,
+    /// Each name once.
+    pub headers: Vec<(String, String)>,
+    /// Empty where the method sends none.
+    pub body: Bytes,
+}
+
+/// A body and its media type.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Payload {
+    pub content_type: String,
+    pub body: Bytes,
+}
+
+impl Payload {
+    pub fn json(json: &serde_json::Value) -> Payload {
+        Payload { content_type: "application/json".into(), body: json.to_string().into() }
+    }
+}
+
+impl From<RenderedBody> for Payload {
+    fn from(body: RenderedBody) -> Payload {
+        match body {
+            RenderedBody::Json(json) => Payload::json(&json),
+            RenderedBody::Text(text) => Payload { content_type: "text/plain; charset=utf-8".into(), body: text.into() },
+        }
+    }
+}
+
+impl Request {
+    /// Puts a request together: the usual headers, `extra` ones of the kind, and above all the receiver's own.
+    pub(super) fn new(
+        receiver: &Receiver,
+        delivery: DeliveryId,
+        method: &str,
+        url: &SecretUrl,
+        payload: Option<Payload>,
+        extra: Vec<(String, String)>,
+    ) -> Request {
+        let (content_type, body) = payload.map_or((None, Bytes::new()), |p| (Some(p.content_type), p.body));
+        let mut headers = vec![
+            ("User-Agent".to_owned(), concat!("jobrelay/", env!("CARGO_PKG_VERSION")).to_owned()),
+            ("Idempotency-Key".to_owned(), idempotency_key(delivery, &body)),
+        ];
+        headers.extend(content_type.map(|content_type| ("Content-Type".to_owned(), content_type)));
+        headers.extend(extra);
+        for (name, value) in &receiver.common.headers {
+            headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+            headers.push((name.clone(), value.expose().to_owned()));
+        }
+        Request { method: method.to_owned(), url: url.clone(), headers, body }
+    }
+
+    /// The value of a header, by name without case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The same bytes have the same key on every attempt, other bytes another: services refuse a key that comes back with other content.
+fn idempotency_key(delivery: DeliveryId, body: &[u8]) -> String {
+    let digest = Sha256::digest(body);
+    let hash = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+    format!("{delivery}-{hash:08x}")
+}

@@ -1,0 +1,148 @@
+//! Values that cannot print themselves.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de};
+
+/// A secret text: `Debug` shows `***`.
+#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+/// An absolute http(s) URL that shows only scheme and host: services put their keys into paths and queries.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretUrl(url::Url);
+
+impl Secret {
+    /// Wraps a text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(text.into())
+    }
+
+    /// The text itself, to be sent.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl SecretUrl {
+    /// Reads an absolute http or https URL.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong, without the URL.
+    pub fn parse(text: &str) -> Result<SecretUrl, String> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err("the URL is empty; if it comes from `${…}`, that is empty".to_owned());
+        }
+        let url =
+            url::Url::parse(text).map_err(|_| "this is no URL; write it in full: `https://host/path`".to_owned())?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(format!("a URL here begins with `https://` or `http://`, not `{}:`", url.scheme()));
+        }
+        Ok(SecretUrl(url))
+    }
+
+    /// The URL itself, to be called.
+    #[must_use]
+    pub fn expose(&self) -> &url::Url {
+        &self.0
+    }
+
+    /// What must not be shown: the URL as a whole, its path with query, its password.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        let url = &self.0;
+        let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        let mut secrets = Vec::new();
+        // A path as short as this is no key, and masking it would garble every text.
+        if path.len() > 8 {
+            secrets.extend([url.as_str().to_owned(), path]);
+        }
+        secrets.extend(url.password().map(str::to_owned));
+        secrets
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}/…", self.0.scheme(), self.0.host_str().unwrap_or_default())
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        SecretUrl::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for Secret {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string"})
+    }
+}
+
+impl JsonSchema for SecretUrl {
+    fn schema_name() -> Cow<'static, str> {
+        "Url".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": "uri"})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_prints_itself() {
+        let url = SecretUrl::parse("https://user:pw@hooks.example/services/T0/B0/key?x=1").unwrap();
+        assert_eq!(
+            format!("{url} {url:?} {:?}", Secret::new("key")),
+            "https://hooks.example/… https://hooks.example/… ***"
+        );
+        assert_eq!(
+            url.secrets(),
+            ["https://user:pw@hooks.example/services/T0/B0/key?x=1", "/services/T0/B0/key?x=1", "pw"]
+        );
+        assert_eq!(SecretUrl::parse("http://127.0.0.1:9/").unwrap().secrets(), [""; 0]);
+    }
+
+    #[test]
+    fn a_refused_url_is_not_repeated() {
+        for bad in ["", "hooks.example/key", "ftp://hooks.example/key", "${SLACK}"] {
+            let why = SecretUrl::parse(bad).unwrap_err();
+            assert!(!why.contains("key") && !why.contains("SLACK"), "{why}");
+        }
+    }
+}

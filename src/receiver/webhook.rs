@@ -1,0 +1,371 @@
+//! The `webhook` kind: any HTTP endpoint. It drives a machine, so it gets exactly its body or nothing.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, IntoDeserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json};
+
+use super::registry::{Entry, Given};
+use super::request::Payload;
+use super::sign::{self, SigningSecret};
+use super::{
+    Answer, Audience, Call, Judgement, Kind, Outgoing, Reason, Receiver, Request, Secret, SecretUrl, Sent, Unsendable,
+    Verdict,
+};
+use crate::event::{DeliveryId, Event, FlatEvent, flat};
+use crate::message::RenderError;
+use crate::yaml::{self, read};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "webhook",
+    http: true,
+    rate: None,
+    schema: || schemars::schema_for!(Webhook),
+    read: |node, problems| Some(Box::new(read::<Webhook>(node, problems)?)),
+};
+
+/// Any HTTP endpoint.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Webhook {
+    /// Where requests go.
+    url: SecretUrl,
+    /// The HTTP method (`POST`); `GET` sends no body.
+    #[serde(default)]
+    method: Method,
+    /// How the relay shows who it is.
+    auth: Option<Auth>,
+    /// One or several secrets (`whsec_…`) to sign with, as Standard Webhooks says.
+    sign: Option<OneOrMany<SigningSecret>>,
+    /// Statuses that count as delivered, as codes or classes (`[2xx]`).
+    success: Option<OneOrMany<Success>>,
+    /// What is sent instead of the normalised event.
+    format: Option<Format>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+enum Method {
+    #[serde(alias = "get")]
+    Get,
+    #[default]
+    #[serde(alias = "post")]
+    Post,
+    #[serde(alias = "put")]
+    Put,
+    #[serde(alias = "patch")]
+    Patch,
+    #[serde(alias = "delete")]
+    Delete,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Auth {
+    /// `user:password`.
+    Basic(Credentials),
+    /// A token.
+    Bearer(Secret),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    /// The received body, byte for byte.
+    Raw,
+    /// A structured `CloudEvent`.
+    Cloudevents,
+}
+
+impl Method {
+    fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
+        }
+    }
+}
+
+impl Kind for Webhook {
+    fn audience(&self) -> Audience {
+        Audience::Machine
+    }
+
+    fn request(&self, call: &Call<'_>, receiver: &Receiver) -> Result<Sent, Unsendable> {
+        let mut headers: Vec<_> = self.auth.iter().map(|auth| ("Authorization".to_owned(), auth.header())).collect();
+        let payload =
+            if self.method == Method::Get { None } else { Some(self.payload(call, receiver, &mut headers)?) };
+        if let (Some(OneOrMany(secrets)), Some(payload)) = (&self.sign, &payload) {
+            headers.extend(sign::headers(secrets, call.delivery, call.now, &payload.body));
+        }
+        let request = Request::new(receiver, call.delivery, self.method.as_str(), &self.url, payload, headers);
+        Ok(Sent { outgoing: Outgoing::Http(request), notes: Vec::new() })
+    }
+
+    fn judge(&self, answer: &Answer) -> Judgement {
+        let judged = Judgement::of_status(answer);
+        let Some(OneOrMany(success)) = &self.success else { return judged };
+        if success.iter().any(|success| success.counts(answer.status)) {
+            return Judgement::delivered(answer);
+        }
+        if judged.verdict == Verdict::Delivered {
+            return Judgement::not_delivered(Verdict::Refused, Reason::Client, answer.summary())
+                .advise(format!("`success` in routes.yaml does not count {} as delivered", answer.status));
+        }
+        judged
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        let mut secrets = self.url.secrets();
+        match &self.auth {
+            Some(auth @ Auth::Basic(Credentials { user, password })) => {
+                let header = auth.header();
+                secrets.extend([password.expose().to_owned(), format!("{user}:{}", password.expose())]);
+                secrets.extend(header.strip_prefix("Basic ").map(str::to_owned));
+            }
+            Some(Auth::Bearer(token)) => secrets.push(token.expose().to_owned()),
+            None => {}
+        }
+        secrets.extend(self.sign.iter().flat_map(|OneOrMany(sign)| sign).map(|sign| sign.secret().to_owned()));
+        secrets
+    }
+
+    fn no_effect(&self, key: &str, given: Given<'_>) -> Option<String> {
+        let is_get = self.method == Method::Get;
+        let sets_authorization = || match given.settings.get("headers") {
+            Some((_, yaml::Node { value: yaml::Value::Map(headers), .. })) => {
+                headers.0.iter().any(|(name, _)| name.text.eq_ignore_ascii_case("authorization"))
+            }
+            _ => false,
+        };
+        let why = match key {
+            "body" | "format" | "sign" if is_get => "`method: GET` sends no body",
+            "format" if given.body.is_some() => "`body` says what is sent",
+            "message" if !given.body.is_some_and(crate::message::Body::uses_message) => {
+                "a webhook sends no message unless its `body` uses `{{ message.title }}`, `{{ message.text }}` …"
+            }
+            "recovered" if is_get => return None,
+            "auth" if sets_authorization() => "`headers` sets Authorization",
+            "tls" if self.url.expose().scheme() == "http" => "`url` begins with `http://`",
+            _ => return None,
+        };
+        Some(why.to_owned())
+    }
+}
+
+impl Webhook {
+    fn payload(
+        &self,
+        call: &Call<'_>,
+        receiver: &Receiver,
+        headers: &mut Vec<(String, String)>,
+    ) -> Result<Payload, Unsendable> {
+        // A machine's text has no markup of any service.
+        let text = if receiver.uses_message() { call.message.text.source() } else { String::new() };
+        if let Some(body) = receiver.own_body(call, &text, str::to_owned) {
+            let failed = |RenderError(why)| {
+                Unsendable(format!("the `body` of receiver {} could not be rendered: {why}", receiver.name))
+            };
+            return body.map(Payload::from).map_err(failed);
+        }
+        Ok(match self.format {
+            Some(Format::Raw) => {
+                let came = &call.event.received;
+                // In the binary form half of the event is in its headers.
+                headers.extend(came.form.attributes.iter().map(|(name, value)| (format!("ce-{name}"), value.clone())));
+                Payload { content_type: came.form.content_type.clone(), body: came.body.clone() }
+            }
+            Some(Format::Cloudevents) => Payload {
+                content_type: "application/cloudevents+json".to_owned(),
+                body: cloud_event(call.event).to_string().into(),
+            },
+            None => {
+                let flat = Flat {
+                    delivery: call.delivery,
+                    route: call.route,
+                    receiver: &receiver.name,
+                    event: flat(call.event),
+                };
+                let failed = |error| Unsendable(format!("the event could not be written as JSON: {error}"));
+                Payload {
+                    content_type: "application/json".to_owned(),
+                    body: serde_json::to_vec(&flat).map_err(failed)?.into(),
+                }
+            }
+        })
+    }
+}
+
+/// The normalised event, and why it came.
+#[derive(Serialize)]
+struct Flat<'a> {
+    delivery: DeliveryId,
+    route: &'a str,
+    receiver: &'a str,
+    #[serde(flatten)]
+    event: FlatEvent<'a>,
+}
+
+/// A structured `CloudEvent`, complete even where what came was not one.
+fn cloud_event(event: &Event) -> Value {
+    const CAMEL: [(&str, &str); 2] = [("specVersion", "specversion"), ("dataContentType", "datacontenttype")];
+    let is_envelope = event.raw.get("data").is_some()
+        || event.raw.get("specversion").is_some()
+        || event.raw.get("specVersion").is_some();
+    let mut envelope = serde_json::Map::new();
+    envelope.insert("specversion".into(), "1.0".into());
+    envelope.insert("id".into(), event.id.as_str().into());
+    envelope.insert("source".into(), if event.source.is_empty() { "/jobrelay" } else { event.source.as_str() }.into());
+    envelope.insert("type".into(), if event.event_type.is_empty() { "job" } else { event.event_type.as_str() }.into());
+    match &event.raw {
+        Value::Object(members) if is_envelope => {
+            for (name, value) in members {
+                let name = CAMEL.iter().find(|(camel, _)| camel == name).map_or(name.as_str(), |(_, name)| name);
+                if !envelope.contains_key(name) {
+                    envelope.insert(name.to_owned(), value.clone());
+                }
+            }
+        }
+        other => {
+            envelope.insert("datacontenttype".into(), "application/json".into());
+            envelope.insert("data".into(), other.clone());
+        }
+    }
+    json!(envelope)
+}
+
+impl Auth {
+    fn header(&self) -> String {
+        match self {
+            Auth::Basic(Credentials { user, password }) => {
+                format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.expose())))
+            }
+            Auth::Bearer(token) => format!("Bearer {}", token.expose()),
+        }
+    }
+}
+
+/// `user:password`.
+#[derive(Debug)]
+struct Credentials {
+    user: String,
+    password: Secret,
+}
+
+impl Credentials {
+    fn parse(text: &str) -> Result<Credentials, String> {
+        let (user, password) = text.split_once(':').ok_or("basic credentials are `user:password`")?;
+        Ok(Credentials { user: user.to_owned(), password: Secret::new(password) })
+    }
+}
+
+/// A status, or a class of them, that counts as delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Success {
+    Code(u16),
+    /// Its first digit.
+    Class(u16),
+}
+
+impl Success {
+    fn parse(text: &str) -> Result<Success, String> {
+        let wrong = || format!("\"{text}\" is no status; write a code (`409`) or a class (`2xx`)");
+        let text = text.trim();
+        if let Some(class) = text.strip_suffix("xx").or_else(|| text.strip_suffix("XX")) {
+            return class.parse().ok().filter(|class| (2..=5).contains(class)).map(Success::Class).ok_or_else(wrong);
+        }
+        text.parse().ok().filter(|code| (200..=599).contains(code)).map(Success::Code).ok_or_else(wrong)
+    }
+
+    fn counts(self, status: u16) -> bool {
+        match self {
+            Success::Code(code) => code == status,
+            Success::Class(class) => status / 100 == class,
+        }
+    }
+}
+
+macro_rules! read_from_text {
+    ($($type:ident),*) => {$(
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $type::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({"type": ["string", "integer"]})
+            }
+        }
+    )*};
+}
+
+read_from_text!(Credentials, Success);
+
+/// A value, or a list of them.
+#[derive(Debug)]
+struct OneOrMany<T>(Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = Vec<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value or a list of them")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<T>, E> {
+                Ok(vec![T::deserialize(text.into_deserializer())?])
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Vec<T>, E> {
+                self.visit_str(&number.to_string())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+                let mut list = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    list.push(item);
+                }
+                if list.is_empty() { Err(de::Error::custom("the list is empty")) } else { Ok(list) }
+            }
+        }
+
+        deserializer.deserialize_any(Either(std::marker::PhantomData)).map(OneOrMany)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("OneOrMany{}", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        json_schema!({"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]})
+    }
+}
