@@ -9,6 +9,7 @@
 //! only goes down, and there is no circle between folders. `yaml`, `event`, `routing`, `message`, `receiver` and the state machines of
 //! `delivery` are pure: no I/O, no clock, no async.
 
+pub mod config;
 pub mod event;
 pub mod message;
 pub mod receiver;

@@ -1,0 +1,400 @@
+//! Reading the file.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::mask::mask;
+use super::receivers::{Receivers, read_receivers};
+use super::routes::{Names, read_routes};
+use super::sections::{
+    check_message, check_names, check_tests, read_messages, read_timezone, receivers_section, routes_section,
+    warn_unused,
+};
+use super::substitute::Lookup;
+use super::{Redactor, Secrets};
+use crate::message::{Definition, Engine};
+use crate::receiver::{MessageRef, Receiver};
+use crate::routing::Routes;
+use crate::yaml::{self, Problems, Span, Value};
+
+/// One routes.yaml, ready to run.
+#[derive(Debug)]
+pub struct Config {
+    /// Names this version: the first 12 hex digits of the SHA-256 of `masked`. Files that differ only in a secret written in plain
+    /// share it: they decide the same.
+    pub version: Arc<str>,
+    /// The file's text with secrets written in plain masked: kept in the store, so that any decision can be recomputed.
+    pub masked: String,
+    /// By name.
+    pub receivers: BTreeMap<Arc<str>, Arc<Receiver>>,
+    /// In the order of the file.
+    pub routes: Routes,
+    /// Holds every template of the file.
+    pub engine: Engine,
+    /// Knows every secret the receivers use.
+    pub redactor: Redactor,
+    route_messages: HashMap<Arc<str>, Definition>,
+    messages: BTreeMap<String, Definition>,
+}
+
+impl Config {
+    /// The layers of a message, first wins: the route's (empty name: a recovery, none), the receiver's, `messages.default`.
+    #[must_use]
+    pub fn layers<'a>(&'a self, route: &str, receiver: &'a Receiver) -> Vec<&'a Definition> {
+        let of_route = self.route_messages.get(route);
+        let of_receiver = match &receiver.message {
+            MessageRef::None => None,
+            MessageRef::Inline(message) => Some(message),
+            MessageRef::Named(name) => self.messages.get(name),
+        };
+        [of_route, of_receiver, self.messages.get("default")].into_iter().flatten().collect()
+    }
+}
+
+/// Reads a routes.yaml. The config is there unless a problem is an error.
+pub fn load(text: &str, secrets: &Secrets) -> (Option<Config>, Problems) {
+    let mut problems = Problems::default();
+    let known = secrets.read().unwrap_or_else(|error| {
+        let help = "give --secrets a directory with one file per name, or a file of NAME=value lines";
+        problems.error("secrets", Span::default(), format!("--secrets cannot be read: {error}"), help.to_owned());
+        BTreeMap::new()
+    });
+    let lookup = |name: &str| known.get(name).cloned().or_else(|| std::env::var(name).ok());
+    let config = read(text, &lookup, &mut problems);
+    (config.filter(|_| !problems.has_errors()), problems)
+}
+
+fn read(text: &str, lookup: &Lookup<'_>, problems: &mut Problems) -> Option<Config> {
+    let root = yaml::parse(text, problems)?;
+    let Value::Map(root) = &root.value else {
+        let what = if root.value == Value::Null { "the file is empty" } else { "the file is not a map of sections" };
+        problems.error("wrong-type", root.span, what, "it needs `receivers:` and `routes:`".to_owned());
+        return None;
+    };
+    check_names(root, problems);
+    let mut engine = Engine::default();
+    let messages = read_messages(root, &mut engine, problems);
+    let zone = read_timezone(root, problems);
+    engine.set_timezone(zone.clone());
+    check_tests(root, problems);
+    let section = receivers_section(root, problems);
+    let Receivers { receivers, redactor } = read_receivers(text, section, lookup, &mut engine, problems);
+    let names = Names { receivers: section, messages: &messages };
+    for (_, node) in &section.0 {
+        check_message(node, &names, problems);
+    }
+    let items = routes_section(root, problems);
+    let (routes, route_messages) = read_routes(items, &names, &mut engine, problems);
+    // Before everything is read, a receiver may only seem unused.
+    if !problems.has_errors() {
+        warn_unused(section, &routes, problems);
+    }
+    let masked = mask(text, root, &redactor);
+    Some(Config {
+        version: version(&masked),
+        masked,
+        receivers,
+        routes: Routes { routes, timezone: zone },
+        engine,
+        redactor,
+        route_messages,
+        messages,
+    })
+}
+
+/// The first 12 hex digits of the SHA-256.
+fn version(masked: &str) -> Arc<str> {
+    let digest = Sha256::digest(masked.as_bytes());
+    let hex = digest.iter().take(6).fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a String takes any text");
+        hex
+    });
+    hex.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::config::SAMPLE;
+
+    const RECEIVERS: &str = "receivers: { console: { kind: console }, inbox: { kind: inbox } }\n";
+
+    fn reported(text: &str) -> (Option<Config>, String) {
+        with_secrets(text, "")
+    }
+
+    fn with_secrets(text: &str, secrets: &str) -> (Option<Config>, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secrets");
+        fs::write(&path, secrets).unwrap();
+        let (config, problems) = load(text, &Secrets { path: Some(path) });
+        (config, yaml::report("routes.yaml", text, &problems, false))
+    }
+
+    /// Loads a file that must be right.
+    fn loaded(text: &str, secrets: &str) -> Config {
+        let (config, report) = with_secrets(text, secrets);
+        assert_eq!(report, "");
+        config.expect("no problems")
+    }
+
+    #[test]
+    fn a_file_without_receivers_and_routes_is_refused() {
+        let cases = [
+            ("", "the file is empty"),
+            ("# nothing yet\n", "the file is empty"),
+            ("- a\n", "the file is not a map of sections"),
+            ("timezone: UTC\n", "`receivers` is missing"),
+            ("timezone: UTC\n", "`routes` is missing"),
+            ("receivers: {}\nroutes: []\n", "there are no receivers"),
+            ("receivers:\nroutes:\n", "there are no routes"),
+            ("receivers: [a]\nroutes: { a: b }\n", "receivers: expected a map from name to settings"),
+            ("receivers: [a]\nroutes: { a: b }\n", "routes: expected a list of routes"),
+        ];
+        for (text, expected) in cases {
+            let (config, report) = reported(text);
+            assert!(config.is_none(), "{text}");
+            assert!(report.contains(expected), "{text}: {report}");
+        }
+    }
+
+    #[test]
+    fn all_mistakes_of_the_sections_come_at_once() {
+        let text = "recievers: {}\ntimezone: Berlin\nroutes:\n  - { name: a, to: ops, stpo: true }\n  - { name: a, to: [{}] }\n  - { name: '', stop: 1 }\n\
+                    tests:\n  - { name: t, job: {}, expects: {} }\n";
+        let (config, report) = reported(text);
+        assert!(config.is_none());
+        insta::assert_snapshot!(report, @r#"
+        error[unknown-key]: unknown key "recievers"
+         --> routes.yaml:1:1
+          |
+        1 | recievers: {}
+          | ^^^^^^^^^
+          |
+          = help: did you mean "receivers"?
+
+        error[bad-value]: timezone: this is no time zone
+         --> routes.yaml:2:11
+          |
+        2 | timezone: Berlin
+          |           ^^^^^^
+          |
+          = help: give an IANA name such as Europe/Berlin, America/New_York or UTC
+
+        error[unknown-key]: unknown key "stpo"
+         --> routes.yaml:4:25
+          |
+        4 |   - { name: a, to: ops, stpo: true }
+          |                         ^^^^
+          |
+          = help: did you mean "stop"? (the keys here are name, when, to, message, stop, otherwise)
+
+        error[duplicate-name]: another route is called "a"
+         --> routes.yaml:5:13
+          |
+        5 |   - { name: a, to: [{}] }
+          |             ^
+          |
+          = help: give each route its own name: decisions and messages go by it
+
+        error[wrong-type]: to: expected the name of a receiver or a list of names
+         --> routes.yaml:5:21
+          |
+        5 |   - { name: a, to: [{}] }
+          |                     ^^
+          |
+          = help: write `to: name`, `to: [name, other]`, or `to: []` for nobody
+
+        error[missing-key]: `to` is missing
+         --> routes.yaml:6:5
+          |
+        6 |   - { name: '', stop: 1 }
+          |     ^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: add `to: …`: The receiver, or a list of them; `[]` says "nobody"
+
+        error[empty-name]: the name is empty
+         --> routes.yaml:6:13
+          |
+        6 |   - { name: '', stop: 1 }
+          |             ^^
+          |
+          = help: say what the route is for: `failed jobs`
+
+        error[wrong-type]: stop: expected `true` or `false`, found "1"
+         --> routes.yaml:6:23
+          |
+        6 |   - { name: '', stop: 1 }
+          |                       ^
+          |
+          = help: Ends the reading of the routes when this one applies
+
+        warning[tests-not-run]: this version reads the tests but does not run them
+         --> routes.yaml:7:1
+          |
+        7 | tests:
+          | ^^^^^
+          |
+          = help: until then, `jobrelay send` shows who gets an event and what it says
+
+        error[unknown-key]: unknown key "expects"
+         --> routes.yaml:8:25
+          |
+        8 |   - { name: t, job: {}, expects: {} }
+          |                         ^^^^^^^
+          |
+          = help: did you mean "expect"? (the keys here are name, job, expect)
+        "#);
+    }
+
+    #[test]
+    fn an_unreadable_secrets_path_is_a_problem() {
+        let (config, problems) = load(SAMPLE_OF_NOTHING, &Secrets { path: Some("/does/not/exist".into()) });
+        assert!(config.is_none());
+        let messages: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        assert!(messages[0].starts_with("--secrets cannot be read: /does/not/exist: "), "{messages:?}");
+    }
+
+    const SAMPLE_OF_NOTHING: &str = "receivers: {}\nroutes: []\n";
+
+    #[test]
+    fn the_sample_is_right() {
+        let config = loaded(SAMPLE, "");
+        assert_eq!(config.routes.routes.len(), 6);
+        assert_eq!(config.masked, SAMPLE);
+        assert_eq!(config.version.len(), 12);
+    }
+
+    #[test]
+    fn the_sample_is_right_with_everything_switched_on() {
+        let text: Vec<String> = SAMPLE.lines().map(switched_on).collect();
+        let url = "https://hooks.slack.com/services/T0/B0/XYZ";
+        let config = loaded(&(text.join("\n") + "\n"), &format!("SLACK_WEBHOOK_URL={url}\n"));
+        assert_eq!(
+            config.receivers.keys().map(|name| &**name).collect::<Vec<_>>(),
+            ["console", "data-ops", "inbox", "tickets"]
+        );
+        assert_eq!(config.redactor.redact(url), "***");
+        assert!(!config.masked.contains("XYZ"));
+    }
+
+    /// `  #key: …` is a setting, `  # Words` are not.
+    fn switched_on(line: &str) -> String {
+        let indent = line.len() - line.trim_start().len();
+        match line.trim_start().strip_prefix('#') {
+            Some(setting) if !setting.is_empty() && (!setting.starts_with(' ') || line.starts_with("  #  ")) => {
+                format!("{}{setting}", &line[..indent])
+            }
+            _ => line.to_owned(),
+        }
+    }
+
+    #[test]
+    fn routes_are_read_in_order_with_their_receivers() {
+        let text = format!(
+            "{RECEIVERS}routes:\n  - {{ name: a, to: console, stop: true }}\n  - {{ name: b, otherwise: true, to: [inbox, console, inbox] }}\n  - {{ name: c, to: [] }}\n"
+        );
+        let config = loaded(&text, "");
+        let routes: Vec<_> = config
+            .routes
+            .routes
+            .iter()
+            .map(|route| format!("{} {} {} {}", route.name, route.to.join("+"), route.stop, route.otherwise))
+            .collect();
+        assert_eq!(routes, ["a console true false", "b inbox+console false true", "c  false false"]);
+    }
+
+    #[test]
+    fn names_must_exist() {
+        let text = format!(
+            "{RECEIVERS}  \nroutes:\n  - {{ name: a, to: [consle, inbox, pagers] }}\n  - {{ name: b, to: inbox, message: shrt }}\nmessages:\n  short: {{ title: x }}\n"
+        );
+        let (config, report) = reported(&text);
+        assert!(config.is_none());
+        let expected = [
+            "error[unknown-receiver]: there is no receiver \"consle\"",
+            "did you mean \"console\"?",
+            "there is no receiver \"pagers\"",
+            "add it under `receivers`, or name one of console, inbox",
+            "error[unknown-message]: there is no message \"shrt\"",
+            "did you mean \"short\"?",
+        ];
+        for part in expected {
+            assert!(report.contains(part), "{part}: {report}");
+        }
+    }
+
+    #[test]
+    fn a_receiver_that_no_route_names_is_a_warning() {
+        let text = format!("{RECEIVERS}routes:\n  - {{ name: a, to: inbox }}\n");
+        let (config, report) = reported(&text);
+        assert!(config.is_some());
+        assert!(report.contains("warning[unused-receiver]: no route names the receiver \"console\""), "{report}");
+    }
+
+    #[test]
+    fn tests_are_never_silently_ignored() {
+        let section = "tests:\n  - { name: t, job: { outcome: failed }, expect: { to: [inbox] } }\n";
+        let text = format!("{RECEIVERS}routes:\n  - {{ name: a, to: [inbox, console] }}\n{section}");
+        let (config, report) = reported(&text);
+        assert!(config.is_some());
+        assert!(report.contains("warning[tests-not-run]"), "{report}");
+    }
+
+    #[test]
+    fn layers_go_from_route_to_receiver_to_default() {
+        let text = "receivers:\n  own: { kind: inbox, message: { title: receiver } }\n  named: { kind: inbox, message: short }\n  none: { kind: inbox }\n\
+                    routes:\n  - { name: inline, to: [own, named, none], message: { title: route } }\n  - { name: plain, to: own }\n\
+                    messages:\n  short: { title: short }\n  default: { title: default }\n";
+        let config = loaded(text, "");
+        let count = |route: &str, receiver: &str| config.layers(route, &config.receivers[receiver]).len();
+        assert_eq!([count("inline", "own"), count("inline", "named"), count("inline", "none")], [3, 3, 2]);
+        assert_eq!([count("plain", "own"), count("plain", "none"), count("", "named")], [2, 1, 2]);
+        let first = config.layers("plain", &config.receivers["named"])[0];
+        assert_eq!(first.title, Some(crate::message::Template::Literal("short".to_owned())));
+    }
+
+    #[test]
+    fn no_problem_quotes_a_secret() {
+        let text = "receivers:\n  a: { kind: webhook, url: \"${URL}\", timeout: \"${TIME}\", nonsense: \"${URL}\" }\nroutes:\n  - { name: a, to: a }\n";
+        let (config, report) = with_secrets(text, "URL=hunter2 is no url\nTIME=hunter3\n");
+        assert!(config.is_none());
+        assert!(report.contains("routes.yaml:2:"), "{report}");
+        assert!(!report.contains("hunter"), "{report}");
+    }
+
+    #[test]
+    fn an_unset_variable_is_one_problem() {
+        let text =
+            "receivers:\n  a: { kind: slack, url: \"${SURELY_NOT_SET_ANYWHERE}\" }\nroutes:\n  - { name: a, to: a }\n";
+        let (config, report) = reported(text);
+        assert!(config.is_none());
+        assert!(report.contains("error[unset-variable]: `SURELY_NOT_SET_ANYWHERE` is not set"), "{report}");
+        assert_eq!(report.matches("error[").count(), 1, "{report}");
+    }
+
+    #[test]
+    fn secrets_in_plain_are_masked_and_do_not_make_a_version() {
+        let file = |key: &str| {
+            format!(
+                "receivers:\n  a: {{ kind: slack, url: https://hooks.slack.com/services/T0/B0/{key} }}\nroutes:\n  - {{ name: a, to: a }}\n"
+            )
+        };
+        let (one, two) = (loaded(&file("KEYONE"), ""), loaded(&file("KEYTWO"), ""));
+        assert_eq!(one.masked, "receivers:\n  a: { kind: slack, url: *** }\nroutes:\n  - { name: a, to: a }\n");
+        assert_eq!((&one.masked, &one.version), (&two.masked, &two.version));
+        assert_ne!(one.version, loaded(&file("KEYONE").replace("name: a", "name: b"), "").version);
+        assert_eq!(one.redactor.redact("POST /services/T0/B0/KEYONE"), "POST ***");
+    }
+
+    #[test]
+    fn the_masked_file_can_be_read_again() {
+        let config = loaded(SAMPLE, "");
+        assert_eq!(loaded(&config.masked, "").version, config.version);
+    }
+}

@@ -1,0 +1,131 @@
+//! The file's text without the secrets written in it, to be kept beside the decisions made by it.
+
+use std::collections::BTreeMap;
+
+use super::Redactor;
+use crate::yaml::{Map, Node, Value};
+
+/// `text` with what `redactor` knows replaced by `***`. Routes, messages, keys and kinds stay as they are, whatever they look like: a
+/// decision must be the same when it is made again by the masked file.
+pub(super) fn mask(text: &str, root: &Map, redactor: &Redactor) -> String {
+    let mut pieces = Pieces { text, redactor, settled: BTreeMap::new() };
+    for (key, node) in &root.0 {
+        if key.text != "receivers" {
+            pieces.keep(node);
+        }
+    }
+    // After the rest, for anchored values that are used in both.
+    if let Some((_, Node { value: Value::Map(receivers), .. })) = root.get("receivers") {
+        for (key, node) in &receivers.0 {
+            pieces.keep_span(key.span.start, key.span.end);
+            pieces.receiver(node);
+        }
+    }
+    pieces.join()
+}
+
+/// Parts of the text whose masked form is settled, by where they start; what lies between them is redacted as it is.
+struct Pieces<'a> {
+    text: &'a str,
+    redactor: &'a Redactor,
+    settled: BTreeMap<usize, (usize, String)>,
+}
+
+impl Pieces<'_> {
+    fn set(&mut self, start: usize, end: usize, masked: String) {
+        self.settled.insert(start, (end, masked));
+    }
+
+    fn keep(&mut self, node: &Node) {
+        match &node.value {
+            Value::Null => {}
+            Value::Scalar(_) => self.keep_span(node.span.start, node.span.end),
+            Value::List(items) => items.iter().for_each(|item| self.keep(item)),
+            Value::Map(map) => {
+                for (key, value) in &map.0 {
+                    self.keep_span(key.span.start, key.span.end);
+                    self.keep(value);
+                }
+            }
+        }
+    }
+
+    fn keep_span(&mut self, start: usize, end: usize) {
+        self.set(start, end, self.text[start..end].to_owned());
+    }
+
+    fn receiver(&mut self, node: &Node) {
+        if let Value::Map(map) = &node.value {
+            for (key, value) in &map.0 {
+                self.keep_span(key.span.start, key.span.end);
+                if key.text == "kind" { self.keep(value) } else { self.redact(value) }
+            }
+        }
+    }
+
+    fn redact(&mut self, node: &Node) {
+        match &node.value {
+            Value::Null => {}
+            Value::Scalar(scalar) => {
+                let source = &self.text[node.span.start..node.span.end];
+                let mut masked = self.redactor.redact(source).into_owned();
+                if masked == source && self.redactor.redact(&scalar.text) != scalar.text {
+                    // Escapes or folding hide the secret from a search.
+                    masked = if source.ends_with('\n') { "***\n".to_owned() } else { "\"***\"".to_owned() };
+                }
+                self.set(node.span.start, node.span.end, masked);
+            }
+            Value::List(items) => items.iter().for_each(|item| self.redact(item)),
+            Value::Map(map) => {
+                for (key, value) in &map.0 {
+                    self.keep_span(key.span.start, key.span.end);
+                    self.redact(value);
+                }
+            }
+        }
+    }
+
+    fn join(&self) -> String {
+        let mut masked = String::new();
+        let mut at = 0;
+        for (&start, (end, piece)) in &self.settled {
+            // Pieces are tokens of one text: they never overlap, unless an anchored value is met under two roots.
+            if start >= at {
+                masked.push_str(&self.redactor.redact(&self.text[at..start]));
+                masked.push_str(piece);
+                at = *end;
+            }
+        }
+        masked.push_str(&self.redactor.redact(&self.text[at..]));
+        masked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::{Problems, parse};
+
+    fn masked(text: &str, secrets: &[&str]) -> String {
+        let node = parse(text, &mut Problems::default()).expect("YAML");
+        let Value::Map(root) = &node.value else { panic!("a map") };
+        mask(text, root, &Redactor::new(secrets))
+    }
+
+    #[test]
+    fn secrets_of_receivers_go_and_everything_else_stays() {
+        let text = "# was: https://x/T0/key\nreceivers:\n  slack: { kind: slack, url: https://x/T0/key, sign: [\"wh\\u0073ec_1\", slack] }\n\
+                    routes:\n  - { name: slack, to: slack, when: { tenant: slack } } # slack\n";
+        assert_eq!(
+            masked(text, &["https://x/T0/key", "whsec_1", "slack"]),
+            "# was: ***\nreceivers:\n  slack: { kind: slack, url: ***, sign: [\"***\", ***] }\n\
+             routes:\n  - { name: slack, to: slack, when: { tenant: slack } } # ***\n"
+        );
+    }
+
+    #[test]
+    fn a_file_without_secrets_stays_byte_for_byte() {
+        let text = "receivers: &r\n  a: &a { kind: inbox }\n  b: { <<: *a }\nroutes: []\nx: [*a]\n\n# end";
+        assert_eq!(masked(text, &[]), text);
+    }
+}

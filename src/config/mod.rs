@@ -1,0 +1,17 @@
+//! routes.yaml → what the relay runs on. All problems of a file at once; the whole file or nothing.
+
+mod load;
+mod mask;
+mod receivers;
+mod redactor;
+mod routes;
+mod secrets;
+mod sections;
+mod substitute;
+
+pub use load::{Config, load};
+pub use redactor::Redactor;
+pub use secrets::Secrets;
+
+/// The commented sample: what `init` writes and `demo` runs. It needs no account anywhere.
+pub const SAMPLE: &str = include_str!("../../routes.yaml");

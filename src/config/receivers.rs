@@ -1,0 +1,79 @@
+//! The `receivers` section: variables replaced, each receiver read, no secret in any problem.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Redactor;
+use super::substitute::{Lookup, Substitution};
+use crate::message::Engine;
+use crate::receiver::{Receiver, read_receiver};
+use crate::yaml::{Map, Node, Problems, Value};
+
+/// What the section came to.
+pub(super) struct Receivers {
+    pub receivers: BTreeMap<Arc<str>, Arc<Receiver>>,
+    /// Knows every secret of the section, looked up or written in plain.
+    pub redactor: Redactor,
+}
+
+/// Settings that hold secrets, for receivers that could not be read and so cannot tell.
+const SECRET_SETTINGS: [&str; 12] = [
+    "url",
+    "proxy",
+    "auth",
+    "token",
+    "sign",
+    "headers",
+    "api_key",
+    "auth_token",
+    "routing_key",
+    "password",
+    "access_key",
+    "secret_key",
+];
+
+pub(super) fn read_receivers(
+    text: &str,
+    section: &Map,
+    lookup: &Lookup<'_>,
+    engine: &mut Engine,
+    problems: &mut Problems,
+) -> Receivers {
+    let mut substitution = Substitution { text, lookup, secrets: BTreeSet::new(), failed: BTreeSet::new() };
+    let mut found = Problems::default();
+    let mut receivers = BTreeMap::new();
+    let mut secrets = BTreeSet::new();
+    for (key, node) in &section.0 {
+        let node = substitution.receiver(node, problems);
+        match read_receiver(&key.text, &node, engine, &mut found) {
+            Some(receiver) => {
+                secrets.extend(receiver.secrets());
+                receivers.insert(Arc::from(key.text.as_str()), Arc::new(receiver));
+            }
+            None => secret_settings(&node, &mut secrets),
+        }
+    }
+    secrets.extend(substitution.secrets);
+    let redactor = Redactor::new(secrets);
+    found.retain(|problem| !substitution.failed.contains(&problem.span));
+    problems.extend(found.reworded(|text| redactor.redact(text).into_owned()));
+    Receivers { receivers, redactor }
+}
+
+fn secret_settings(receiver: &Node, secrets: &mut BTreeSet<String>) {
+    let Value::Map(map) = &receiver.value else { return };
+    for (_, value) in map.0.iter().filter(|(key, _)| SECRET_SETTINGS.contains(&key.text.as_str())) {
+        scalars(value, secrets);
+    }
+}
+
+fn scalars(node: &Node, found: &mut BTreeSet<String>) {
+    match &node.value {
+        Value::Null => {}
+        Value::Scalar(scalar) => {
+            found.insert(scalar.text.clone());
+        }
+        Value::List(items) => items.iter().for_each(|item| scalars(item, found)),
+        Value::Map(map) => map.0.iter().for_each(|(_, value)| scalars(value, found)),
+    }
+}

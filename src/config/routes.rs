@@ -1,0 +1,160 @@
+//! The `routes` section, and the names it speaks of.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::message::{Definition, Engine, read_definition};
+use crate::routing::{Route, When, read_when};
+use crate::yaml::{self, Map, Node, Problems, Scalar, Span, Value};
+
+/// One rule: who should know about which events.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "declares every key; those with a language of their own are read from the tree")]
+struct RouteSettings {
+    /// What the route is called in decisions, messages and logs; no two routes share a name.
+    name: String,
+    /// Which events it is for; without it, every event.
+    #[serde(default)]
+    #[schemars(with = "serde_json::Value")]
+    when: IgnoredAny,
+    /// The receiver, or a list of them; `[]` says "nobody".
+    #[schemars(with = "serde_json::Value")]
+    to: IgnoredAny,
+    /// What is said: a message, or the name of one under `messages`.
+    #[serde(default)]
+    #[schemars(with = "serde_json::Value")]
+    message: IgnoredAny,
+    /// Ends the reading of the routes when this one applies.
+    #[serde(default)]
+    stop: bool,
+    /// Applies only if no route above did.
+    #[serde(default)]
+    otherwise: bool,
+}
+
+/// What routes may name.
+pub(super) struct Names<'a> {
+    pub receivers: &'a Map,
+    pub messages: &'a BTreeMap<String, Definition>,
+}
+
+impl Names<'_> {
+    /// Records an error unless a receiver has this name.
+    fn receiver(&self, name: &str, span: Span, problems: &mut Problems) {
+        let known: Vec<&str> = self.receivers.0.iter().map(|(key, _)| key.text.as_str()).collect();
+        if known.is_empty() {
+            // That there are none is a problem of its own.
+            return;
+        }
+        check(name, &known, "receiver", "receivers", span, problems);
+    }
+
+    /// The message of this name; an error if there is none.
+    pub fn message(&self, name: &str, span: Span, problems: &mut Problems) -> Option<&Definition> {
+        let known: Vec<&str> = self.messages.keys().map(String::as_str).collect();
+        check(name, &known, "message", "messages", span, problems);
+        self.messages.get(name)
+    }
+}
+
+fn check(name: &str, known: &[&str], what: &str, section: &str, span: Span, problems: &mut Problems) {
+    if known.contains(&name) {
+        return;
+    }
+    let help = match yaml::nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None if known.is_empty() => format!("there are none yet: add it under `{section}`"),
+        None => format!("add it under `{section}`, or name one of {}", known.join(", ")),
+    };
+    problems.error(
+        if what == "receiver" { "unknown-receiver" } else { "unknown-message" },
+        span,
+        format!("there is no {what} {name:?}"),
+        help,
+    );
+}
+
+/// Reads the routes, and their messages by the route's name.
+pub(super) fn read_routes(
+    items: &[Node],
+    names: &Names<'_>,
+    engine: &mut Engine,
+    problems: &mut Problems,
+) -> (Vec<Route>, HashMap<Arc<str>, Definition>) {
+    let (mut routes, mut messages) = (Vec::new(), HashMap::new());
+    let mut seen = BTreeSet::new();
+    for node in items {
+        let settings = yaml::read::<RouteSettings>(node, problems);
+        // Read even if the settings are not all there, to find all problems of a file at once.
+        let Value::Map(map) = &node.value else { continue };
+        let when = map.get("when").map_or_else(When::default, |(_, when)| read_when(when, problems));
+        let to = map.get("to").map_or_else(Vec::new, |(_, to)| read_to(to, names, problems));
+        let message = map.get("message").and_then(|(_, message)| read_message(message, names, engine, problems));
+        if let Some((_, name)) = map.get("name") {
+            unique(name, &mut seen, problems);
+        }
+        let Some(RouteSettings { name, stop, otherwise, .. }) = settings else { continue };
+        let name: Arc<str> = name.into();
+        if let Some(message) = message {
+            messages.insert(name.clone(), message);
+        }
+        routes.push(Route { name, when, to, stop, otherwise });
+    }
+    (routes, messages)
+}
+
+fn unique(name: &Node, seen: &mut BTreeSet<String>, problems: &mut Problems) {
+    let Value::Scalar(Scalar { text, .. }) = &name.value else { return };
+    if text.trim().is_empty() {
+        problems.error(
+            "empty-name",
+            name.span,
+            "the name is empty",
+            "say what the route is for: `failed jobs`".to_owned(),
+        );
+    } else if !seen.insert(text.clone()) {
+        problems.error(
+            "duplicate-name",
+            name.span,
+            format!("another route is called {text:?}"),
+            "give each route its own name: decisions and messages go by it".to_owned(),
+        );
+    }
+}
+
+fn read_to(node: &Node, names: &Names<'_>, problems: &mut Problems) -> Vec<Arc<str>> {
+    let items = match &node.value {
+        Value::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let mut to: Vec<Arc<str>> = Vec::new();
+    for item in items {
+        let Value::Scalar(Scalar { text, .. }) = &item.value else {
+            problems.error(
+                "wrong-type",
+                item.span,
+                "to: expected the name of a receiver or a list of names",
+                "write `to: name`, `to: [name, other]`, or `to: []` for nobody".to_owned(),
+            );
+            continue;
+        };
+        names.receiver(text, item.span, problems);
+        if !to.iter().any(|name| **name == **text) {
+            to.push(text.as_str().into());
+        }
+    }
+    to
+}
+
+fn read_message(node: &Node, names: &Names<'_>, engine: &mut Engine, problems: &mut Problems) -> Option<Definition> {
+    match &node.value {
+        Value::Null => None,
+        Value::Scalar(Scalar { text, .. }) => names.message(text, node.span, problems).cloned(),
+        Value::List(_) | Value::Map(_) => Some(read_definition(node, engine, problems)),
+    }
+}
