@@ -14,4 +14,5 @@ pub mod event;
 pub mod message;
 pub mod receiver;
 pub mod routing;
+pub mod store;
 pub mod yaml;

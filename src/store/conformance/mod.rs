@@ -1,0 +1,52 @@
+//! The suite that every store must pass. A store joins by a [`Place`] and `store::conformance::suite!(ThePlace);` in its tests.
+
+pub(crate) mod accept;
+pub(crate) mod deliver;
+pub(crate) mod history;
+mod model;
+pub(crate) mod recover;
+pub(crate) mod retain;
+mod world;
+
+pub(crate) use world::{Place, Sample, World, owed_ids, tried};
+
+/// All tests of the suite, for one kind of store.
+macro_rules! suite {
+    ($place:ty) => {
+        $crate::store::conformance::suite!(@ $place, accept:
+            an_event_is_kept_as_it_came a_batch_is_answered_item_by_item fresh_deliveries_are_handed_over_first
+            the_order_of_acceptance_is_the_order_of_ids a_duplicate_is_answered_and_not_owed_again
+            duplicates_at_the_same_moment_are_accepted_once an_id_with_other_data_is_a_new_event
+            a_kill_after_the_answer_loses_nothing ids_grow_over_restarts after_close_nothing_works);
+        $crate::store::conformance::suite!(@ $place, recover:
+            a_success_closes_the_failure_over_a_kill a_routed_success_closes_by_its_own_delivery
+            only_a_success_closes_and_only_its_key the_latest_failure_is_closed a_moved_failure_is_closed_where_it_went
+            a_replayed_failure_is_closed_by_its_replay a_failure_dismissed_untried_needs_no_recovery);
+        $crate::store::conformance::suite!(@ $place, deliver:
+            the_first_success_ends_it every_attempt_is_on_record what_is_owed_comes_in_pages_and_by_key
+            an_attempt_may_end_after_its_delivery a_copy_is_kept_with_its_delivery a_replay_is_a_new_delivery
+            replaying_an_event_adds_to_it dismissing_takes_off_the_list moving_keeps_the_order
+            lanes_count_what_is_owed);
+        $crate::store::conformance::suite!(@ $place, history:
+            events_are_found_by_what_people_know events_come_by_time_and_in_pages a_clock_that_jumps_hides_nothing
+            the_next_event_of_a_key_is_the_newest deliveries_are_found_by_each_part);
+        $crate::store::conformance::suite!(@ $place, retain:
+            what_owes_nothing_goes_with_all_that_hangs_on_it what_is_owed_stays_however_old
+            old_owed_events_do_not_hide_the_rest quarantine_counts_repeats_and_is_bounded versions_are_kept);
+        #[test]
+        fn random_actions_agree_with_the_model() {
+            $crate::store::conformance::random_actions_agree_with_the_model::<$place>();
+        }
+    };
+    (@ $place:ty, $part:ident: $($name:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                $crate::store::conformance::$part::$name::<$place>().await;
+            }
+        )*
+    };
+}
+pub(crate) use suite;
+
+pub(crate) use model::random_actions_agree_with_the_model;

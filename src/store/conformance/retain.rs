@@ -1,0 +1,132 @@
+//! What is kept for how long.
+
+use bytes::Bytes;
+use jiff::SignedDuration;
+
+use super::world::at;
+use super::{Place, Sample, World, tried};
+use crate::event::DeliveryId;
+use crate::store::{Attempted, DeliveryFilter, End, EventFilter, NewQuarantined};
+
+fn hour(n: i64) -> SignedDuration {
+    SignedDuration::from_hours(n)
+}
+
+/// Prunes until two calls in a row find nothing: a call may look at a part of the events only.
+pub(super) async fn prune_all<P: Place>(world: &World<P>, before: jiff::Timestamp) -> u64 {
+    let (mut removed, mut empty) = (0, 0);
+    while empty < 2 {
+        let step = world.store.prune(before, 3).await.unwrap();
+        assert!(step <= 3, "small steps");
+        removed += step;
+        empty = if step == 0 { empty + 1 } else { 0 };
+    }
+    removed
+}
+
+pub(crate) async fn what_owes_nothing_goes_with_all_that_hangs_on_it<P: Place>() {
+    let mut world = World::<P>::new().await;
+    let mut ids = Vec::new();
+    for n in 0..10 {
+        let accepted = world.accept(Sample::new(&format!("{n}")).received_after(hour(n)).to(&["ops"])).await;
+        let (event, delivery) = (accepted.id, accepted.deliveries[0].0);
+        let copy = Some("a copy".to_owned());
+        let attempts = vec![
+            tried(delivery, 1, End::Owed { not_before: None }),
+            Attempted { copy, ..tried(delivery, 2, End::Delivered) },
+        ];
+        world.store.record(attempts).await.unwrap();
+        ids.push((event, delivery));
+    }
+    let replay = world.store.replay(&[ids[0].1], None).await.unwrap()[0].delivery;
+    world.end(replay, End::Dead).await;
+    assert_eq!(prune_all(&world, at(hour(7))).await, 7);
+    world.kill().await;
+    for (event, delivery) in &ids[..7] {
+        assert!(world.store.event(*event).await.unwrap().is_none());
+        assert!(world.delivery(*delivery).await.is_none());
+        assert!(world.store.attempts(*delivery).await.unwrap().is_empty());
+        assert_eq!(world.store.copy(*delivery).await.unwrap(), None);
+    }
+    assert!(world.delivery(replay).await.is_none());
+    let job = EventFilter { job: Some("job-1".to_owned()), limit: 100, ..EventFilter::default() };
+    assert_eq!(world.store.events(&job).await.unwrap().len(), 3);
+    assert_eq!(world.store.attempts(ids[8].1).await.unwrap().len(), 2);
+    let newer = world.accept(Sample::new("next").to(&["ops"])).await;
+    assert!(newer.id.0 > replay.0);
+}
+
+pub(crate) async fn what_is_owed_stays_however_old<P: Place>() {
+    let world = World::<P>::new().await;
+    let owed = world.accept(Sample::new("owed").to(&["ops", "audit"])).await;
+    world.end(owed.deliveries[0].0, End::Delivered).await;
+    let replayed = world.accept(Sample::new("replayed").to(&["ops"])).await;
+    world.end(replayed.deliveries[0].0, End::Dead).await;
+    let again = world.store.replay(&[replayed.deliveries[0].0], None).await.unwrap()[0].delivery;
+    assert_eq!(prune_all(&world, at(hour(1000))).await, 0);
+    assert!(world.delivery(owed.deliveries[0].0).await.is_some());
+    world.end(owed.deliveries[1].0, End::Dead).await;
+    world.end(again, End::Delivered).await;
+    assert_eq!(prune_all(&world, at(hour(1000))).await, 2);
+    let left = DeliveryFilter { limit: 10, ..DeliveryFilter::default() };
+    assert!(world.store.deliveries(&left).await.unwrap().is_empty());
+}
+
+pub(crate) async fn old_owed_events_do_not_hide_the_rest<P: Place>() {
+    let world = World::<P>::new().await;
+    for n in 0..20 {
+        world.accept(Sample::new(&format!("owed {n}")).to(&["ops"])).await;
+    }
+    for n in 0..20 {
+        world.accept(Sample::new(&format!("free {n}"))).await;
+    }
+    assert_eq!(prune_all(&world, at(hour(1))).await, 20);
+    assert_eq!(world.owed("ops").await.len(), 20);
+    world.accept(Sample::new("one more")).await;
+    assert_eq!(prune_all(&world, at(hour(1))).await, 1);
+    assert_eq!(world.store.prune(at(hour(-1)), 10).await.unwrap(), 0, "received later");
+    assert_eq!(world.store.owed("ops", DeliveryId(0), 100).await.unwrap().len(), 20);
+}
+
+pub(crate) async fn quarantine_counts_repeats_and_is_bounded<P: Place>() {
+    let mut world = World::<P>::new().await;
+    let item = |body: Bytes, n: i64| NewQuarantined {
+        content_type: "text/plain".to_owned(),
+        body,
+        reason: "not JSON".to_owned(),
+        received_at: at(hour(n)),
+    };
+    assert!(world.store.quarantine(item("first".into(), 0)).await.unwrap());
+    assert!(world.store.quarantine(item("second".into(), 1)).await.unwrap());
+    assert!(!world.store.quarantine(item("first".into(), 2)).await.unwrap());
+    world.kill().await;
+    let kept = world.store.quarantined(10).await.unwrap();
+    let seen: Vec<_> = kept.iter().map(|q| (&q.body[..], q.count, q.first, q.last)).collect();
+    assert_eq!(seen, [(&b"second"[..], 1, at(hour(1)), at(hour(1))), (&b"first"[..], 2, at(hour(0)), at(hour(2)))]);
+    assert_eq!((kept[0].content_type.as_str(), kept[0].reason.as_str()), ("text/plain", "not JSON"));
+    assert_eq!(world.store.quarantined(1).await.unwrap().len(), 1);
+
+    for n in 0..1_010 {
+        world.store.quarantine(item(format!("small {n}").into(), 3)).await.unwrap();
+    }
+    let kept = world.store.quarantined(5_000).await.unwrap();
+    assert_eq!((kept.len(), &kept[0].body[..], &kept[999].body[..]), (1_000, &b"small 1009"[..], &b"small 10"[..]));
+
+    for n in 0..10_u8 {
+        world.store.quarantine(item(vec![n; 10 << 20].into(), 4)).await.unwrap();
+    }
+    let kept = world.store.quarantined(5_000).await.unwrap();
+    assert_eq!(kept.len(), 6, "64 MiB hold six of 10 MiB");
+    assert_eq!(kept[0].body[0], 9);
+}
+
+pub(crate) async fn versions_are_kept<P: Place>() {
+    let mut world = World::<P>::new().await;
+    world.store.save_version("v1", "routes: one", at(hour(0))).await.unwrap();
+    world.store.save_version("v1", "routes: other", at(hour(1))).await.unwrap();
+    world.store.save_version("v2", "routes: two", at(hour(1))).await.unwrap();
+    world.kill().await;
+    assert_eq!(world.store.version("v1").await.unwrap().as_deref(), Some("routes: one"));
+    assert_eq!(world.store.version("v2").await.unwrap().as_deref(), Some("routes: two"));
+    assert_eq!(world.store.version("v3").await.unwrap(), None);
+}

@@ -1,0 +1,111 @@
+//! What is kept: one trait, one conformance suite that every implementation passes.
+
+mod model;
+mod sqlite;
+
+#[cfg(test)]
+mod conformance;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+pub use model::*;
+pub use sqlite::SqliteStore;
+
+use crate::event::{DeliveryId, EventId};
+
+/// Called with each batch of fresh deliveries right after it became durable, in the order of acceptance, before `accept` returns.
+/// Must not block. (A store shared between relays hands over only the deliveries of lanes this relay holds.)
+pub type Handoff = Arc<dyn Fn(Vec<Owed>) + Send + Sync>;
+
+/// Durable state. All methods may be called at any time from any task; a method's effect is on disk when it returns `Ok`.
+///
+/// Order: deliveries have the order in which their events were accepted, which is the order of their IDs.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Accepts events in order: drops duplicates (of the newest 200,000 events), adds the recoveries that a success owes, opens
+    /// the failures that want one. One answer for each item. All or none.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when too much is queued already, [`StoreError::Unwritable`] when the disk says no. Nothing of it is kept then.
+    async fn accept(&self, items: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError>;
+
+    /// Records what attempts came to, in order.
+    async fn record(&self, attempts: Vec<Attempted>) -> Result<(), StoreError>;
+
+    /// The next deliveries still owed to `receiver`, oldest first, with IDs above `after` and their events.
+    async fn owed(&self, receiver: &str, after: DeliveryId, limit: usize) -> Result<Vec<Owed>, StoreError>;
+
+    /// The same, of one key.
+    async fn owed_of_key(
+        &self,
+        receiver: &str,
+        key: KeyHash,
+        after: DeliveryId,
+        limit: usize,
+    ) -> Result<Vec<Owed>, StoreError>;
+
+    /// Every receiver that is owed something or has a lane state, with the number owed.
+    async fn lanes(&self) -> Result<Vec<LaneRow>, StoreError>;
+
+    /// Claims a lane for this relay until `expiry` from now, or extends the claim. `false`: another relay holds it. A store that
+    /// only one relay can open always says `true`.
+    async fn claim(&self, receiver: &str, expiry: Duration) -> Result<bool, StoreError>;
+
+    /// Keeps a lane's state (opaque JSON of the lane).
+    async fn save_lane(&self, receiver: &str, state: &str) -> Result<(), StoreError>;
+
+    /// One event.
+    async fn event(&self, id: EventId) -> Result<Option<StoredEvent>, StoreError>;
+
+    /// Events, newest first.
+    async fn events(&self, filter: &EventFilter) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// Deliveries, newest first.
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError>;
+
+    /// The attempts of a delivery, oldest first.
+    async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError>;
+
+    /// What was sent, for deliveries that keep a copy (see [`Attempted::copy`]).
+    async fn copy(&self, id: DeliveryId) -> Result<Option<String>, StoreError>;
+
+    /// The newest event with this key after `after`, if any.
+    async fn next_of_key(&self, key: &str, after: EventId) -> Result<Option<StoredEvent>, StoreError>;
+
+    /// Owes deliveries anew: a copy of each named delivery (same event and route), with a new ID that names the old; to `to` if given.
+    async fn replay(&self, deliveries: &[DeliveryId], to: Option<&str>) -> Result<Vec<Replayed>, StoreError>;
+
+    /// Decides an event anew: adds `targets` as new deliveries of it.
+    async fn replay_event(&self, event: EventId, targets: Vec<NewTarget>) -> Result<Vec<Replayed>, StoreError>;
+
+    /// Takes deliveries off the list: owed or dead ones end `dismissed`. Returns how many.
+    async fn dismiss(&self, deliveries: &[DeliveryId]) -> Result<u64, StoreError>;
+
+    /// Moves everything owed to `receiver` to `to` (replays each and dismisses the old), oldest first, at most `limit`; 0: nothing left.
+    async fn move_owed(&self, receiver: &str, to: &str, limit: usize) -> Result<u64, StoreError>;
+
+    /// Keeps something unreadable; a repeat only counts up. At most 1,000 are kept, the oldest go. `true` if it is new.
+    async fn quarantine(&self, item: NewQuarantined) -> Result<bool, StoreError>;
+
+    /// Quarantined items, newest first.
+    async fn quarantined(&self, limit: usize) -> Result<Vec<Quarantined>, StoreError>;
+
+    /// Keeps the text of a routes.yaml version (secrets masked). Known ones are left alone.
+    async fn save_version(&self, version: &str, text: &str, now: Timestamp) -> Result<(), StoreError>;
+
+    /// The text of a version.
+    async fn version(&self, version: &str) -> Result<Option<String>, StoreError>;
+
+    /// Deletes at most `limit` events received before `before` that owe nothing, with all that hangs on them. Returns how many.
+    async fn prune(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError>;
+
+    /// Whether it can write right now: the last commit succeeded and the writer moves.
+    fn writable(&self) -> bool;
+
+    /// Commits what is queued and closes. Later calls fail.
+    async fn close(&self);
+}

@@ -1,0 +1,320 @@
+//! What goes into a store and comes out of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::event::{DeliveryId, Event, EventId};
+use crate::receiver::{Reason, Verdict};
+use crate::routing::Decision;
+
+/// A short stand-in for [`Event::key`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyHash(pub i64);
+
+impl KeyHash {
+    /// The first 8 bytes of the key's SHA-256.
+    #[must_use]
+    pub fn of(key: &str) -> KeyHash {
+        let mut first = [0; 8];
+        first.copy_from_slice(&Sha256::digest(key.as_bytes())[..8]);
+        KeyHash(i64::from_be_bytes(first))
+    }
+}
+
+/// An event to accept.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// As read.
+    pub event: Arc<Event>,
+    /// What routing said about it.
+    pub decision: Decision,
+    /// Of `decision.targets`, the receivers that want to hear of the recovery (a failure opens for these).
+    pub opens: Vec<Arc<str>>,
+    /// The version of routes.yaml that decided.
+    pub version: Arc<str>,
+}
+
+/// What became of a [`NewEvent`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Of a duplicate: the first one's.
+    pub id: EventId,
+    /// Known already, and not accepted again.
+    pub duplicate: bool,
+    /// Same sender's ID as a known event, other data: accepted as a new event, worth a log line.
+    pub id_reused: bool,
+    /// With their receivers. Recoveries included. Empty for a duplicate.
+    pub deliveries: Vec<(DeliveryId, Arc<str>)>,
+}
+
+/// A delivery still owed.
+#[derive(Debug, Clone)]
+pub struct Owed {
+    /// The same through all attempts.
+    pub id: DeliveryId,
+    /// What it tells of.
+    pub event: EventId,
+    /// Whom it is owed to.
+    pub receiver: Arc<str>,
+    /// Empty for a recovery.
+    pub route: Arc<str>,
+    /// Order is kept among deliveries of one key.
+    pub key: KeyHash,
+    /// Attempts made so far.
+    pub attempts: u32,
+    /// Not before this time (a retry's).
+    pub not_before: Option<Timestamp>,
+    /// Of a recovery: the failure's delivery it closes.
+    pub closes: Option<DeliveryId>,
+    /// Absent after a failed attempt, so that what waits is cheap: it is read by ID when its turn comes again.
+    pub content: Option<Arc<Event>>,
+}
+
+/// What one attempt came to.
+#[derive(Debug, Clone)]
+pub struct Attempted {
+    /// Of what.
+    pub delivery: DeliveryId,
+    /// How it went.
+    pub attempt: Attempt,
+    /// What follows for the delivery.
+    pub end: End,
+    /// What was sent, secrets redacted, for kinds that keep it.
+    pub copy: Option<String>,
+}
+
+/// Where an attempt leaves its delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It arrived.
+    Delivered,
+    /// Still owed.
+    Owed {
+        /// No further attempt before this time.
+        not_before: Option<Timestamp>,
+    },
+    /// Given up; listed until dismissed or past retention.
+    Dead,
+}
+
+/// One try.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// From 1.
+    pub number: u32,
+    /// When it began.
+    pub at: Timestamp,
+    /// Until the answer was read.
+    pub took: Duration,
+    /// What the answer means.
+    pub verdict: Verdict,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// In the service's words, secrets redacted.
+    pub detail: String,
+    /// Worth knowing about the message (`title cut to 150 characters`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// A receiver's standing in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneRow {
+    /// By name, as in routes.yaml.
+    pub receiver: Arc<str>,
+    /// Deliveries still owed.
+    pub owed: u64,
+    /// As given to `save_lane`.
+    pub state: Option<String>,
+}
+
+/// An event as kept.
+#[derive(Debug, Clone)]
+pub struct StoredEvent {
+    /// Given at acceptance.
+    pub id: EventId,
+    /// Read again from the bytes that came.
+    pub event: Arc<Event>,
+    /// What routing said about it.
+    pub decision: Decision,
+    /// The version of routes.yaml that decided.
+    pub version: Arc<str>,
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryState {
+    /// Not there yet.
+    Owed,
+    /// It arrived.
+    Delivered,
+    /// Given up.
+    Dead,
+    /// Taken off the list by a person, or moved to another receiver.
+    Dismissed,
+}
+
+/// A delivery as kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The same through all attempts.
+    pub id: DeliveryId,
+    /// What it tells of.
+    pub event: EventId,
+    /// Whom it goes to.
+    pub receiver: Arc<str>,
+    /// Empty for a recovery.
+    pub route: Arc<str>,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Attempts made so far.
+    pub attempts: u32,
+    /// Of the last attempt.
+    pub at: Option<Timestamp>,
+    /// Of an owed one: no attempt before this time.
+    pub not_before: Option<Timestamp>,
+    /// Of the last attempt.
+    pub reason: Option<Reason>,
+    /// Of the last attempt, in the service's words.
+    pub detail: Option<String>,
+    /// Of a recovery: the failure's delivery it closes.
+    pub closes: Option<DeliveryId>,
+    /// The delivery this one repeats.
+    pub replay_of: Option<DeliveryId>,
+}
+
+/// Which events. All set parts must hold.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Only IDs below this (for the next page).
+    pub before: Option<EventId>,
+    /// Received then or later.
+    pub since: Option<Timestamp>,
+    /// Received before then.
+    pub until: Option<Timestamp>,
+    /// Exactly this job.
+    pub job: Option<String>,
+    /// Exactly this key.
+    pub key: Option<String>,
+    /// The sender's ID.
+    pub sender_id: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Which deliveries. All set parts must hold.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryFilter {
+    /// This one.
+    pub id: Option<DeliveryId>,
+    /// Only IDs below this (for the next page).
+    pub before: Option<DeliveryId>,
+    /// Of this event.
+    pub event: Option<EventId>,
+    /// To this receiver.
+    pub receiver: Option<String>,
+    /// From this route.
+    pub route: Option<String>,
+    /// Standing so.
+    pub state: Option<DeliveryState>,
+    /// Owed then or later (by the relay's clock, as in the ID).
+    pub since: Option<Timestamp>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A delivery to add to an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTarget {
+    /// Whom it goes to.
+    pub receiver: Arc<str>,
+    /// The route that says so.
+    pub route: Arc<str>,
+}
+
+/// A replay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replayed {
+    /// The new one.
+    pub delivery: DeliveryId,
+    /// Whom it goes to.
+    pub receiver: Arc<str>,
+    /// `None` when the event was decided anew.
+    pub replay_of: Option<DeliveryId>,
+}
+
+/// Something unreadable, to keep.
+#[derive(Debug, Clone)]
+pub struct NewQuarantined {
+    /// As sent.
+    pub content_type: String,
+    /// Byte for byte; what makes a repeat.
+    pub body: Bytes,
+    /// Why it could not be read.
+    pub reason: String,
+    /// When it came.
+    pub received_at: Timestamp,
+}
+
+/// Something unreadable, as kept.
+#[derive(Debug, Clone)]
+pub struct Quarantined {
+    /// Grows with each new item.
+    pub id: i64,
+    /// As sent.
+    pub content_type: String,
+    /// Byte for byte.
+    pub body: Bytes,
+    /// Why it could not be read.
+    pub reason: String,
+    /// When it first came.
+    pub first: Timestamp,
+    /// When it last came.
+    pub last: Timestamp,
+    /// How often it came.
+    pub count: u64,
+}
+
+/// Why a store could not do it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// Try again soon.
+    #[error("too much is waiting to be written")]
+    Busy,
+    /// Nothing of it was kept.
+    #[error("the store cannot be written: {0}")]
+    Unwritable(String),
+    /// The file, or what was found in it.
+    #[error("the store cannot be read: {0}")]
+    Unreadable(String),
+    /// Only one relay at a time.
+    #[error("the store is in use by another relay (process {pid}): {path}")]
+    InUse {
+        /// The store's file.
+        path: String,
+        /// Who has it.
+        pid: String,
+    },
+    /// Left exactly as it was found.
+    #[error(
+        "the store {path} was written by a newer jobrelay (schema {found}, this one knows {known}): use that version, or another --store"
+    )]
+    Newer {
+        /// The store's file.
+        path: String,
+        /// Its schema.
+        found: i64,
+        /// The newest schema this program reads.
+        known: i64,
+    },
+    /// After `close`.
+    #[error("the store is closed")]
+    Closed,
+}

@@ -1,0 +1,231 @@
+//! The store as the rest of the relay sees it: writes go to the writer's queue, reads to a reader.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::accept::{self, Prepared};
+use super::backlog::Counts;
+use super::checkpoint::{Checkpointer, Log};
+use super::lookup::Tail;
+use super::memory::Memory;
+use super::place::Place;
+use super::readers::Readers;
+use super::task::{Queue, queue};
+use super::trouble::unreadable;
+use super::writer::{self, Health, Writer};
+use super::{deliveries, events, keep, owe, owed, prune, quarantine, record, schema};
+use crate::event::{DeliveryId, EventId};
+use crate::store::{
+    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, KeyHash, LaneRow, NewEvent,
+    NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent,
+};
+
+/// The store in a file.
+pub struct SqliteStore {
+    pub(super) queue: Queue,
+    readers: Arc<Readers>,
+    health: Arc<Health>,
+    counts: Counts,
+    tail: Tail,
+    /// Where the next look for old events goes on.
+    prune_from: AtomicI64,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl SqliteStore {
+    /// Opens or creates the file (mode 0600), takes it exclusively, loads what must be in memory.
+    ///
+    /// `handoff` is called on the writer's thread: it must not wait for this store.
+    ///
+    /// # Errors
+    /// In use, newer schema, unreadable, unwritable.
+    pub fn open(path: &Path, handoff: Handoff) -> Result<SqliteStore, StoreError> {
+        let place = Place::take(path)?;
+        schema::prepare(&place)?;
+        let log = Arc::new(Log::default());
+        let db = writer::open(&place.path, &log).map_err(|e| unreadable(&e))?;
+        let memory = Memory::load(&db).map_err(|e| unreadable(&e))?;
+        let no_thread = |e: std::io::Error| StoreError::Unwritable(e.to_string());
+        let checkpointer = Checkpointer::start(place.path.clone(), Arc::clone(&log)).map_err(no_thread)?;
+        let readers = Arc::new(Readers::new(place.path.clone()));
+        let health = Arc::new(Health::new());
+        let (counts, tail) = (memory.backlog.counts(), memory.unindexed.tail());
+        let (queue, inbox) = queue();
+        let writer = Writer {
+            place,
+            db,
+            memory,
+            inbox,
+            handoff,
+            health: Arc::clone(&health),
+            log,
+            checkpointer,
+            readers: Arc::clone(&readers),
+            index_failed: false,
+        };
+        let thread = thread::Builder::new().name("jobrelay-store".to_owned()).spawn(move || writer.run());
+        let writer = Mutex::new(Some(thread.map_err(no_thread)?));
+        Ok(SqliteStore { queue, readers, health, counts, tail, prune_from: AtomicI64::new(0), writer })
+    }
+
+    fn take_writer(&self) -> Option<JoinHandle<()>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Drop for SqliteStore {
+    /// Waits for the writer: once this returns, another may open the file.
+    fn drop(&mut self) {
+        self.queue.close();
+        if let Some(writer) = self.take_writer()
+            && writer.thread().id() != thread::current().id()
+        {
+            let _ = writer.join();
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn accept(&self, items: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        let items = items.into_iter().map(Prepared::new).collect::<Result<Vec<_>, _>>()?;
+        let bytes = items.iter().map(Prepared::bytes).sum();
+        self.queue.take_in(bytes, move |w| accept::accept(w, &items)).await
+    }
+
+    async fn record(&self, attempts: Vec<Attempted>) -> Result<(), StoreError> {
+        self.queue.ask(move |w| record::record(w, &attempts)).await
+    }
+
+    async fn owed(&self, receiver: &str, after: DeliveryId, limit: usize) -> Result<Vec<Owed>, StoreError> {
+        let receiver = Arc::from(receiver);
+        self.readers.read(move |db| owed::of_receiver(db, &receiver, after, limit)).await
+    }
+
+    async fn owed_of_key(
+        &self,
+        receiver: &str,
+        key: KeyHash,
+        after: DeliveryId,
+        limit: usize,
+    ) -> Result<Vec<Owed>, StoreError> {
+        let receiver = Arc::from(receiver);
+        self.readers.read(move |db| owed::of_key(db, &receiver, key, after, limit)).await
+    }
+
+    async fn lanes(&self) -> Result<Vec<LaneRow>, StoreError> {
+        let counts = Arc::clone(&self.counts);
+        self.readers.read(move |db| keep::lanes(db, &counts)).await
+    }
+
+    async fn claim(&self, _receiver: &str, _expiry: Duration) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn save_lane(&self, receiver: &str, state: &str) -> Result<(), StoreError> {
+        let (receiver, state) = (Arc::from(receiver), state.to_owned());
+        self.queue.ask(move |w| keep::save_lane(w, &receiver, &state)).await
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<StoredEvent>, StoreError> {
+        self.readers.read(move |db| events::one(db, id)).await?.transpose()
+    }
+
+    async fn events(&self, filter: &EventFilter) -> Result<Vec<StoredEvent>, StoreError> {
+        let (tail, filter) = (self.tail.clone(), filter.clone());
+        self.readers.read(move |db| events::page(db, &tail, &filter)).await
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
+        let filter = filter.clone();
+        self.readers.read(move |db| deliveries::page(db, &filter)).await
+    }
+
+    async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
+        self.readers.read(move |db| deliveries::attempts(db, id)).await
+    }
+
+    async fn copy(&self, id: DeliveryId) -> Result<Option<String>, StoreError> {
+        self.readers.read(move |db| deliveries::copy(db, id)).await
+    }
+
+    async fn next_of_key(&self, key: &str, after: EventId) -> Result<Option<StoredEvent>, StoreError> {
+        let (tail, key) = (self.tail.clone(), key.to_owned());
+        self.readers.read(move |db| events::next_of_key(db, &tail, &key, after)).await
+    }
+
+    async fn replay(&self, deliveries: &[DeliveryId], to: Option<&str>) -> Result<Vec<Replayed>, StoreError> {
+        let (deliveries, to) = (deliveries.to_vec(), to.map(Arc::from));
+        self.queue.ask(move |w| owe::replay(w, &deliveries, to.as_ref())).await
+    }
+
+    async fn replay_event(&self, event: EventId, targets: Vec<NewTarget>) -> Result<Vec<Replayed>, StoreError> {
+        self.queue.ask(move |w| owe::replay_event(w, event, &targets)).await
+    }
+
+    async fn dismiss(&self, deliveries: &[DeliveryId]) -> Result<u64, StoreError> {
+        let deliveries = deliveries.to_vec();
+        self.queue.ask(move |w| owe::dismiss(w, &deliveries)).await
+    }
+
+    async fn move_owed(&self, receiver: &str, to: &str, limit: usize) -> Result<u64, StoreError> {
+        let (from, to) = (Arc::from(receiver), Arc::from(to));
+        self.queue.ask(move |w| owe::move_owed(w, &from, &to, limit)).await
+    }
+
+    async fn quarantine(&self, item: NewQuarantined) -> Result<bool, StoreError> {
+        self.queue.take_in(item.body.len(), move |w| quarantine::quarantine(w, &item)).await
+    }
+
+    async fn quarantined(&self, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
+        self.readers.read(move |db| quarantine::newest(db, limit)).await
+    }
+
+    async fn save_version(&self, version: &str, text: &str, now: Timestamp) -> Result<(), StoreError> {
+        let (version, text) = (version.to_owned(), text.to_owned());
+        self.queue.ask(move |w| keep::save_version(w, &version, &text, now)).await
+    }
+
+    async fn version(&self, version: &str) -> Result<Option<String>, StoreError> {
+        let version = version.to_owned();
+        self.readers.read(move |db| keep::version(db, &version)).await
+    }
+
+    async fn prune(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        let from = self.prune_from.load(Ordering::Relaxed);
+        let found = self.readers.read(move |db| prune::look(db, from, before, limit)).await?;
+        let removed = match found.events {
+            none if none.is_empty() => 0,
+            events => self.queue.ask(move |w| prune::remove(w, &events)).await?,
+        };
+        self.prune_from.store(found.next, Ordering::Relaxed);
+        Ok(removed)
+    }
+
+    fn writable(&self) -> bool {
+        self.health.is_good()
+    }
+
+    async fn close(&self) {
+        self.queue.close();
+        if let Some(writer) = self.take_writer() {
+            // Joining waits for the last commit, so not on a task's thread.
+            let _ = tokio::task::spawn_blocking(move || writer.join()).await;
+        }
+    }
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore").field("writable", &self.writable()).finish_non_exhaustive()
+    }
+}

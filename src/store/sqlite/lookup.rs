@@ -1,0 +1,235 @@
+//! Finding events by the sender's ID, the job or the key: an index of hashes, filled behind the hot path.
+//!
+//! Hashes come in no order, and a row put anywhere into a large tree costs ten times one put at its end. So the newest events are
+//! held in memory; once there are many, they become a generation: their hashes are sorted and appended, a few at a time between
+//! commits. A search looks through memory and then seeks once in each generation. A hash may belong to several texts, and an
+//! event may be gone: whoever asks checks the events found.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::owed::to_limit;
+use super::task::Writing;
+use crate::event::Event;
+use crate::store::KeyHash;
+
+/// Events of one generation. Small in tests, so that they see many.
+const GENERATION: usize = if cfg!(test) { 30 } else { 20_000 };
+/// Rows written or removed in one go: a millisecond of the writer's time.
+const STEP: usize = if cfg!(test) { 20 } else { 1_000 };
+
+/// The hashes one event is found by.
+#[derive(Debug, Clone, Copy)]
+pub struct Hashes {
+    pub key: KeyHash,
+    pub job: Option<i64>,
+    pub sender: i64,
+}
+
+impl Hashes {
+    pub fn of(event: &Event) -> Hashes {
+        let job = event.job.as_ref().and_then(|j| j.id.as_deref());
+        Hashes { key: KeyHash::of(&event.key), job: job.map(of_job), sender: of_sender_id(&event.id) }
+    }
+
+    fn all(self) -> impl Iterator<Item = i64> {
+        [Some(self.key.0), self.job, Some(self.sender)].into_iter().flatten()
+    }
+}
+
+/// Of a job ID.
+pub fn of_job(id: &str) -> i64 {
+    KeyHash::of(&format!("job {id}")).0
+}
+
+/// Of an envelope's ID.
+pub fn of_sender_id(id: &str) -> i64 {
+    KeyHash::of(&format!("sender's ID {id}")).0
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    event: i64,
+    hashes: Hashes,
+}
+
+/// The newest events, oldest first, as readers see them.
+#[derive(Debug, Clone, Default)]
+pub struct Tail(Arc<Mutex<VecDeque<Entry>>>);
+
+impl Tail {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Events with this hash between two IDs (both exclusive), newest first.
+    fn find(&self, hash: i64, before: i64, after: i64, limit: usize) -> Vec<i64> {
+        let tail = self.lock();
+        let between = tail.iter().rev().filter(|entry| entry.event < before && entry.event > after);
+        let found = between.filter(|entry| entry.hashes.all().any(|h| h == hash));
+        found.map(|entry| entry.event).take(limit).collect()
+    }
+}
+
+/// A generation on its way to disk.
+#[derive(Debug)]
+struct Generation {
+    /// Its first event.
+    id: i64,
+    last: i64,
+    events: usize,
+    /// (hash, event), sorted.
+    rows: Vec<(i64, i64)>,
+    /// Rows on disk.
+    written: usize,
+    /// Rows the running transaction adds.
+    writing: usize,
+}
+
+/// The writer's side.
+#[derive(Debug)]
+pub struct Unindexed {
+    tail: Tail,
+    fresh: Vec<Entry>,
+    generation: Option<Generation>,
+}
+
+impl Unindexed {
+    pub fn load(db: &Connection) -> rusqlite::Result<Unindexed> {
+        let entries = db
+            .prepare("SELECT id, key, job, sender FROM events WHERE id > (SELECT indexed FROM meta) ORDER BY id")?
+            .query_map([], |row| {
+                let hashes = Hashes { key: KeyHash(row.get(1)?), job: row.get(2)?, sender: row.get(3)? };
+                Ok(Entry { event: row.get(0)?, hashes })
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(Unindexed { tail: Tail(Arc::new(Mutex::new(entries))), fresh: Vec::new(), generation: None })
+    }
+
+    pub fn tail(&self) -> Tail {
+        self.tail.clone()
+    }
+
+    /// Whether there is something to [`index`].
+    pub fn is_due(&self) -> bool {
+        self.generation.is_some() || self.tail.lock().len() >= GENERATION
+    }
+
+    pub fn add(&mut self, event: i64, hashes: Hashes) {
+        self.fresh.push(Entry { event, hashes });
+    }
+
+    pub fn keep(&mut self) {
+        if !self.fresh.is_empty() {
+            self.tail.lock().extend(self.fresh.drain(..));
+        }
+        if let Some(generation) = &mut self.generation {
+            generation.written += generation.writing;
+            generation.writing = 0;
+            if generation.written == generation.rows.len() {
+                // Only now: a reader that no longer sees them here sees them there.
+                self.tail.lock().drain(..generation.events);
+                self.generation = None;
+            }
+        }
+    }
+
+    pub fn forget(&mut self) {
+        self.fresh.clear();
+        if let Some(generation) = &mut self.generation {
+            generation.writing = 0;
+        }
+    }
+
+    fn begin(&self) -> Option<Generation> {
+        let tail = self.tail.lock();
+        let (first, last) = (tail.front()?.event, tail.get(GENERATION - 1)?.event);
+        let entries = tail.iter().take(GENERATION);
+        let mut rows: Vec<_> = entries.flat_map(|e| e.hashes.all().map(|hash| (hash, e.event))).collect();
+        rows.sort_unstable();
+        Some(Generation { id: first, last, events: GENERATION, rows, written: 0, writing: 0 })
+    }
+}
+
+/// Writes the next rows of a generation. After a kill it is begun again, with the same rows or more.
+pub fn index(w: &mut Writing<'_>) -> rusqlite::Result<()> {
+    let unindexed = &mut w.memory.unindexed;
+    if unindexed.generation.is_none() {
+        unindexed.generation = unindexed.begin();
+    }
+    let Some(generation) = &mut unindexed.generation else { return Ok(()) };
+    let mut insert = w.db.prepare_cached("INSERT OR IGNORE INTO lookup(generation, hash, event) VALUES(?1, ?2, ?3)")?;
+    let rows = &generation.rows[generation.written..];
+    generation.writing = rows.len().min(STEP);
+    for (hash, event) in &rows[..generation.writing] {
+        insert.execute(params![generation.id, hash, event])?;
+    }
+    if generation.writing == rows.len() {
+        w.db.prepare_cached("UPDATE meta SET indexed = ?1")?.execute(params![generation.last])?;
+    }
+    Ok(())
+}
+
+/// Removes some rows of the oldest generation whose events are all gone.
+pub fn clean(db: &Connection) -> rusqlite::Result<()> {
+    let mut generation = None;
+    while let Some(oldest) = next_generation(db, generation)? {
+        let end = next_generation(db, Some(oldest))?
+            .map_or_else(|| db.query_row("SELECT indexed + 1 FROM meta", [], |row| row.get::<_, i64>(0)), Ok)?;
+        let any: bool = db
+            .prepare_cached("SELECT EXISTS(SELECT 1 FROM events WHERE id >= ?1 AND id < ?2)")?
+            .query_row(params![oldest, end], |row| row.get(0))?;
+        // One that is still being written ends before it begins here.
+        if !any && end > oldest {
+            db.prepare_cached(
+                "DELETE FROM lookup WHERE generation = ?1 AND (hash, event) IN \
+                 (SELECT hash, event FROM lookup WHERE generation = ?1 ORDER BY hash, event LIMIT ?2)",
+            )?
+            .execute(params![oldest, to_limit(STEP)])?;
+            return Ok(());
+        }
+        generation = Some(oldest);
+    }
+    Ok(())
+}
+
+fn next_generation(db: &Connection, after: Option<i64>) -> rusqlite::Result<Option<i64>> {
+    db.prepare_cached("SELECT min(generation) FROM lookup WHERE generation > ?1")?
+        .query_row(params![after.unwrap_or(i64::MIN)], |row| row.get(0))
+}
+
+/// Up to `limit` events with this hash between two IDs (both exclusive), newest first.
+///
+/// Memory is looked through before the table: an event on its way from one to the other is then found in either.
+pub fn find(
+    db: &Connection,
+    tail: &Tail,
+    hash: i64,
+    before: i64,
+    after: i64,
+    limit: usize,
+) -> rusqlite::Result<Vec<i64>> {
+    let mut found = tail.find(hash, before, after, limit);
+    let mut in_generation = db.prepare_cached(
+        "SELECT event FROM lookup WHERE generation = ?1 AND hash = ?2 AND event < ?3 AND event > ?4 ORDER BY event DESC LIMIT ?5",
+    )?;
+    let mut older = db.prepare_cached("SELECT max(generation) FROM lookup WHERE generation < ?1")?;
+    let mut end = before;
+    while found.len() < limit && end > after {
+        // A generation's ID is its first event: those before it are in older ones.
+        let generation: Option<i64> = older.query_row(params![end], |row| row.get(0)).optional()?.flatten();
+        let Some(generation) = generation else { break };
+        let events =
+            in_generation.query_map(params![generation, hash, before, after, to_limit(limit)], |row| row.get(0))?;
+        for event in events {
+            found.push(event?);
+        }
+        end = generation;
+    }
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    found.dedup();
+    found.truncate(limit);
+    Ok(found)
+}

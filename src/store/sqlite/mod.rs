@@ -1,0 +1,38 @@
+//! The default store: `SQLite` in one file, one writer, many short readers.
+//!
+//! Files: `place` (lock, modes, directory), `schema`, `handle` (the [`Store`](super::Store) itself).
+//! Writing: `task` (a queued piece of work) → `writer` (the one thread that commits) → `accept`, `record`, `owe`, `keep`,
+//! `quarantine`, `prune`, `lookup`. What the writer knows without asking the disk: `memory`, of `ids`, `dedup`, `openings`,
+//! `names`, `backlog`. Reading: `readers` (connections) → `owed`, `deliveries`, `events`, by `rows`. `checkpoint` moves the WAL into
+//! the file, off the writer.
+
+mod accept;
+mod backlog;
+mod checkpoint;
+mod dedup;
+mod deliveries;
+mod events;
+mod handle;
+mod ids;
+mod keep;
+mod lookup;
+mod memory;
+mod names;
+mod openings;
+mod owe;
+mod owed;
+mod place;
+mod prune;
+mod quarantine;
+mod readers;
+mod record;
+mod rows;
+mod schema;
+mod task;
+mod trouble;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use handle::SqliteStore;

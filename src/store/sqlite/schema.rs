@@ -1,0 +1,180 @@
+//! Tables, connections, and what a file must look like before anything is written to it.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read as _};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::place::{Place, sibling};
+use super::trouble::{unreadable, unwritable};
+use crate::store::StoreError;
+
+/// "JRLY": marks the file as ours.
+const APPLICATION_ID: i64 = 0x4a52_4c59;
+/// The schema this program writes (`PRAGMA user_version`).
+pub const VERSION: i64 = 1;
+
+/// Times are nanoseconds since the Unix epoch: an event read back must render the same bytes as the fresh one. Texts that repeat
+/// (receivers, routes, versions) are interned in `names`. No index on the hot path but those on what is owed or dead: small when all
+/// is well. `lookup` is filled behind it.
+const TABLES: &str = "
+CREATE TABLE meta(
+  id INTEGER PRIMARY KEY CHECK(id = 1),
+  last INTEGER NOT NULL,    -- no ID up to this is given again, even when the rows are gone
+  skew INTEGER NOT NULL,    -- most milliseconds between an event's ID and its received_at
+  indexed INTEGER NOT NULL  -- events up to this ID are in lookup
+);
+INSERT INTO meta VALUES(1, 0, 60000, 0);
+CREATE TABLE names(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+CREATE TABLE events(
+  id INTEGER PRIMARY KEY,
+  received_at INTEGER NOT NULL,
+  key INTEGER NOT NULL,     -- hashes, as in lookup
+  job INTEGER,
+  sender INTEGER NOT NULL,
+  fanout INTEGER NOT NULL,  -- deliveries made with it: they have the next IDs
+  version INTEGER NOT NULL,
+  fingerprint_id BLOB NOT NULL,
+  fingerprint_data BLOB NOT NULL,
+  content_type TEXT NOT NULL,
+  attributes TEXT,
+  decision TEXT NOT NULL,
+  body BLOB NOT NULL
+);
+CREATE TABLE deliveries(
+  id INTEGER PRIMARY KEY,
+  event INTEGER NOT NULL,
+  receiver INTEGER NOT NULL,
+  route INTEGER NOT NULL,
+  key INTEGER NOT NULL,
+  state INTEGER NOT NULL,   -- 0 owed, 1 delivered, 2 dead, 3 dismissed
+  extra INTEGER NOT NULL,   -- 1: added later (replayed, moved)
+  closes INTEGER,
+  replay_of INTEGER,
+  not_before INTEGER,
+  attempts INTEGER NOT NULL,
+  at INTEGER, took INTEGER, verdict INTEGER, reason INTEGER, detail TEXT, notes TEXT  -- the last attempt
+);
+CREATE INDEX owed ON deliveries(receiver) WHERE state = 0;
+CREATE INDEX owed_of_key ON deliveries(receiver, key) WHERE state = 0;  -- a receiver's own stretch, so that a long backlog slows no other
+CREATE INDEX dead ON deliveries(receiver) WHERE state = 2;
+CREATE INDEX extra ON deliveries(event) WHERE extra = 1;
+CREATE TABLE attempts(
+  delivery INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  at INTEGER, took INTEGER, verdict INTEGER, reason INTEGER, detail TEXT, notes TEXT,
+  PRIMARY KEY(delivery, number)
+) WITHOUT ROWID;
+CREATE TABLE copies(delivery INTEGER PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE openings(
+  key INTEGER NOT NULL, receiver INTEGER NOT NULL, delivery INTEGER NOT NULL,
+  PRIMARY KEY(key, receiver)
+) WITHOUT ROWID;
+CREATE TABLE lookup(
+  generation INTEGER NOT NULL, hash INTEGER NOT NULL, event INTEGER NOT NULL,
+  PRIMARY KEY(generation, hash, event)
+) WITHOUT ROWID;
+CREATE TABLE lanes(receiver INTEGER PRIMARY KEY, state TEXT NOT NULL);
+CREATE TABLE versions(version TEXT PRIMARY KEY, text TEXT NOT NULL, saved_at INTEGER NOT NULL);
+CREATE TABLE quarantine(
+  id INTEGER PRIMARY KEY,
+  hash BLOB NOT NULL UNIQUE,
+  first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
+  content_type TEXT NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL
+);
+CREATE TABLE probe(id INTEGER PRIMARY KEY CHECK(id = 1), filler BLOB NOT NULL);
+";
+
+/// Who uses a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Writer,
+    Reader,
+    Checkpointer,
+}
+
+/// Opens a store's file, creating it where there is none.
+///
+/// # Errors
+/// [`StoreError::Newer`], [`StoreError::Unreadable`] (not a store); not a byte is written then.
+pub fn prepare(place: &Place) -> Result<(), StoreError> {
+    if place.is_empty()? {
+        place.create(|draft| fill(draft).map_err(|e| unwritable(&e)))?;
+    } else {
+        inspect(&place.path)?;
+    }
+    place.close_to_others()
+}
+
+/// The marks are written before the file becomes a WAL one, so that they are never only in a WAL.
+fn fill(draft: &Path) -> rusqlite::Result<()> {
+    let db = Connection::open(draft)?;
+    db.execute_batch(&format!(
+        "PRAGMA auto_vacuum = INCREMENTAL; BEGIN; {TABLES} PRAGMA application_id = {APPLICATION_ID}; \
+         PRAGMA user_version = {VERSION}; COMMIT; PRAGMA journal_mode = WAL;"
+    ))?;
+    db.close().map_err(|(_, e)| e)
+}
+
+/// Refuses what is not ours. Where no log waits, `SQLite` is not even asked, as it would leave files beside.
+fn inspect(path: &Path) -> Result<(), StoreError> {
+    let shown = path.display().to_string();
+    let foreign = |what: &str| StoreError::Unreadable(format!("{shown} is not a jobrelay store ({what})"));
+    let mut header = [0; 100];
+    File::open(path).and_then(|mut file| file.read_exact(&mut header)).map_err(|e| {
+        if e.kind() == ErrorKind::UnexpectedEof {
+            foreign("too short")
+        } else {
+            StoreError::Unreadable(format!("{shown}: {e}"))
+        }
+    })?;
+    if !header.starts_with(b"SQLite format 3\0") {
+        return Err(foreign("not a SQLite file"));
+    }
+    let number =
+        |at: usize| i64::from(i32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
+    let mut marks = Marks { application: number(68), version: number(60) };
+    if fs::metadata(sibling(path, "-wal")).is_ok_and(|log| log.len() > 0) {
+        marks = marks_in_log(path).map_err(|e| unreadable(&e))?;
+    }
+    if marks.application != APPLICATION_ID {
+        return Err(foreign("a SQLite file of another program"));
+    }
+    match marks.version {
+        VERSION => Ok(()),
+        found if found > VERSION => Err(StoreError::Newer { path: shown, found, known: VERSION }),
+        found => Err(foreign(&format!("schema {found}"))),
+    }
+}
+
+struct Marks {
+    application: i64,
+    version: i64,
+}
+
+/// The marks as a log has them that a killed relay, perhaps a newer one, left; it stays as it is.
+fn marks_in_log(path: &Path) -> rusqlite::Result<Marks> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    let pragma = |name: &str| db.pragma_query_value(None, name, |row| row.get(0));
+    Ok(Marks { application: pragma("application_id")?, version: pragma("user_version")? })
+}
+
+/// Opens one connection.
+pub fn connect(path: &Path, role: Role) -> rusqlite::Result<Connection> {
+    // Readers too open for writing: a read-only connection could not bring back the WAL index after a kill.
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(Duration::from_secs(5))?;
+    db.set_prepared_statement_cache_capacity(64);
+    db.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY;")?;
+    match role {
+        // `journal_size_limit`: after a surge the WAL goes back to this size when it starts over.
+        Role::Writer => db.execute_batch("PRAGMA cache_size = -16000; PRAGMA journal_size_limit = 67108864;")?,
+        Role::Reader => db.execute_batch("PRAGMA cache_size = -2000; PRAGMA query_only = 1;")?,
+        Role::Checkpointer => {}
+    }
+    Ok(db)
+}

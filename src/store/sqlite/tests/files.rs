@@ -1,0 +1,118 @@
+//! What is on disk, who may see it, and what is left alone.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::nobody;
+use crate::store::conformance::Sample;
+use crate::store::sqlite::place::sibling;
+use crate::store::sqlite::schema::VERSION;
+use crate::store::{SqliteStore, Store as _, StoreError};
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn only_the_owner_can_read_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("new/data/jobrelay.db");
+    let store = SqliteStore::open(&path, nobody()).unwrap();
+    store.accept(vec![Sample::new("a").to(&["ops"]).build()]).await.unwrap();
+    for suffix in ["", "-wal", "-shm", ".lock"] {
+        assert_eq!(mode(&sibling(&path, suffix)), 0o600, "{suffix}");
+    }
+    assert_eq!(mode(path.parent().unwrap()), 0o700);
+    assert_eq!(mode(&directory.path().join("new")), 0o700);
+    store.close().await;
+    assert!(!sibling(&path, "-wal").exists(), "a closed store is one file");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let _store = SqliteStore::open(&path, nobody()).unwrap();
+    assert_eq!(mode(&path), 0o600);
+}
+
+#[tokio::test]
+async fn a_second_relay_is_refused_whatever_it_calls_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("jobrelay.db");
+    let link = directory.path().join("link.db");
+    let store = SqliteStore::open(&path, nobody()).unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    for name in [&path, &link] {
+        let refused = SqliteStore::open(name, nobody()).unwrap_err();
+        let StoreError::InUse { pid, .. } = &refused else { panic!("{refused}") };
+        assert_eq!(*pid, std::process::id().to_string());
+    }
+    store.close().await;
+    SqliteStore::open(&link, nobody()).unwrap();
+}
+
+/// The file's and its log's bytes.
+fn bytes(path: &Path) -> (Vec<u8>, Option<Vec<u8>>) {
+    (fs::read(path).unwrap(), fs::read(sibling(path, "-wal")).ok())
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_and_not_touched() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("jobrelay.db");
+    SqliteStore::open(&path, nobody()).unwrap().close().await;
+    let newer = VERSION + 1;
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", newer).unwrap();
+    // Once with the mark in the file, once with it only in the log of a relay that was killed.
+    let killed = directory.path().join("killed.db");
+    {
+        let db = Connection::open(&path).unwrap();
+        db.pragma_update(None, "user_version", VERSION).unwrap();
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        db.pragma_update(None, "user_version", newer).unwrap();
+        fs::copy(&path, &killed).unwrap();
+        fs::copy(sibling(&path, "-wal"), sibling(&killed, "-wal")).unwrap();
+    }
+    assert!(bytes(&killed).1.is_some_and(|log| !log.is_empty()));
+    for path in [path, killed] {
+        let before = bytes(&path);
+        let refused = SqliteStore::open(&path, nobody()).unwrap_err();
+        assert!(matches!(refused, StoreError::Newer { found, known: VERSION, .. } if found == newer), "{refused}");
+        assert_eq!(bytes(&path), before);
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_something_else_is_refused_and_not_touched() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = directory.path().join("routes.yaml");
+    fs::write(&text, "receivers: {}\n".repeat(100)).unwrap();
+    let other = directory.path().join("other.db");
+    Connection::open(&other).unwrap().execute_batch("CREATE TABLE songs(name TEXT)").unwrap();
+    for path in [text, other] {
+        let before = bytes(&path);
+        let refused = SqliteStore::open(&path, nobody()).unwrap_err();
+        assert!(matches!(&refused, StoreError::Unreadable(why) if why.contains("not a jobrelay store")), "{refused}");
+        assert_eq!(bytes(&path), before);
+    }
+}
+
+#[tokio::test]
+async fn a_kill_while_the_file_is_made_leaves_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("jobrelay.db");
+    fs::write(&path, "").unwrap();
+    fs::write(sibling(&path, ".new"), "half a file").unwrap();
+    fs::write(sibling(&path, ".new-journal"), "half a journal").unwrap();
+    let store = SqliteStore::open(&path, nobody()).unwrap();
+    store.accept(vec![Sample::new("a").build()]).await.unwrap();
+    assert!(!sibling(&path, ".new").exists());
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_written_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    let refused = SqliteStore::open(&file.join("jobrelay.db"), nobody()).unwrap_err();
+    assert!(matches!(refused, StoreError::Unwritable(_)), "{refused}");
+}

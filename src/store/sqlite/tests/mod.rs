@@ -1,0 +1,55 @@
+//! The suite of all stores on `SQLite`, and what only this store promises.
+
+mod disk;
+mod files;
+mod killed;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use tempfile::TempDir;
+
+use super::SqliteStore;
+use super::place::sibling;
+use crate::store::conformance::{self, Place};
+use crate::store::{Handoff, Store};
+
+struct Files {
+    directory: TempDir,
+    /// Where the store is now: each kill moves it on.
+    current: Mutex<PathBuf>,
+}
+
+#[async_trait]
+impl Place for Files {
+    fn new() -> Files {
+        let directory = tempfile::tempdir().unwrap();
+        let current = Mutex::new(directory.path().join("0.db"));
+        Files { directory, current }
+    }
+
+    async fn open(&self, handoff: Handoff) -> Arc<dyn Store> {
+        Arc::new(SqliteStore::open(&self.current.lock().unwrap(), handoff).unwrap())
+    }
+
+    /// Takes the files as they are at this moment, as a kill would leave them; then the old store may end as it likes.
+    async fn kill(&self, _store: Arc<dyn Store>) {
+        let mut current = self.current.lock().unwrap();
+        let next = self.directory.path().join(format!("{}.db", fs::read_dir(self.directory.path()).unwrap().count()));
+        fs::copy(&*current, &next).unwrap();
+        let log = sibling(&current, "-wal");
+        if log.exists() {
+            fs::copy(log, sibling(&next, "-wal")).unwrap();
+        }
+        *current = next;
+    }
+}
+
+conformance::suite!(Files);
+
+/// A hand-over to nobody.
+fn nobody() -> Handoff {
+    Arc::new(|_| {})
+}

@@ -1,0 +1,33 @@
+//! What `SQLite`'s errors mean for a store.
+
+use rusqlite::{Error, ErrorCode};
+
+use crate::store::StoreError;
+
+/// Whether the disk (or the file) is to blame, and not what was asked: then nothing can be written for now.
+pub fn is_of_the_disk(error: &Error) -> bool {
+    !matches!(
+        error.sqlite_error_code(),
+        None | Some(
+            ErrorCode::ConstraintViolation
+                | ErrorCode::TypeMismatch
+                | ErrorCode::TooBig
+                | ErrorCode::ParameterOutOfRange
+                | ErrorCode::ApiMisuse
+                | ErrorCode::Unknown
+        )
+    )
+}
+
+/// For people.
+pub fn unwritable(error: &Error) -> StoreError {
+    StoreError::Unwritable(match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "the disk is full".to_owned(),
+        _ => error.to_string(),
+    })
+}
+
+/// For people.
+pub fn unreadable(error: &Error) -> StoreError {
+    StoreError::Unreadable(error.to_string())
+}
