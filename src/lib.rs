@@ -10,6 +10,7 @@
 //! `delivery` are pure: no I/O, no clock, no async.
 
 pub mod config;
+pub mod delivery;
 pub mod event;
 pub mod message;
 pub mod receiver;

@@ -1,0 +1,252 @@
+//! The only place that speaks HTTP outwards: requests in the relay's own words become reqwest's, answers come back bounded.
+
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect;
+
+use super::guard::forbidden;
+use crate::receiver::{Answer, Common, Failure, Request, Tls, retry_after};
+
+/// No more of an answer is read.
+const ANSWER_BYTES: usize = 16 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Makes rustls use *ring*; must have run before the first client is built. Later calls do nothing.
+pub fn install_crypto() {
+    // An error says that a provider is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// A receiver's own connections: nothing is shared between lanes.
+#[derive(Debug, Clone)]
+pub struct Client {
+    inner: reqwest::Client,
+    timeout: Duration,
+    deny_private: bool,
+    proxied: bool,
+}
+
+impl Client {
+    /// Builds the client for a receiver's settings, reading its TLS files.
+    ///
+    /// # Errors
+    /// A sentence that names the file or setting at fault.
+    pub fn new(common: &Common, deny_private: bool) -> Result<Client, String> {
+        install_crypto();
+        let mut builder = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT.min(common.timeout))
+            .pool_idle_timeout(Duration::from_secs(50))
+            .pool_max_idle_per_host(common.concurrency)
+            .tcp_nodelay(true)
+            .dns_resolver(Arc::new(VettedResolver { deny_private }));
+        if let Some(proxy) = &common.proxy {
+            let proxy = reqwest::Proxy::all(proxy.expose().clone()).map_err(|e| format!("proxy: {}", plain(&e)))?;
+            builder = builder.proxy(proxy);
+        }
+        if let Some(tls) = &common.tls {
+            builder = with_tls(builder, tls)?;
+        }
+        let inner = builder.build().map_err(|e| format!("the HTTP client cannot be set up: {}", plain(&e)))?;
+        Ok(Client { inner, timeout: common.timeout, deny_private, proxied: common.proxy.is_some() })
+    }
+
+    /// Sends one request and reads its answer up to a bound.
+    ///
+    /// # Errors
+    /// When no whole answer came. The text carries no URL.
+    pub async fn send(&self, request: &Request) -> Result<Answer, Failure> {
+        self.vet_literal(request)?;
+        match tokio::time::timeout(self.timeout, self.exchange(request)).await {
+            Ok(result) => result.map_err(|error| self.failure(&error)),
+            Err(_) => Err(Failure::Timeout(self.timeout)),
+        }
+    }
+
+    async fn exchange(&self, request: &Request) -> Result<Answer, reqwest::Error> {
+        let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
+        let mut builder = self.inner.request(method, request.url.expose().clone());
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        if !request.body.is_empty() {
+            builder = builder.body(request.body.clone());
+        }
+        let mut response = builder.send().await?;
+        let status = response.status().as_u16();
+        let retry_after = response
+            .headers()
+            .get(reqwest::header::RETRY_AFTER)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| retry_after(value, Timestamp::now()));
+        let body = read_bounded(&mut response).await;
+        Ok(Answer { status, retry_after, body })
+    }
+
+    /// An IP address in the URL reaches no resolver.
+    fn vet_literal(&self, request: &Request) -> Result<(), Failure> {
+        let address = match request.url.expose().host() {
+            Some(url::Host::Ipv4(v4)) => IpAddr::V4(v4),
+            Some(url::Host::Ipv6(v6)) => IpAddr::V6(v6),
+            _ => return Ok(()),
+        };
+        match forbidden(address, self.deny_private) {
+            Some(why) => Err(Failure::ForbiddenAddress(format!("{address}: {why}"))),
+            None => Ok(()),
+        }
+    }
+
+    fn failure(&self, error: &reqwest::Error) -> Failure {
+        let text = plain(error);
+        if let Some(refused) = find::<ForbiddenAddress>(error) {
+            return Failure::ForbiddenAddress(refused.to_string());
+        }
+        if error.is_timeout() {
+            return Failure::Timeout(CONNECT_TIMEOUT.min(self.timeout));
+        }
+        if find::<rustls::Error>(error).is_some() {
+            return Failure::Tls(text);
+        }
+        if find::<NotResolved>(error).is_some() {
+            return Failure::Dns(text);
+        }
+        if error.is_connect() {
+            let through = if self.proxied { "through the proxy: " } else { "" };
+            return Failure::Connect(format!("{through}{text}"));
+        }
+        Failure::Interrupted(text)
+    }
+}
+
+/// The status decides; a body that breaks off or never ends changes nothing about it.
+async fn read_bounded(response: &mut reqwest::Response) -> Bytes {
+    let mut body = BytesMut::new();
+    while body.len() < ANSWER_BYTES {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk[..chunk.len().min(ANSWER_BYTES - body.len())]),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    body.freeze()
+}
+
+fn with_tls(mut builder: reqwest::ClientBuilder, tls: &Tls) -> Result<reqwest::ClientBuilder, String> {
+    let read = |path: &str| std::fs::read(path).map_err(|e| format!("tls: {path} cannot be read: {e}"));
+    if let Some(path) = &tls.ca {
+        let certificates = reqwest::Certificate::from_pem_bundle(&read(path)?)
+            .map_err(|e| format!("tls.ca: {path} holds no PEM certificates: {}", plain(&e)))?;
+        builder = builder.tls_certs_merge(certificates);
+    }
+    if let (Some(cert), Some(key)) = (&tls.cert, &tls.key) {
+        let mut pem = read(cert)?;
+        pem.push(b'\n');
+        pem.extend(read(key)?);
+        let identity = reqwest::Identity::from_pem(&pem)
+            .map_err(|e| format!("tls.cert, tls.key: {cert} and {key} do not make an identity: {}", plain(&e)))?;
+        builder = builder.identity(identity);
+    }
+    Ok(builder)
+}
+
+/// Resolves with the system's resolver and hands on only vetted addresses: what was checked is what is connected to.
+#[derive(Debug)]
+struct VettedResolver {
+    deny_private: bool,
+}
+
+impl Resolve for VettedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let deny_private = self.deny_private;
+        Box::pin(async move {
+            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0))
+                .await
+                .map_err(|e| Box::new(NotResolved(e)) as Box<dyn StdError + Send + Sync>)?
+                .collect();
+            for address in &addresses {
+                if let Some(why) = forbidden(address.ip(), deny_private) {
+                    return Err(Box::new(ForbiddenAddress(format!("{}: {why}", address.ip()))) as _);
+                }
+            }
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[derive(Debug)]
+struct ForbiddenAddress(String);
+
+impl fmt::Display for ForbiddenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for ForbiddenAddress {}
+
+#[derive(Debug)]
+struct NotResolved(io::Error);
+
+impl fmt::Display for NotResolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl StdError for NotResolved {}
+
+/// The first cause of this type. rustls and resolver errors hide inside `io::Error`s.
+fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref)
+            && let Some(found) = find::<E>(inner)
+        {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// The innermost cause in words, without the URL that reqwest puts in front.
+fn plain(error: &(dyn StdError + 'static)) -> String {
+    let mut cause: &dyn StdError = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    if error.source().is_none()
+        && let Some(error) = error.downcast_ref::<reqwest::Error>()
+    {
+        return if error.is_builder() { "invalid request".to_owned() } else { "the connection failed".to_owned() };
+    }
+    cause.to_string()
+}
+
+/// The proxy settings of the environment, to be shown at start: (variable, value without credentials).
+#[must_use]
+pub fn proxies_in_environment() -> HashMap<&'static str, String> {
+    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"]
+        .into_iter()
+        .filter_map(|name| {
+            let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
+            let shown = match url::Url::parse(&value) {
+                Ok(url) if url.has_host() => format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default()),
+                _ if name.eq_ignore_ascii_case("no_proxy") => value,
+                _ => "(set)".to_owned(),
+            };
+            Some((name, shown))
+        })
+        .collect()
+}

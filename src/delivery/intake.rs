@@ -1,0 +1,79 @@
+//! The short way into a lane: fresh deliveries come from the store's writer in memory, without a read.
+//!
+//! The writer never waits. When the intake is full or shut it remembers a *gap* instead: the lane then reads from the store, where
+//! everything is. Opening it before such a read closes the gap without losing anything: what was committed before is in the page,
+//! what comes later is in the queue, and what is in both is dropped by its ID.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::store::Owed;
+
+const CAPACITY: usize = 1_024;
+
+/// The intake of one lane. It begins shut.
+#[derive(Debug)]
+pub struct Intake {
+    inner: Mutex<Inner>,
+    arrived: Notify,
+}
+
+#[derive(Debug)]
+struct Inner {
+    queue: VecDeque<Owed>,
+    gap: bool,
+}
+
+impl Default for Intake {
+    fn default() -> Self {
+        Intake { inner: Mutex::new(Inner { queue: VecDeque::new(), gap: true }), arrived: Notify::new() }
+    }
+}
+
+impl Intake {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fresh deliveries, in order.
+    pub fn push(&self, fresh: impl IntoIterator<Item = Owed>) {
+        let mut inner = self.lock();
+        for owed in fresh {
+            if inner.gap || inner.queue.len() >= CAPACITY {
+                inner.gap = true;
+                break;
+            }
+            inner.queue.push_back(owed);
+        }
+        drop(inner);
+        self.arrived.notify_one();
+    }
+
+    /// What has come, and whether something was passed over after it.
+    #[must_use]
+    pub fn drain(&self) -> (VecDeque<Owed>, bool) {
+        let mut inner = self.lock();
+        (std::mem::take(&mut inner.queue), inner.gap)
+    }
+
+    /// Before a read from the store that may catch up.
+    pub fn open(&self) {
+        let mut inner = self.lock();
+        inner.queue.clear();
+        inner.gap = false;
+    }
+
+    /// The lane has enough in memory: what comes now stays on disk.
+    pub fn shut(&self) {
+        let mut inner = self.lock();
+        inner.queue.clear();
+        inner.gap = true;
+    }
+
+    /// Waits until something was pushed.
+    pub async fn arrived(&self) {
+        self.arrived.notified().await;
+    }
+}

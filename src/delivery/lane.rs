@@ -1,0 +1,598 @@
+//! One receiver's queue as a state machine: it is given moments, deliveries and answers, and says what to do next.
+//!
+//! It holds a bounded part of what is owed; the rest stays in the store and is paged in. Two ways lead past its memory, and each
+//! is remembered so that nothing is forgotten:
+//! - *behind*: everything above `cursor` is still on disk only. Fresh deliveries are not taken from memory until it has caught up.
+//! - a key is *spilled*: deliveries of this key up to `spilled_to` are on disk only, because its head waits or its queue is long.
+//!   A poisonous key so costs one item of memory, and others are read past it.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Health;
+use super::clock::{AgeClock, Now};
+use super::health::{Condition, KeptCondition, News};
+use super::pace::Pace;
+use super::schedule::backoff;
+use crate::event::{DeliveryId, next_id};
+use crate::receiver::{Judgement, Rate, Retry, Verdict};
+use crate::store::{End, KeyHash, Owed};
+
+/// How many of one key are held at most.
+const OF_ONE_KEY: usize = 64;
+/// If everything held waits for a retry while the receiver answers others, so many times the capacity.
+const STRETCH: usize = 10;
+/// A lane that could not record so many outcomes stops sending: what is in flight at a crash would be sent twice.
+pub const UNRECORDED: usize = 1_000;
+
+/// What a lane needs to know of its receiver.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    pub rate: Option<Rate>,
+    pub concurrency: usize,
+    pub retry: Retry,
+    /// How many deliveries to hold in memory, with their events.
+    pub capacity: usize,
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub enum Step {
+    /// Make an attempt.
+    Send(Box<Owed>),
+    /// Read the next page from the store.
+    Load { after: DeliveryId, limit: usize },
+    /// Read the next page of one key.
+    LoadKey { key: KeyHash, after: DeliveryId, limit: usize },
+    /// Nothing until this moment of the monotonic clock, or until something comes.
+    Wait(Option<Duration>),
+}
+
+/// What an answer led to.
+#[derive(Debug, PartialEq)]
+pub struct Ended {
+    pub end: End,
+    /// The number of this attempt, from 1.
+    pub number: u32,
+    /// Dead because `retry.for` has passed.
+    pub gave_up: bool,
+    pub news: Option<News>,
+}
+
+/// What is kept of a lane over a restart.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+pub struct KeptLane {
+    condition: KeptCondition,
+    clock: AgeClock,
+}
+
+#[derive(Debug)]
+struct Item {
+    owed: Owed,
+    /// When it came, on the age clock.
+    came: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Standing {
+    /// Its head is in `ready`, or it has none.
+    Ready,
+    /// Its head is in `waiting`, due then.
+    Waiting(Duration),
+    InFlight,
+}
+
+/// The deliveries of one key, oldest first. Only the head may be under way.
+#[derive(Debug)]
+struct Queue {
+    items: VecDeque<Item>,
+    standing: Standing,
+    /// The newest delivery taken in, in memory or done.
+    last: DeliveryId,
+    /// Deliveries above `last` up to this one are on disk only.
+    spilled_to: Option<DeliveryId>,
+    /// While a page of this key is being read: `spilled_to` as it was then.
+    loading: Option<DeliveryId>,
+}
+
+/// The lane.
+#[derive(Debug)]
+pub struct Lane {
+    settings: Settings,
+    keys: HashMap<KeyHash, Queue>,
+    ready: BTreeSet<(DeliveryId, KeyHash)>,
+    waiting: BTreeSet<(Duration, KeyHash)>,
+    in_flight: HashMap<DeliveryId, KeyHash>,
+    /// Keys whose queue is empty here but not on disk.
+    hungry: VecDeque<KeyHash>,
+    held: usize,
+    cursor: DeliveryId,
+    behind: bool,
+    /// While a page is being read: its limit.
+    loading: Option<usize>,
+    load_not_before: Duration,
+    refreshing: bool,
+    unrecorded: usize,
+    pace: Pace,
+    /// Set by `Retry-After`.
+    hold_until: Duration,
+    condition: Condition,
+    last_probe: DeliveryId,
+    clock: AgeClock,
+}
+
+impl Lane {
+    /// A lane that begins by reading what is owed from the store.
+    #[must_use]
+    pub fn new(settings: Settings, kept: Option<KeptLane>, now: Now) -> Lane {
+        let (condition, mut clock) = match kept {
+            Some(kept) => (Condition::restored(kept.condition, now), kept.clock),
+            None => (Condition::default(), AgeClock::default()),
+        };
+        if condition.health() != Health::Blocked {
+            clock.go(now.mono);
+        }
+        Lane {
+            settings,
+            keys: HashMap::new(),
+            ready: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            in_flight: HashMap::new(),
+            hungry: VecDeque::new(),
+            held: 0,
+            cursor: DeliveryId(0),
+            behind: true,
+            loading: None,
+            load_not_before: Duration::ZERO,
+            refreshing: false,
+            unrecorded: 0,
+            pace: Pace::new(settings.rate),
+            hold_until: Duration::ZERO,
+            condition,
+            last_probe: DeliveryId(0),
+            clock,
+        }
+    }
+
+    /// What to keep over a restart.
+    #[must_use]
+    pub fn kept(&self, now: Now) -> KeptLane {
+        KeptLane { condition: self.condition.kept(), clock: self.clock.kept(now.mono) }
+    }
+
+    #[must_use]
+    pub fn condition(&self) -> &Condition {
+        &self.condition
+    }
+
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Whether anything is owed as far as this lane knows.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        self.behind || !self.keys.is_empty()
+    }
+
+    /// Whether fresh deliveries are to be read from the store instead of being given to [`Lane::take`].
+    #[must_use]
+    pub fn behind(&self) -> bool {
+        self.behind
+    }
+
+    /// Whether a page is being read: fresh deliveries wait until it is there.
+    #[must_use]
+    pub fn loading(&self) -> bool {
+        self.loading.is_some()
+    }
+
+    /// When the next attempt is due, if any is.
+    #[must_use]
+    pub fn next_attempt(&self) -> Option<Duration> {
+        let gate = self.hold_until.max(self.pace.ready_at());
+        if self.condition.health() == Health::Open {
+            let due = if self.ready.is_empty() { self.waiting.first().map(|&(at, _)| at)? } else { Duration::ZERO };
+            Some(due.max(gate))
+        } else {
+            let (_, untried) = self.next_probe()?;
+            Some(self.condition.probe_at(untried).max(gate))
+        }
+    }
+
+    /// Fresh deliveries from memory, in order.
+    pub fn take(&mut self, fresh: impl IntoIterator<Item = Owed>, now: Now) {
+        for owed in fresh {
+            if !self.behind && owed.id > self.cursor {
+                self.cursor = owed.id;
+                self.insert(owed, now);
+                self.behind = self.held >= self.settings.capacity;
+            }
+        }
+        self.mark(now);
+    }
+
+    /// Fresh deliveries were passed over: they are on disk only.
+    pub fn fall_behind(&mut self) {
+        self.behind = true;
+    }
+
+    /// A page that [`Step::Load`] asked for. A full one has more behind it.
+    pub fn loaded(&mut self, page: Vec<Owed>, now: Now) {
+        self.behind = self.loading.take().is_some_and(|limit| page.len() >= limit);
+        for owed in page {
+            if owed.id > self.cursor {
+                self.cursor = owed.id;
+                self.insert(owed, now);
+            }
+        }
+        self.mark(now);
+    }
+
+    /// The store could not be read: asks again in a second.
+    pub fn load_failed(&mut self, key: Option<KeyHash>, now: Now) {
+        self.load_not_before = now.mono + Duration::from_secs(1);
+        match key {
+            None => self.loading = None,
+            Some(key) => {
+                if let Some(queue) = self.keys.get_mut(&key)
+                    && queue.loading.take().is_some()
+                {
+                    self.hungry.push_back(key);
+                }
+            }
+        }
+    }
+
+    /// A page that [`Step::LoadKey`] asked for.
+    pub fn loaded_key(&mut self, key: KeyHash, page: Vec<Owed>, now: Now) {
+        let came: Vec<Duration> = page.iter().map(|owed| self.clock.came(owed.id, now.mono)).collect();
+        let full = self.key_page();
+        let Some(queue) = self.keys.get_mut(&key) else { return };
+        // Nobody asked: the lane was refreshed meanwhile.
+        let Some(asked) = queue.loading.take() else { return };
+        // What spilled after the page was asked for may not be in it. What lies above `cursor` comes the other way: taking it here
+        // too would send it twice.
+        let complete = page.len() < full || page.last().is_some_and(|newest| newest.id > self.cursor);
+        if complete && queue.spilled_to == Some(asked) {
+            queue.spilled_to = None;
+        }
+        for (owed, came) in page.into_iter().zip(came) {
+            if owed.id > queue.last && owed.id <= self.cursor {
+                queue.last = owed.id;
+                queue.items.push_back(Item { owed, came });
+                self.held += 1;
+            }
+        }
+        self.settle(key, now);
+    }
+
+    /// An attempt came to `judgement`. `chance` is uniform in 0..1. The outcome counts as unrecorded until [`Lane::recorded`].
+    ///
+    /// `None`: no attempt of this delivery is under way.
+    pub fn ended(&mut self, id: DeliveryId, judgement: &Judgement, chance: f64, now: Now) -> Option<Ended> {
+        let key = self.in_flight.remove(&id)?;
+        let queue = self.keys.get_mut(&key)?;
+        queue.standing = Standing::Ready;
+        let head = queue.items.front_mut()?;
+        head.owed.attempts = head.owed.attempts.saturating_add(1);
+        head.owed.content = None;
+        let number = head.owed.attempts;
+        let age = self.clock.reads(now.mono).saturating_sub(head.came);
+        if let Some(wait) = judgement.lane_waits {
+            self.hold_until = self.hold_until.max(now.mono + wait);
+        }
+
+        let (end, gave_up, news) = match judgement.verdict {
+            Verdict::Delivered | Verdict::Refused => {
+                let end = if judgement.verdict == Verdict::Delivered { End::Delivered } else { End::Dead };
+                self.drop_head(key);
+                (end, false, self.good(now))
+            }
+            Verdict::Later | Verdict::Blocked => {
+                let news = self.bad(key, judgement, now);
+                if self.condition.health() != Health::Blocked && age >= self.settings.retry.give_up {
+                    self.drop_head(key);
+                    (End::Dead, true, news)
+                } else {
+                    let delay = self.delay(judgement, number, chance);
+                    self.postpone(key, now.mono + delay);
+                    (End::Owed { not_before: Some(now.wall + delay) }, false, news)
+                }
+            }
+        };
+        self.settle(key, now);
+        self.unrecorded += 1;
+        Some(Ended { end, number, gave_up, news })
+    }
+
+    /// An attempt could not be made: its event could not be read. Tries again in a second.
+    pub fn untried(&mut self, id: DeliveryId, now: Now) {
+        if let Some(key) = self.in_flight.remove(&id) {
+            self.postpone(key, now.mono + Duration::from_secs(1));
+            self.settle(key, now);
+        }
+    }
+
+    /// So many outcomes are on disk now.
+    pub fn recorded(&mut self, outcomes: usize) {
+        self.unrecorded = self.unrecorded.saturating_sub(outcomes);
+    }
+
+    /// Someone says the receiver is mended, or its settings changed: everything that waits is tried again now.
+    pub fn resume(&mut self, now: Now) {
+        self.hold_until = now.mono;
+        self.condition.probe_now();
+        self.wake_all();
+    }
+
+    /// routes.yaml gives this receiver other settings for its queue.
+    pub fn change(&mut self, settings: Settings) {
+        self.pace.change(settings.rate);
+        self.settings = settings;
+    }
+
+    /// The store was changed by hand: forgets what it holds, once nothing is under way, and reads again.
+    pub fn refresh(&mut self) {
+        self.refreshing = true;
+    }
+
+    /// What to do next.
+    pub fn poll(&mut self, now: Now) -> Step {
+        if self.refreshing {
+            if !self.in_flight.is_empty() || self.unrecorded > 0 || self.loading.is_some() {
+                return Step::Wait(None);
+            }
+            self.forget();
+        }
+        if now.mono >= self.load_not_before
+            && let Some(step) = self.load()
+        {
+            return step;
+        }
+        if self.unrecorded >= UNRECORDED {
+            return Step::Wait(None);
+        }
+        let until = if self.condition.health() == Health::Open { self.poll_open(now) } else { self.poll_probe(now) };
+        match until {
+            Ok(id_and_key) => self.send(id_and_key, now),
+            Err(until) => Step::Wait(self.or_load(until, now)),
+        }
+    }
+
+    fn poll_open(&mut self, now: Now) -> Result<(DeliveryId, KeyHash), Option<Duration>> {
+        while let Some(&(due, key)) = self.waiting.first()
+            && due <= now.mono
+        {
+            self.waiting.pop_first();
+            self.make_ready(key);
+        }
+        if self.in_flight.len() >= self.settings.concurrency {
+            return Err(None);
+        }
+        let Some(&head) = self.ready.first() else {
+            return Err(self.waiting.first().map(|&(due, _)| due));
+        };
+        let gate = self.hold_until.max(self.pace.ready_at());
+        if gate > now.mono { Err(Some(gate)) } else { Ok(head) }
+    }
+
+    fn poll_probe(&mut self, now: Now) -> Result<(DeliveryId, KeyHash), Option<Duration>> {
+        if !self.in_flight.is_empty() {
+            return Err(None);
+        }
+        let Some((head, untried)) = self.next_probe() else { return Err(None) };
+        let gate = self.condition.probe_at(untried).max(self.hold_until).max(self.pace.ready_at());
+        if gate > now.mono { Err(Some(gate)) } else { Ok(head) }
+    }
+
+    /// The head to probe with, and whether its key was not tried since the trouble began.
+    fn next_probe(&self) -> Option<((DeliveryId, KeyHash), bool)> {
+        if let Some(&head) = self.ready.iter().find(|&&(_, key)| self.condition.untried(key)) {
+            return Some((head, true));
+        }
+        let after = (DeliveryId(self.last_probe.0.saturating_add(1)), KeyHash(i64::MIN));
+        self.ready.range(after..).next().or_else(|| self.ready.first()).map(|&head| (head, false))
+    }
+
+    fn send(&mut self, (id, key): (DeliveryId, KeyHash), now: Now) -> Step {
+        self.ready.remove(&(id, key));
+        self.in_flight.insert(id, key);
+        self.last_probe = id;
+        self.pace.sent(now.mono);
+        let queue = self.keys.get_mut(&key).expect("a ready head has its queue");
+        queue.standing = Standing::InFlight;
+        Step::Send(Box::new(queue.items.front().expect("a ready queue has a head").owed.clone()))
+    }
+
+    fn load(&mut self) -> Option<Step> {
+        while let Some(key) = self.hungry.pop_front() {
+            if let Some(queue) = self.keys.get_mut(&key)
+                && let Some(spilled_to) = queue.spilled_to
+                && queue.items.is_empty()
+                && queue.loading.is_none()
+            {
+                queue.loading = Some(spilled_to);
+                let after = queue.last;
+                return Some(Step::LoadKey { key, after, limit: self.key_page() });
+            }
+        }
+        let stuck = self.ready.is_empty() && self.in_flight.is_empty() && self.condition.health() == Health::Open;
+        let capacity = self.settings.capacity;
+        let room = self.held <= capacity / 2 || (stuck && self.held < capacity * STRETCH);
+        if self.behind && self.loading.is_none() && room {
+            let limit = (capacity / 2).max(1);
+            self.loading = Some(limit);
+            return Some(Step::Load { after: self.cursor, limit });
+        }
+        None
+    }
+
+    fn key_page(&self) -> usize {
+        OF_ONE_KEY.min(self.settings.capacity).max(1)
+    }
+
+    /// If a failed read is to be tried again sooner, wait only until then.
+    fn or_load(&self, until: Option<Duration>, now: Now) -> Option<Duration> {
+        let wants = self.load_not_before > now.mono && (self.behind || !self.hungry.is_empty());
+        if wants { Some(until.map_or(self.load_not_before, |until| until.min(self.load_not_before))) } else { until }
+    }
+
+    fn insert(&mut self, owed: Owed, now: Now) {
+        let came = self.clock.came(owed.id, now.mono);
+        let key = owed.key;
+        let of_one_key = self.key_page();
+        let queue = self.keys.entry(key).or_insert_with(|| Queue {
+            items: VecDeque::new(),
+            standing: Standing::Ready,
+            last: DeliveryId(0),
+            spilled_to: None,
+            loading: None,
+        });
+        let room = if matches!(queue.standing, Standing::Waiting(_)) { 1 } else { of_one_key };
+        if queue.spilled_to.is_some() || queue.items.len() >= room {
+            queue.spilled_to = Some(owed.id);
+            return;
+        }
+        queue.last = owed.id;
+        queue.items.push_back(Item { owed, came });
+        self.held += 1;
+        if queue.items.len() == 1 {
+            self.settle(key, now);
+        }
+    }
+
+    /// Puts a key that is not under way where it belongs.
+    fn settle(&mut self, key: KeyHash, now: Now) {
+        let Some(queue) = self.keys.get_mut(&key) else { return };
+        if queue.standing != Standing::Ready {
+            return;
+        }
+        let Some(head) = queue.items.front() else {
+            if queue.spilled_to.is_none() {
+                self.keys.remove(&key);
+            } else if queue.loading.is_none() {
+                self.hungry.push_back(key);
+            }
+            return;
+        };
+        let wait = head.owed.not_before.map_or(Duration::ZERO, |at| {
+            // A clock that jumped back must not hold a message longer than any retry would.
+            Duration::try_from(at.duration_since(now.wall)).unwrap_or_default().min(self.settings.retry.max)
+        });
+        let id = head.owed.id;
+        if wait.is_zero() || self.condition.health() != Health::Open {
+            self.ready.insert((id, key));
+        } else {
+            self.postpone(key, now.mono + wait);
+        }
+    }
+
+    /// Lets a key's head wait; the rest of the key goes back to disk only.
+    fn postpone(&mut self, key: KeyHash, until: Duration) {
+        let Some(queue) = self.keys.get_mut(&key) else { return };
+        if let (Some(head), Some(newest)) =
+            (queue.items.front().map(|i| i.owed.id), queue.items.back().map(|i| i.owed.id))
+            && newest > head
+        {
+            self.held -= queue.items.len() - 1;
+            queue.items.truncate(1);
+            queue.last = head;
+            queue.spilled_to = queue.spilled_to.max(Some(newest));
+        }
+        if let Some(head) = queue.items.front_mut() {
+            head.owed.not_before = None;
+        }
+        if self.condition.health() == Health::Open {
+            queue.standing = Standing::Waiting(until);
+            self.waiting.insert((until, key));
+        } else {
+            queue.standing = Standing::Ready;
+        }
+    }
+
+    fn make_ready(&mut self, key: KeyHash) {
+        let Some(queue) = self.keys.get_mut(&key) else { return };
+        queue.standing = Standing::Ready;
+        if let Some(head) = queue.items.front() {
+            self.ready.insert((head.owed.id, key));
+        }
+    }
+
+    fn wake_all(&mut self) {
+        for (_, key) in std::mem::take(&mut self.waiting) {
+            self.make_ready(key);
+        }
+    }
+
+    fn drop_head(&mut self, key: KeyHash) {
+        if let Some(queue) = self.keys.get_mut(&key)
+            && queue.items.pop_front().is_some()
+        {
+            self.held -= 1;
+        }
+    }
+
+    fn good(&mut self, now: Now) -> Option<News> {
+        let closed = self.condition.health() != Health::Open;
+        let news = self.condition.good();
+        if closed {
+            self.clock.go(now.mono);
+        }
+        news
+    }
+
+    fn bad(&mut self, key: KeyHash, judgement: &Judgement, now: Now) -> Option<News> {
+        // A service that says when to come again is well.
+        if judgement.lane_waits.is_some() && judgement.verdict == Verdict::Later {
+            return None;
+        }
+        let before = self.condition.health();
+        let keys = &self.keys;
+        let behind = self.behind;
+        let news = self.condition.bad(
+            key,
+            judgement,
+            &|tried| !behind && keys.len() <= tried.len() && keys.keys().all(|key| tried.contains(key)),
+            now,
+        );
+        let after = self.condition.health();
+        if before == Health::Open && after != Health::Open {
+            self.wake_all();
+        }
+        if after == Health::Blocked {
+            self.clock.halt(now.mono);
+        } else {
+            self.clock.go(now.mono);
+        }
+        news
+    }
+
+    fn delay(&self, judgement: &Judgement, attempts: u32, chance: f64) -> Duration {
+        judgement.lane_waits.unwrap_or_else(|| backoff(attempts, &self.settings.retry, chance))
+    }
+
+    /// Ages need only be so fine.
+    fn mark(&mut self, now: Now) {
+        let spacing = self.settings.retry.give_up / 64;
+        // Every delivery that exists by now has an ID below the next one.
+        self.clock.mark(DeliveryId(next_id(0, now.wall.as_millisecond())), spacing, now.mono);
+    }
+
+    fn forget(&mut self) {
+        self.refreshing = false;
+        self.keys.clear();
+        self.ready.clear();
+        self.waiting.clear();
+        self.hungry.clear();
+        self.held = 0;
+        self.cursor = DeliveryId(0);
+        self.behind = true;
+    }
+}
+
+#[cfg(test)]
+mod tests;

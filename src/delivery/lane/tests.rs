@@ -1,0 +1,409 @@
+//! The lane stepped by hand, and driven by seeded chance against a model of the store.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::event::EventId;
+use crate::receiver::Reason;
+
+const RETRY: Retry =
+    Retry { give_up: Duration::from_secs(72 * 3600), first: Duration::from_secs(1), max: Duration::from_secs(900) };
+
+fn settings() -> Settings {
+    Settings { rate: None, concurrency: 4, retry: RETRY, capacity: 2_000 }
+}
+
+fn at(millis: u64) -> Now {
+    let mono = Duration::from_millis(millis);
+    Now { mono, wall: Timestamp::from_second(1_790_000_000).expect("in range") + mono }
+}
+
+fn owed(id: i64, key: i64) -> Owed {
+    Owed {
+        id: DeliveryId(id),
+        event: EventId(id),
+        receiver: Arc::from("r"),
+        route: Arc::from("a route"),
+        key: KeyHash(key),
+        attempts: 0,
+        not_before: None,
+        closes: None,
+        content: None,
+    }
+}
+
+fn says(verdict: Verdict) -> Judgement {
+    Judgement::not_delivered(verdict, Reason::Server, format!("{verdict:?}"))
+}
+
+/// A lane that has caught up with an empty store.
+fn caught_up(settings: Settings) -> Lane {
+    let mut lane = Lane::new(settings, None, at(0));
+    assert!(matches!(lane.poll(at(0)), Step::Load { after: DeliveryId(0), .. }));
+    lane.loaded(Vec::new(), at(0));
+    lane
+}
+
+fn sends(lane: &mut Lane, now: Now) -> Vec<i64> {
+    let mut sent = Vec::new();
+    while let Step::Send(owed) = lane.poll(now) {
+        sent.push(owed.id.0);
+    }
+    sent
+}
+
+fn ends(lane: &mut Lane, id: i64, verdict: Verdict, now: Now) -> Ended {
+    let ended = lane.ended(DeliveryId(id), &says(verdict), 1.0, now).expect("it was under way");
+    lane.recorded(1);
+    ended
+}
+
+#[test]
+fn one_key_goes_one_by_one_and_others_beside_it() {
+    let mut lane = caught_up(settings());
+    lane.take([owed(1, 7), owed(2, 7), owed(3, 8)], at(0));
+    assert_eq!(sends(&mut lane, at(0)), [1, 3]);
+    ends(&mut lane, 1, Verdict::Delivered, at(5));
+    assert_eq!(sends(&mut lane, at(5)), [2]);
+}
+
+#[test]
+fn concurrency_is_kept() {
+    let mut lane = caught_up(settings());
+    lane.take((1..=9).map(|n| owed(n, n)), at(0));
+    assert_eq!(sends(&mut lane, at(0)), [1, 2, 3, 4]);
+    ends(&mut lane, 2, Verdict::Delivered, at(1));
+    assert_eq!(sends(&mut lane, at(1)), [5]);
+}
+
+#[test]
+fn a_poisonous_message_delays_only_its_key() {
+    let mut lane = caught_up(settings());
+    lane.take([owed(1, 7), owed(2, 7), owed(3, 8), owed(4, 9)], at(0));
+    assert_eq!(sends(&mut lane, at(0)), [1, 3, 4]);
+    ends(&mut lane, 3, Verdict::Delivered, at(1));
+    let ended = ends(&mut lane, 1, Verdict::Later, at(2));
+    assert_eq!(ended.end, End::Owed { not_before: Some(at(1_002).wall) });
+    ends(&mut lane, 4, Verdict::Delivered, at(3));
+    assert_eq!(lane.condition().health(), Health::Open);
+    lane.take([owed(5, 8)], at(4));
+    assert_eq!(sends(&mut lane, at(4)), [5]);
+    ends(&mut lane, 5, Verdict::Delivered, at(5));
+    assert!(matches!(lane.poll(at(5)), Step::Wait(Some(due)) if due == at(1_002).mono));
+    assert_eq!(sends(&mut lane, at(1_002)), [1]);
+}
+
+#[test]
+fn a_refused_message_is_dead_and_the_next_of_its_key_follows() {
+    let mut lane = caught_up(settings());
+    lane.take([owed(1, 7), owed(2, 7)], at(0));
+    sends(&mut lane, at(0));
+    assert_eq!(ends(&mut lane, 1, Verdict::Refused, at(1)).end, End::Dead);
+    assert_eq!(sends(&mut lane, at(1)), [2]);
+}
+
+#[test]
+fn retry_after_holds_the_whole_lane_and_is_no_illness() {
+    let mut lane = caught_up(settings());
+    lane.take((1..=3).map(|n| owed(n, n)), at(0));
+    sends(&mut lane, at(0));
+    for id in 1..=3 {
+        let judgement = Judgement { lane_waits: Some(Duration::from_secs(30)), ..says(Verdict::Later) };
+        lane.ended(DeliveryId(id), &judgement, 1.0, at(10));
+    }
+    lane.take([owed(4, 4)], at(11));
+    assert_eq!(lane.condition().health(), Health::Open);
+    assert!(matches!(lane.poll(at(12)), Step::Wait(Some(until)) if until == at(30_010).mono));
+    assert_eq!(sends(&mut lane, at(30_010)), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_dead_receiver_is_probed_with_other_keys_and_opens_at_one_success() {
+    let mut lane = caught_up(settings());
+    lane.take((1..=8).map(|n| owed(n, n)), at(0));
+    assert_eq!(sends(&mut lane, at(0)), [1, 2, 3, 4]);
+    for id in 1..=4 {
+        ends(&mut lane, id, Verdict::Later, at(10));
+    }
+    assert_eq!(lane.condition().health(), Health::Down);
+    assert_eq!(sends(&mut lane, at(500)), [0i64; 0]);
+    let mut now = 10;
+    let mut probes: Vec<i64> = Vec::new();
+    for _ in 0..6 {
+        let Step::Wait(Some(until)) = lane.poll(at(now)) else { panic!("a probe is due some time") };
+        now = u64::try_from(until.as_millis()).expect("small");
+        let sent = sends(&mut lane, at(now));
+        assert_eq!(sent.len(), 1, "one probe at a time");
+        probes.extend(&sent);
+        ends(&mut lane, sent[0], Verdict::Later, at(now));
+    }
+    assert_eq!(probes, [5, 6, 7, 8, 1, 2], "each with another key's head");
+    let Step::Wait(Some(until)) = lane.poll(at(now)) else { panic!("a probe is due some time") };
+    assert_eq!(until, at(now).mono + Duration::from_secs(30), "the interval grows to 30 s");
+    let now = u64::try_from(until.as_millis()).expect("small");
+    assert_eq!(sends(&mut lane, at(now)), [3]);
+    ends(&mut lane, 3, Verdict::Delivered, at(now));
+    assert_eq!(lane.condition().health(), Health::Open);
+    assert_eq!(sends(&mut lane, at(now)), [1, 2, 4, 5], "all the rest at once, oldest first");
+}
+
+#[test]
+fn a_key_not_tried_yet_is_tried_at_once_while_few_tell_of_trouble() {
+    let mut lane = caught_up(settings());
+    lane.take([owed(1, 1)], at(0));
+    for n in 0..3 {
+        let Step::Send(_) = lane.poll(at(n * 10_000)) else { panic!("its turn") };
+        ends(&mut lane, 1, Verdict::Blocked, at(n * 10_000));
+    }
+    assert_eq!(lane.condition().health(), Health::Blocked);
+    lane.take([owed(2, 2)], at(21_000));
+    assert_eq!(sends(&mut lane, at(21_000)), [2]);
+    ends(&mut lane, 2, Verdict::Delivered, at(21_001));
+    assert_eq!(lane.condition().health(), Health::Open);
+}
+
+#[test]
+fn a_blocked_lane_holds_everything_and_resumes_at_a_word() {
+    let mut lane = caught_up(settings());
+    lane.take((1..=5).map(|n| owed(n, n)), at(0));
+    sends(&mut lane, at(0));
+    let news: Vec<_> = (1..=4).map(|id| ends(&mut lane, id, Verdict::Blocked, at(1)).news).collect();
+    assert_eq!(news, [None, None, Some(News::Blocked), None]);
+    assert!(matches!(lane.poll(at(2)), Step::Wait(Some(until)) if until == at(300_001).mono));
+    lane.resume(at(5));
+    assert_eq!(sends(&mut lane, at(5)).len(), 1);
+    ends(&mut lane, 5, Verdict::Delivered, at(6));
+    assert_eq!(sends(&mut lane, at(6)), [1, 2, 3, 4]);
+}
+
+#[test]
+fn health_and_age_survive_a_restart() {
+    let mut lane = caught_up(settings());
+    lane.take((1..=3).map(|n| owed(n, n)), at(0));
+    sends(&mut lane, at(0));
+    for id in 1..=3 {
+        ends(&mut lane, id, Verdict::Blocked, at(1));
+    }
+    let json = serde_json::to_string(&lane.kept(at(50))).expect("plain data");
+    let kept: KeptLane = serde_json::from_str(&json).expect("what was written");
+    let lane = Lane::new(settings(), Some(kept), at(0));
+    assert_eq!(lane.condition().health(), Health::Blocked);
+    assert_eq!(lane.condition().words().0, Some("Blocked"));
+}
+
+#[test]
+fn it_gives_up_only_after_the_time_and_an_attempt() {
+    let short = Settings { retry: Retry { give_up: Duration::from_secs(10), ..RETRY }, ..settings() };
+    let mut lane = caught_up(short);
+    lane.take([owed(1, 1)], at(0));
+    let mut now = 0;
+    loop {
+        match lane.poll(at(now)) {
+            Step::Send(_) => {
+                let ended = ends(&mut lane, 1, Verdict::Later, at(now));
+                if ended.end == End::Dead {
+                    assert!(ended.gave_up && now >= 10_000, "{now}");
+                    break;
+                }
+                assert!(now < 10_000, "an attempt after the time must be the last");
+            }
+            Step::Wait(Some(until)) => now = u64::try_from(until.as_millis()).expect("small"),
+            step => panic!("{step:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_lane_that_cannot_record_stops_sending() {
+    let mut lane = caught_up(Settings { concurrency: 5_000, ..settings() });
+    lane.take((1..=1_500).map(|n| owed(n, n)), at(0));
+    let sent = sends(&mut lane, at(0));
+    for id in &sent[..1_000] {
+        lane.ended(DeliveryId(*id), &says(Verdict::Delivered), 0.5, at(1));
+    }
+    lane.take([owed(9_999, 9_999)], at(2));
+    assert_eq!(sends(&mut lane, at(2)), [0i64; 0]);
+    lane.recorded(1_000);
+    assert_eq!(sends(&mut lane, at(3)), [9_999]);
+}
+
+/// The lane beside a model of the store, with everything left to seeded chance.
+struct Simulation {
+    chance: fastrand::Rng,
+    now: u64,
+    lane: Lane,
+    disk: BTreeMap<i64, Owed>,
+    next_id: i64,
+    /// Fresh ones on their way into the lane, as the intake keeps them.
+    intake: Vec<Owed>,
+    gap: bool,
+    key_pages: Vec<(KeyHash, DeliveryId, usize)>,
+    page: Option<(DeliveryId, usize)>,
+    in_flight: Vec<Owed>,
+    ended: HashSet<i64>,
+    sick_until: u64,
+    settings: Settings,
+}
+
+impl Simulation {
+    fn accept(&mut self, keys: i64) {
+        self.next_id += 1;
+        let fresh = owed(self.next_id, self.chance.i64(0..keys));
+        self.disk.insert(self.next_id, fresh.clone());
+        if self.gap || self.intake.len() > 20 {
+            self.gap = true;
+        } else {
+            self.intake.push(fresh);
+        }
+    }
+
+    fn read(&self, after: DeliveryId, key: Option<KeyHash>, limit: usize) -> Vec<Owed> {
+        let above = self.disk.range(after.0 + 1..).map(|(_, owed)| owed);
+        above.filter(|owed| key.is_none_or(|key| owed.key == key)).take(limit).cloned().collect()
+    }
+
+    fn drain(&mut self) {
+        if !self.lane.loading() && !self.lane.behind() {
+            self.lane.take(std::mem::take(&mut self.intake), at(self.now));
+            if self.gap {
+                self.lane.fall_behind();
+            }
+        }
+        if self.lane.behind() && !self.lane.loading() {
+            self.intake.clear();
+            self.gap = true;
+        }
+    }
+
+    /// Polls until it waits; returns until when.
+    fn poll(&mut self) -> Option<u64> {
+        self.drain();
+        loop {
+            match self.lane.poll(at(self.now)) {
+                Step::Send(owed) => {
+                    let earlier = self.disk.values().find(|o| o.key == owed.key && o.id < owed.id);
+                    assert!(earlier.is_none(), "{} before {:?} of the same key", owed.id, earlier.map(|o| o.id));
+                    assert!(!self.ended.contains(&owed.id.0), "{} was sent after its end", owed.id);
+                    self.in_flight.push(*owed);
+                    assert!(self.in_flight.len() <= self.settings.concurrency);
+                }
+                Step::Load { after, limit } => {
+                    self.intake.clear();
+                    self.gap = false;
+                    self.page = Some((after, limit));
+                }
+                Step::LoadKey { key, after, limit } => self.key_pages.push((key, after, limit)),
+                Step::Wait(until) => return until.map(|u| u64::try_from(u.as_millis()).expect("small") + 1),
+            }
+        }
+    }
+
+    fn bring_pages(&mut self) {
+        if let Some((after, limit)) = self.page.take() {
+            if self.chance.u8(..) < 10 {
+                self.lane.load_failed(None, at(self.now));
+            } else {
+                let page = self.read(after, None, limit);
+                self.lane.loaded(page, at(self.now));
+            }
+        }
+        for (key, after, limit) in std::mem::take(&mut self.key_pages) {
+            let page = self.read(after, Some(key), limit);
+            self.lane.loaded_key(key, page, at(self.now));
+        }
+    }
+
+    fn answer(&mut self) {
+        if self.in_flight.is_empty() {
+            return;
+        }
+        let sent = self.in_flight.swap_remove(self.chance.usize(0..self.in_flight.len()));
+        let sick = self.now < self.sick_until;
+        let verdict = match self.chance.u8(0..100) {
+            0..10 => Verdict::Later,
+            10..12 => Verdict::Refused,
+            _ if sick => {
+                if self.sick_until.is_multiple_of(2) {
+                    Verdict::Later
+                } else {
+                    Verdict::Blocked
+                }
+            }
+            _ => Verdict::Delivered,
+        };
+        let chance = self.chance.f64();
+        let ended = self.lane.ended(sent.id, &says(verdict), chance, at(self.now)).expect("it was under way");
+        match ended.end {
+            End::Owed { not_before } => {
+                let row = self.disk.get_mut(&sent.id.0).expect("still owed");
+                row.attempts = ended.number;
+                row.not_before = not_before;
+            }
+            End::Delivered | End::Dead => {
+                self.disk.remove(&sent.id.0);
+                self.ended.insert(sent.id.0);
+            }
+        }
+        self.lane.recorded(1);
+    }
+}
+
+#[test]
+fn whatever_happens_all_is_sent_in_order_and_nothing_is_forgotten() {
+    for seed in 0..80 {
+        let chance = fastrand::Rng::with_seed(seed);
+        let capacity = [20, 300, 2_000][usize::try_from(seed % 3).expect("small")];
+        let settings = Settings { concurrency: 3, capacity, ..settings() };
+        let mut sim = Simulation {
+            lane: Lane::new(settings, None, at(0)),
+            chance,
+            now: 0,
+            disk: BTreeMap::new(),
+            next_id: 0,
+            intake: Vec::new(),
+            gap: true,
+            key_pages: Vec::new(),
+            page: None,
+            in_flight: Vec::new(),
+            ended: HashSet::new(),
+            sick_until: 0,
+            settings,
+        };
+        let keys = [1, 3, 40, 2_000][usize::try_from(seed % 4).expect("small")];
+        for _ in 0..sim.chance.usize(0..1_500) {
+            sim.accept(keys);
+        }
+        for _ in 0..4_000 {
+            match sim.chance.u8(0..12) {
+                0..3 => sim.accept(keys),
+                3..5 => sim.bring_pages(),
+                5..9 => sim.answer(),
+                9 => sim.now += sim.chance.u64(0..2_000),
+                10 if sim.chance.u8(..) < 3 => sim.sick_until = sim.now + sim.chance.u64(0..200_000),
+                10 if sim.chance.u8(..) < 8 => sim.lane.refresh(),
+                10 if sim.chance.u8(..) < 8 => sim.lane.resume(at(sim.now)),
+                _ => {}
+            }
+            sim.poll();
+            assert!(sim.lane.held <= capacity * (STRETCH + 1), "seed {seed}: {} held", sim.lane.held);
+        }
+        for step in 0.. {
+            assert!(step < 200_000, "seed {seed}: {} are owed and nothing moves", sim.disk.len());
+            let until = sim.poll();
+            if sim.disk.is_empty() && sim.in_flight.is_empty() {
+                break;
+            }
+            if sim.in_flight.is_empty() && sim.page.is_none() && sim.key_pages.is_empty() {
+                sim.now = until
+                    .unwrap_or_else(|| panic!("seed {seed}: {} are owed and it waits for nothing", sim.disk.len()));
+            } else {
+                sim.bring_pages();
+                sim.answer();
+            }
+        }
+        assert_eq!(sim.ended.len(), usize::try_from(sim.next_id).expect("small"), "seed {seed}");
+    }
+}

@@ -1,0 +1,307 @@
+//! All lanes of this relay: which there are, and the way from the store's writer into them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::attempt::{Means, Subject, preview};
+use super::client::Client;
+use super::intake::Intake;
+use super::threads::Threads;
+use super::worker::{Command, Worker};
+use super::{Health, LaneStatus};
+use crate::config::Config;
+use crate::event::OwnEvent;
+use crate::receiver::Receiver;
+use crate::store::{Delivery, Handoff, Owed, Store, StoreError};
+
+/// How many deliveries all lanes together hold in memory with their events: a few KiB each.
+const HELD_BY_ALL: usize = 20_000;
+/// What one lane holds, at least and at most.
+const HELD_BY_ONE: std::ops::RangeInclusive<usize> = 40..=2_000;
+
+type Intakes = HashMap<Arc<str>, Arc<Intake>>;
+
+/// The way from the store's writer into the lanes. Made before the store, which needs it, and the lanes, which need the store.
+#[derive(Debug, Clone, Default)]
+pub struct Junction(Arc<ArcSwap<Intakes>>);
+
+impl Junction {
+    /// What the store calls with fresh deliveries. Deliveries to a receiver without a lane stay on disk.
+    #[must_use]
+    pub fn handoff(&self) -> Handoff {
+        let intakes = Arc::clone(&self.0);
+        Arc::new(move |fresh: Vec<Owed>| {
+            let intakes = intakes.load();
+            let mut rest = fresh.into_iter().peekable();
+            while let Some(first) = rest.next() {
+                let receiver = Arc::clone(&first.receiver);
+                let mut run = vec![first];
+                while let Some(next) = rest.next_if(|next| next.receiver == receiver) {
+                    run.push(next);
+                }
+                if let Some(intake) = intakes.get(&receiver) {
+                    intake.push(run);
+                }
+            }
+        })
+    }
+}
+
+/// What the lanes are given once.
+pub struct Setup {
+    pub store: Arc<dyn Store>,
+    pub junction: Junction,
+    /// Where the relay's own events go.
+    pub tell: mpsc::UnboundedSender<OwnEvent>,
+    /// `--public-url`, without a trailing slash.
+    pub public_url: Option<Arc<str>>,
+    /// `--deny-private`.
+    pub deny_private: bool,
+}
+
+/// The lanes. Cheap to clone.
+#[derive(Clone)]
+pub struct Lanes {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    setup: Setup,
+    threads: Threads,
+    epoch: Instant,
+    config: ArcSwap<Config>,
+    lanes: Mutex<BTreeMap<Arc<str>, Running>>,
+}
+
+struct Running {
+    commands: mpsc::UnboundedSender<Command>,
+    intake: Arc<Intake>,
+    status: Arc<Mutex<LaneStatus>>,
+    means: Means,
+    task: JoinHandle<()>,
+    /// Its receiver is gone from routes.yaml: it ends what is in flight.
+    leaving: bool,
+}
+
+impl Lanes {
+    /// Starts a lane for each receiver of `config`.
+    ///
+    /// # Errors
+    /// When a receiver's client cannot be set up (a sentence that names it), or the store cannot be read.
+    pub async fn start(setup: Setup, config: Arc<Config>) -> Result<Lanes, String> {
+        let inner = Inner {
+            setup,
+            threads: Threads::start().map_err(|e| format!("no threads for the lanes: {e}"))?,
+            epoch: Instant::now(),
+            config: ArcSwap::new(Arc::clone(&config)),
+            lanes: Mutex::new(BTreeMap::new()),
+        };
+        let lanes = Lanes { inner: Arc::new(inner) };
+        lanes.apply(config).await?;
+        Ok(lanes)
+    }
+
+    /// Makes the lanes those of `config`: as a whole or, on an error, not at all. Unchanged lanes do not notice; what waits in a lane
+    /// whose settings changed is tried at once.
+    ///
+    /// # Errors
+    /// See [`Lanes::start`].
+    pub async fn apply(&self, config: Arc<Config>) -> Result<(), String> {
+        let mut clients = HashMap::new();
+        for (name, receiver) in &config.receivers {
+            clients.insert(Arc::clone(name), self.client(receiver)?);
+        }
+        let rows = self.inner.setup.store.lanes().await.map_err(|e: StoreError| e.to_string())?;
+        let mut kept: HashMap<Arc<str>, _> =
+            rows.iter().map(|row| (Arc::clone(&row.receiver), row.state.clone())).collect();
+
+        let capacity = (HELD_BY_ALL / config.receivers.len().max(1)).clamp(*HELD_BY_ONE.start(), *HELD_BY_ONE.end());
+        let mut lanes = self.lock();
+        for (name, receiver) in &config.receivers {
+            let Some(client) = clients.remove(name) else { continue };
+            let means = self.means(&config, receiver, client);
+            match lanes.get_mut(name) {
+                Some(running) if !running.leaving => {
+                    let healed = running.means.receiver.fingerprint != receiver.fingerprint;
+                    running.means = means.clone();
+                    let _ = running.commands.send(Command::Change { means: Box::new(means), capacity, healed });
+                }
+                leaving => {
+                    let predecessor = leaving
+                        .map(|running| std::mem::replace(&mut running.task, self.inner.threads.next().spawn(async {})));
+                    let state = kept.remove(name).flatten();
+                    lanes.insert(Arc::clone(name), self.run(means, state.as_deref(), capacity, predecessor));
+                }
+            }
+        }
+        for (name, running) in lanes.iter_mut() {
+            if !config.receivers.contains_key(name) && !running.leaving {
+                running.leaving = true;
+                let _ = running.commands.send(Command::Stop);
+            }
+        }
+        let intakes = lanes.iter().filter(|(_, running)| !running.leaving);
+        self.inner
+            .setup
+            .junction
+            .0
+            .store(Arc::new(intakes.map(|(n, r)| (Arc::clone(n), Arc::clone(&r.intake))).collect()));
+        drop(lanes);
+        for row in rows.iter().filter(|row| row.owed > 0 && !config.receivers.contains_key(&row.receiver)) {
+            tracing::error!(
+                receiver = %row.receiver,
+                owed = row.owed,
+                "orphaned: routes.yaml does not name this receiver any more; what it is owed is kept. \
+                 Bring the name back, or: jobrelay replay --receiver {} --to ANOTHER", row.receiver
+            );
+        }
+        self.inner.config.store(config);
+        Ok(())
+    }
+
+    /// How each lane is doing, by name; orphans included.
+    pub async fn status(&self) -> Vec<LaneStatus> {
+        let rows = self.inner.setup.store.lanes().await.unwrap_or_default();
+        let mut all: BTreeMap<Arc<str>, LaneStatus> = self
+            .lock()
+            .iter()
+            .filter(|(_, running)| !running.leaving)
+            .map(|(name, running)| {
+                (Arc::clone(name), running.status.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            })
+            .collect();
+        for row in rows {
+            match all.get_mut(&row.receiver) {
+                Some(status) => status.owed = row.owed,
+                None if row.owed > 0 => {
+                    let orphan = LaneStatus {
+                        health: Health::Orphaned,
+                        owed: row.owed,
+                        ..LaneStatus::open(Arc::clone(&row.receiver), String::new())
+                    };
+                    all.insert(row.receiver, orphan);
+                }
+                None => {}
+            }
+        }
+        all.into_values().collect()
+    }
+
+    /// Tries a down or blocked lane again at once. `false`: no such lane.
+    pub fn resume(&self, receiver: &str) -> bool {
+        self.lock()
+            .get(receiver)
+            .is_some_and(|running| !running.leaving && running.commands.send(Command::Resume).is_ok())
+    }
+
+    /// Looks again at what is owed after the store was changed by hand (dismiss, move).
+    pub fn refresh(&self) {
+        for running in self.lock().values() {
+            let _ = running.commands.send(Command::Refresh);
+        }
+    }
+
+    /// Whether every lane's task is alive (for readiness).
+    pub fn moving(&self) -> bool {
+        self.lock().values().all(|running| running.leaving || !running.task.is_finished())
+    }
+
+    /// The message of a delivery as it would be sent now, secrets redacted.
+    ///
+    /// # Errors
+    /// A sentence: receiver or event gone, or nothing can be sent.
+    pub async fn preview(&self, delivery: &Delivery) -> Result<String, String> {
+        let means = self.lock().get(&delivery.receiver).map(|running| running.means.clone());
+        let means = means.ok_or_else(|| format!("routes.yaml names no receiver {:?} any more", delivery.receiver))?;
+        let stored = means.store.event(delivery.event).await.map_err(|e| e.to_string())?;
+        let stored = stored.ok_or_else(|| format!("the event {} is not in the store any more", delivery.event))?;
+        let subject = Subject {
+            id: delivery.id,
+            event_id: delivery.event,
+            event: stored.event,
+            route: Arc::clone(&delivery.route),
+            closes: delivery.closes,
+        };
+        preview(&means, &subject).await
+    }
+
+    /// Lets every lane finish what is in flight and keep its state, until `deadline` at the latest.
+    pub async fn stop(&self, deadline: Duration) {
+        self.inner.setup.junction.0.store(Arc::default());
+        let tasks: Vec<_> = std::mem::take(&mut *self.lock())
+            .into_values()
+            .map(|running| {
+                let _ = running.commands.send(Command::Stop);
+                running.task
+            })
+            .collect();
+        let all = futures_util::future::join_all(tasks);
+        if tokio::time::timeout(deadline, all).await.is_err() {
+            tracing::warn!(
+                "some messages were still under way when the time to stop was over: they are sent again at the next start"
+            );
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Running>> {
+        self.inner.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The client a lane has already, if its settings are the same: it keeps its connections.
+    fn client(&self, receiver: &Arc<Receiver>) -> Result<Client, String> {
+        if let Some(running) = self.lock().get(&receiver.name)
+            && running.means.receiver.fingerprint == receiver.fingerprint
+        {
+            return Ok(running.means.client.clone());
+        }
+        Client::new(&receiver.common, self.inner.setup.deny_private)
+            .map_err(|why| format!("receiver {:?}: {why}", receiver.name))
+    }
+
+    fn means(&self, config: &Arc<Config>, receiver: &Arc<Receiver>, client: Client) -> Means {
+        Means {
+            config: Arc::clone(config),
+            receiver: Arc::clone(receiver),
+            client,
+            store: Arc::clone(&self.inner.setup.store),
+            public_url: self.inner.setup.public_url.clone(),
+        }
+    }
+
+    fn run(&self, means: Means, state: Option<&str>, capacity: usize, predecessor: Option<JoinHandle<()>>) -> Running {
+        let (commands, orders) = mpsc::unbounded_channel();
+        let intake = Arc::new(Intake::default());
+        let name = Arc::clone(&means.receiver.name);
+        let status = Arc::new(Mutex::new(LaneStatus::open(Arc::clone(&name), means.receiver.kind_name.to_owned())));
+        let kept = state.and_then(|json| {
+            serde_json::from_str(json)
+                .inspect_err(|error| tracing::warn!(receiver = %name, "the lane's kept state cannot be read, it begins as open: {error}"))
+                .ok()
+        });
+        let worker = Worker {
+            means: means.clone(),
+            intake: Arc::clone(&intake),
+            commands: orders,
+            sender: commands.downgrade(),
+            status: Arc::clone(&status),
+            tell: self.inner.setup.tell.clone(),
+            epoch: self.inner.epoch,
+            kept,
+            capacity,
+        };
+        let task = self.inner.threads.next().spawn(async move {
+            // The same deliveries must not be under way in two lanes.
+            if let Some(predecessor) = predecessor {
+                let _ = predecessor.await;
+            }
+            worker.run().await;
+        });
+        Running { commands, intake, status, means, task, leaving: false }
+    }
+}

@@ -1,0 +1,22 @@
+//! Getting messages there: one lane per receiver, each with its own queue, pace and health.
+//!
+//! `lane`, `health`, `pace`, `clock`, `schedule` and `guard` are pure; `worker` drives a lane, `attempt` makes one try, `client` speaks HTTP.
+
+pub mod api_client;
+mod attempt;
+mod client;
+mod clock;
+mod guard;
+mod health;
+mod intake;
+mod lane;
+mod lanes;
+mod pace;
+mod schedule;
+mod status;
+mod threads;
+mod worker;
+
+pub use client::{Client, install_crypto, proxies_in_environment};
+pub use lanes::{Junction, Lanes, Setup};
+pub use status::{Health, LaneStatus};

@@ -1,0 +1,57 @@
+//! How a lane is doing, as the API shows it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A lane's health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// Messages flow.
+    Open,
+    /// Several bad answers in a row: one probe at a time, 1 s growing to 30 s.
+    Down,
+    /// The address or key was refused: everything owed is held, one probe every 5 minutes.
+    Blocked,
+    /// Not in routes.yaml any more, and still owed something.
+    Orphaned,
+}
+
+/// One receiver's lane.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LaneStatus {
+    pub receiver: Arc<str>,
+    /// `slack`, `webhook`, …; empty for an orphan.
+    pub kind: String,
+    pub health: Health,
+    /// Since when it is not open.
+    pub since: Option<Timestamp>,
+    /// Why, in the service's words.
+    pub detail: Option<String>,
+    /// What to do about it.
+    pub advice: Option<String>,
+    pub owed: u64,
+    pub in_flight: usize,
+    /// When the next probe or retry goes out.
+    pub next_attempt: Option<Timestamp>,
+}
+
+impl LaneStatus {
+    /// A lane that is well and owes nothing.
+    #[must_use]
+    pub fn open(receiver: Arc<str>, kind: String) -> LaneStatus {
+        LaneStatus {
+            receiver,
+            kind,
+            health: Health::Open,
+            since: None,
+            detail: None,
+            advice: None,
+            owed: 0,
+            in_flight: 0,
+            next_attempt: None,
+        }
+    }
+}

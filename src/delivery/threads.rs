@@ -1,0 +1,40 @@
+//! The threads lanes run on.
+//!
+//! Each thread drives a runtime of its own: a lane's tasks wake each other without crossing threads, which is most of what a message
+//! costs beyond its system calls. Lanes are spread over the threads in turn.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::runtime::{Builder, Handle};
+
+/// The threads. They run until the process ends.
+#[derive(Debug)]
+pub struct Threads {
+    handles: Vec<Handle>,
+    next: AtomicUsize,
+}
+
+impl Threads {
+    /// Starts half as many threads as there are cores: the other half is busy with taking in and writing down.
+    ///
+    /// # Errors
+    /// When the system gives no thread or runtime.
+    pub fn start() -> io::Result<Threads> {
+        let count = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2);
+        let mut handles = Vec::with_capacity(count);
+        for number in 0..count {
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            handles.push(runtime.handle().clone());
+            std::thread::Builder::new()
+                .name(format!("jobrelay-lane-{number}"))
+                .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+        }
+        Ok(Threads { handles, next: AtomicUsize::new(0) })
+    }
+
+    /// The thread whose turn it is.
+    pub fn next(&self) -> &Handle {
+        &self.handles[self.next.fetch_add(1, Ordering::Relaxed) % self.handles.len()]
+    }
+}
