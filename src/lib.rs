@@ -15,5 +15,6 @@ pub mod event;
 pub mod message;
 pub mod receiver;
 pub mod routing;
+pub mod server;
 pub mod store;
 pub mod yaml;

@@ -1,0 +1,88 @@
+//! Deliveries: lists, one with its attempts, and the message its reader sees.
+
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Json, Path};
+use jiff::Timestamp;
+
+use super::query::{Query, path_id};
+use crate::config::Redactor;
+use crate::event::DeliveryId;
+use crate::server::problems::{Problem, Sort};
+use crate::server::types::{DeliveryDetail, MessageView, Page};
+use crate::server::{Corridor, State};
+use crate::store::{Delivery, DeliveryFilter, DeliveryState, Store};
+
+const KNOWN: [&str; 7] = ["event", "receiver", "route", "state", "since", "before", "limit"];
+
+pub async fn list(request: HttpRequest, state: Data<State>) -> Result<Json<Page<Delivery>>, Problem> {
+    let query = Query::read(&request, &KNOWN)?;
+    let filter = DeliveryFilter {
+        id: None,
+        before: query.id("before")?,
+        event: query.id("event")?,
+        receiver: query.text("receiver")?,
+        route: query.text("route")?,
+        state: query.one("state")?.map(delivery_state).transpose()?,
+        since: query.time("since", Timestamp::now())?,
+        limit: query.limit()?,
+    };
+    let corridor = &state.intake.corridor;
+    let mut items = corridor.store.deliveries(&filter).await?;
+    let config = corridor.config.load();
+    for delivery in &mut items {
+        redact(&config.redactor, &mut delivery.detail);
+    }
+    let next = items.last().filter(|_| items.len() == filter.limit).map(|last| last.id.to_string());
+    Ok(Json(Page { items, next }))
+}
+
+pub async fn one(path: Path<String>, state: Data<State>) -> Result<Json<DeliveryDetail>, Problem> {
+    let corridor = &state.intake.corridor;
+    let delivery = find(&*corridor.store, path_id(&path)?).await?;
+    Ok(Json(detail(corridor, delivery).await?))
+}
+
+pub async fn message(path: Path<String>, state: Data<State>) -> Result<Json<MessageView>, Problem> {
+    let corridor = &state.intake.corridor;
+    let delivery = find(&*corridor.store, path_id(&path)?).await?;
+    let (text, sent) = match corridor.store.copy(delivery.id).await? {
+        Some(copy) => (copy, true),
+        None => (state.lanes.preview(&delivery).await.map_err(|why| Problem::new(Sort::Conflict, why))?, false),
+    };
+    let text = corridor.config.load().redactor.redact(&text).into_owned();
+    Ok(Json(MessageView { text, sent }))
+}
+
+/// The delivery with this ID.
+pub async fn find(store: &dyn Store, id: DeliveryId) -> Result<Delivery, Problem> {
+    let filter = DeliveryFilter { id: Some(id), limit: 1, ..DeliveryFilter::default() };
+    store.deliveries(&filter).await?.pop().ok_or_else(|| {
+        Problem::not_found(format!("No delivery has the ID {id}. It may be older than the retention time; `GET /api/v1/deliveries` lists what is kept."))
+    })
+}
+
+/// With its attempts, secrets redacted. They were when they were written, too; one may have become a secret since.
+pub async fn detail(corridor: &Corridor, mut delivery: Delivery) -> Result<DeliveryDetail, Problem> {
+    let mut history = corridor.store.attempts(delivery.id).await?;
+    let config = corridor.config.load();
+    redact(&config.redactor, &mut delivery.detail);
+    for attempt in &mut history {
+        attempt.detail = config.redactor.redact(&attempt.detail).into_owned();
+        for note in &mut attempt.notes {
+            *note = config.redactor.redact(note).into_owned();
+        }
+    }
+    Ok(DeliveryDetail { delivery, history })
+}
+
+/// Redacts a text that may be absent.
+pub fn redact(redactor: &Redactor, text: &mut Option<String>) {
+    if let Some(text) = text {
+        *text = redactor.redact(text).into_owned();
+    }
+}
+
+fn delivery_state(text: &str) -> Result<DeliveryState, Problem> {
+    serde_json::from_value(serde_json::Value::String(text.to_ascii_lowercase()))
+        .map_err(|_| Problem::bad(format!("state: {text:?} is none of owed, delivered, dead, dismissed.")))
+}

@@ -1,0 +1,22 @@
+//! The door: actix-web and nothing of it beyond this folder.
+//!
+//! `ingest` takes what the sender posts and hands it to `admit`, the corridor below HTTP; `api` answers people and
+//! commands; `auth` says who may do which; `run` opens the door and closes it last.
+
+mod admit;
+mod api;
+mod auth;
+mod body;
+mod counters;
+mod health;
+mod ingest;
+mod problems;
+mod run;
+mod state;
+pub mod types;
+
+pub use admit::{Admitted, Corridor};
+pub use auth::{Door, instructions, start_policy};
+pub use counters::Counters;
+pub use run::{Server, bind, run};
+pub use state::{Intake, State};
