@@ -9,11 +9,13 @@
 //! only goes down, and there is no circle between folders. `yaml`, `event`, `routing`, `message`, `receiver` and the state machines of
 //! `delivery` are pure: no I/O, no clock, no async.
 
+pub mod cli;
 pub mod config;
 pub mod delivery;
 pub mod event;
 pub mod message;
 pub mod receiver;
+pub mod relay;
 pub mod routing;
 pub mod server;
 pub mod store;

@@ -1,0 +1,240 @@
+//! `deliveries`: what is owed, what arrived, what did not, and what its reader sees.
+
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::client::{RelayArgs, converse, list};
+use super::failure::Failure;
+use super::output::{many_lines, say, say_json};
+use super::table::{Column, table};
+use super::times::{Since, since, stamp};
+use crate::delivery::api_client::{ApiClient, ApiError};
+use crate::event::{BadId, DeliveryId, EventId};
+use crate::server::types::{DeliveryDetail, MessageView};
+use crate::store::{Delivery, DeliveryState};
+
+/// `--message` without an ID.
+const NEWEST: &str = "newest";
+
+/// List deliveries, newest first, or show a message as its reader sees it
+#[derive(Args)]
+#[command(after_help = "Examples:
+  jobrelay deliveries --state dead --since 1d       what did not arrive
+  jobrelay deliveries --receiver inbox --message    the newest message in the inbox
+  jobrelay deliveries --message dlv_01k8zq4m7xb21   this message
+
+States: owed (still to be sent), delivered, dead (given up, see its answer), dismissed. Times are UTC.")]
+pub struct DeliveriesArgs {
+    /// Only to this receiver
+    #[arg(long, value_name = "NAME")]
+    receiver: Option<String>,
+
+    /// Only by this route
+    #[arg(long, value_name = "NAME")]
+    route: Option<String>,
+
+    /// Only in this state
+    #[arg(long, value_parser = PossibleValuesParser::new(["owed", "delivered", "dead", "dismissed"]))]
+    state: Option<String>,
+
+    /// Only since then: 2h, 3d, or 2026-01-31T09:00:00Z
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    since: Option<Since>,
+
+    /// Only for this event
+    #[arg(long, value_name = "ID")]
+    event: Option<EventId>,
+
+    /// At most so many
+    #[arg(long, value_name = "N", default_value = "20", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    limit: usize,
+
+    /// Show the message: of this delivery, or of the newest one that the other flags select
+    #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = NEWEST)]
+    message: Option<Which>,
+
+    #[command(flatten)]
+    relay: RelayArgs,
+}
+
+/// Whose message is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Newest,
+    One(DeliveryId),
+}
+
+impl FromStr for Which {
+    type Err = BadId;
+
+    fn from_str(text: &str) -> Result<Which, BadId> {
+        if text == NEWEST { Ok(Which::Newest) } else { text.parse().map(Which::One) }
+    }
+}
+
+impl DeliveriesArgs {
+    /// Asks and prints.
+    pub fn run(self) -> Result<ExitCode, Failure> {
+        let filter = self.filter(Timestamp::now());
+        if matches!(self.message, Some(Which::One(_))) && !filter.is_empty() {
+            return Err(Failure::usage("--message ID names one delivery: the other flags select nothing more"));
+        }
+        let client = self.relay.client()?;
+        match self.message {
+            Some(which) => self.message(&client, which, &filter)?,
+            None => self.list(&client, &filter)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn filter(&self, now: Timestamp) -> Vec<(&'static str, String)> {
+        let mut filter = Vec::new();
+        filter.extend(self.receiver.clone().map(|v| ("receiver", v)));
+        filter.extend(self.route.clone().map(|v| ("route", v)));
+        filter.extend(self.state.clone().map(|v| ("state", v)));
+        filter.extend(self.since.map(|v| ("since", v.before(now))));
+        filter.extend(self.event.map(|v| ("event", v.to_string())));
+        filter
+    }
+
+    fn list(&self, client: &ApiClient, filter: &[(&str, String)]) -> Result<(), Failure> {
+        let deliveries = converse(async { Ok(newest(client, filter, self.limit).await?) })?;
+        if self.relay.json {
+            return say_json(&deliveries);
+        }
+        if deliveries.is_empty() { say(nothing(filter)) } else { say(deliveries_table(&deliveries)) }
+    }
+
+    fn message(&self, client: &ApiClient, which: Which, filter: &[(&str, String)]) -> Result<(), Failure> {
+        let (delivery, view) = converse(async {
+            let delivery = match which {
+                Which::One(id) => {
+                    client.get::<DeliveryDetail>(&format!("/api/v1/deliveries/{id}"), &[]).await?.delivery
+                }
+                Which::Newest => newest(client, filter, 1).await?.into_iter().next().ok_or_else(|| {
+                    Failure::new("there is no such delivery").help("`jobrelay deliveries` lists the newest")
+                })?,
+            };
+            let path = format!("/api/v1/deliveries/{}/message", delivery.id);
+            let view: MessageView = client.get(&path, &[]).await?;
+            Ok((delivery, view))
+        })?;
+        if self.relay.json {
+            return say_json(&json!({ "delivery": delivery, "text": view.text, "sent": view.sent }));
+        }
+        say(message_text(&delivery, &view))
+    }
+}
+
+async fn newest(client: &ApiClient, filter: &[(&str, String)], limit: usize) -> Result<Vec<Delivery>, ApiError> {
+    list(client, "/api/v1/deliveries", filter, limit).await
+}
+
+fn nothing(filter: &[(&str, String)]) -> &'static str {
+    if filter.is_empty() {
+        "No deliveries yet. `jobrelay events` shows what came in and which routes matched; `jobrelay send` posts a sample."
+    } else {
+        "No such deliveries. `jobrelay deliveries` shows the newest of all receivers."
+    }
+}
+
+fn message_text(delivery: &Delivery, view: &MessageView) -> String {
+    let Delivery { id, receiver, .. } = delivery;
+    let tense = match (view.sent, delivery.at) {
+        (true, Some(at)) => format!("as sent at {}", stamp(at)),
+        (true, None) => "as sent".to_owned(),
+        (false, _) => "as it would be sent now".to_owned(),
+    };
+    format!("{id} to {receiver}, {tense}:\n\n{}", many_lines(view.text.trim_end()))
+}
+
+fn deliveries_table(deliveries: &[Delivery]) -> String {
+    let columns = [
+        Column::Fixed("ID"),
+        Column::Spare("EVENT"),
+        Column::Wraps("RECEIVER"),
+        Column::Spare("ROUTE"),
+        Column::Fixed("STATE"),
+        Column::Spare("TRIES"),
+        Column::Fixed("LAST TRY"),
+        Column::Wraps("ANSWER"),
+    ];
+    let row = |d: &Delivery| {
+        let route =
+            if d.closes.is_some() && d.route.is_empty() { "(recovery)".to_owned() } else { d.route.to_string() };
+        vec![
+            d.id.to_string(),
+            d.event.to_string(),
+            d.receiver.to_string(),
+            route,
+            state_word(d.state).to_owned(),
+            d.attempts.to_string(),
+            d.at.map(stamp).unwrap_or_default(),
+            answer(d),
+        ]
+    };
+    table(&columns, deliveries.iter().map(row).collect())
+}
+
+/// The service's words, and when the next try is.
+fn answer(d: &Delivery) -> String {
+    let next = d.not_before.filter(|_| d.state == DeliveryState::Owed).map(|at| format!("next try at {}", stamp(at)));
+    let said = d.detail.clone().filter(|text| !text.is_empty());
+    said.into_iter().chain(next).collect::<Vec<_>>().join("; ")
+}
+
+/// The word of the vocabulary.
+pub fn state_word(state: DeliveryState) -> &'static str {
+    match state {
+        DeliveryState::Owed => "owed",
+        DeliveryState::Delivered => "delivered",
+        DeliveryState::Dead => "dead",
+        DeliveryState::Dismissed => "dismissed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::advice::tests::delivery;
+    use super::*;
+    use crate::receiver::Reason;
+
+    #[test]
+    fn a_list_of_deliveries() {
+        let mut owed = delivery(DeliveryState::Owed, Some(Reason::Server));
+        owed.detail = Some("503 busy".to_owned());
+        owed.not_before = Some("2026-01-31T09:05:07Z".parse().unwrap());
+        let mut recovery = delivery(DeliveryState::Delivered, None);
+        recovery.route = "".into();
+        recovery.closes = Some(DeliveryId(9));
+        recovery.detail = Some("200 ok".to_owned());
+        insta::assert_snapshot!(deliveries_table(&[owed, recovery]), @r"
+        ID                 EVENT              RECEIVER  ROUTE        STATE      TRIES  LAST TRY              ANSWER
+        dlv_0000000000002  evt_0000000000001  data-ops  failed jobs  owed       1      2026-01-31 09:05:00Z  503 busy; next try at 2026-01-31 09:05:07Z
+        dlv_0000000000002  evt_0000000000001  data-ops  (recovery)   delivered  1      2026-01-31 09:05:00Z  200 ok
+        ");
+    }
+
+    #[test]
+    fn a_message_says_whether_it_was_sent() {
+        let d = delivery(DeliveryState::Delivered, None);
+        let view = |sent| MessageView { text: "**Customers** failed\n".to_owned(), sent };
+        assert_eq!(
+            message_text(&d, &view(true)),
+            "dlv_0000000000002 to data-ops, as sent at 2026-01-31 09:05:00Z:\n\n**Customers** failed"
+        );
+        assert!(message_text(&d, &view(false)).contains("as it would be sent now"));
+    }
+
+    #[test]
+    fn state_words_are_those_of_the_api() {
+        for state in [DeliveryState::Owed, DeliveryState::Delivered, DeliveryState::Dead, DeliveryState::Dismissed] {
+            assert_eq!(serde_json::to_value(state).unwrap(), state_word(state));
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The commands: what a person types, and what they read. Each command is one file; all but `serve`, `demo`, `init` and `check`
+//! talk to a running relay.
+
+mod advice;
+mod args;
+mod check;
+mod client;
+mod deliveries;
+mod demo;
+mod dismiss;
+mod events;
+mod failure;
+mod flat;
+mod health;
+mod init;
+mod output;
+mod replay;
+mod resume;
+mod sample;
+mod send;
+mod serve;
+mod table;
+mod times;
+
+pub use args::run;

@@ -1,0 +1,271 @@
+//! `send`: a sample event through a running relay, and what becomes of it.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::advice::advice;
+use super::client::{RelayArgs, converse};
+use super::deliveries::state_word;
+use super::failure::Failure;
+use super::output::{count, one_line, say, say_json};
+use super::sample::{self, Wish};
+use super::times::stamp;
+use crate::delivery::LaneStatus;
+use crate::delivery::api_client::{ApiClient, ApiError};
+use crate::event::duration;
+use crate::server::types::{DeliveryDetail, EventDetail, Page, SendAnswer, SendRequest};
+use crate::store::{Delivery, DeliveryState};
+
+/// How often the relay is asked how the deliveries stand.
+const ASK_EVERY: Duration = Duration::from_millis(150);
+
+/// Send a sample event through the relay and watch what becomes of it
+///
+/// The event is routed and delivered as a real one would be, but always marked as a test: its messages say so, and it neither
+/// opens nor closes an incident of a real job.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  jobrelay send                                                a failed update of Customers
+  jobrelay send --type load_source --source CRM --outcome succeeded
+  jobrelay send --reason OUT_OF_MEMORY --error 'java heap space' --data-product Orders
+  jobrelay send --to data-ops                                  straight to one receiver: does it work?
+  jobrelay send --file event.json                              an event recorded elsewhere
+
+Exit codes: 0 if every delivery arrived, also if the routes tell nobody; 1 if one did not within --wait.")]
+pub struct SendArgs {
+    #[command(flatten)]
+    wish: Wish,
+
+    /// Send this JSON instead: a `CloudEvent` or a bare job event; `-` reads it from standard input
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = [
+            "job_type", "state", "outcome", "reason", "error", "source", "data_product", "workflow", "destination", "job", "tenant",
+        ]
+    )]
+    file: Option<PathBuf>,
+
+    /// Straight to this receiver, whatever the routes say
+    #[arg(long, value_name = "RECEIVER")]
+    to: Option<String>,
+
+    /// How long to watch the deliveries; 0s does not wait
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
+    wait: Duration,
+
+    #[command(flatten)]
+    relay: RelayArgs,
+}
+
+impl SendArgs {
+    /// Sends and watches.
+    pub fn run(self) -> Result<ExitCode, Failure> {
+        let event = match &self.file {
+            Some(file) => read_event(file)?,
+            None => sample::event(&self.wish, Timestamp::now(), fastrand::u128(..)).map_err(Failure::usage)?,
+        };
+        let client = self.relay.client()?;
+        let request = SendRequest { event, to: self.to.clone() };
+        converse(async {
+            let answer: SendAnswer = client.post("/api/v1/send", &request).await?;
+            if !self.relay.json {
+                say(decided(&answer, self.to.as_deref()))?;
+            }
+            let deliveries = self.watch(&client, &answer).await?;
+            if self.relay.json {
+                say_json(&json!({ "id": answer.id, "matched": answer.matched, "deliveries": deliveries }))?;
+            }
+            let arrived = deliveries.iter().all(|d| d.delivery.state == DeliveryState::Delivered);
+            Ok(if arrived || self.wait.is_zero() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        })
+    }
+
+    /// Prints each delivery as it ends, and at last those that have not.
+    async fn watch(&self, client: &ApiClient, answer: &SendAnswer) -> Result<Vec<DeliveryDetail>, Failure> {
+        if answer.deliveries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let path = format!("/api/v1/events/{}", answer.id);
+        let begun = Instant::now();
+        let mut told = Vec::new();
+        loop {
+            // Asked before the state is read: what ends in between is then still seen.
+            let last_look = begun.elapsed() >= self.wait;
+            let deliveries = client.get::<EventDetail>(&path, &[]).await?.deliveries;
+            let owed = |d: &DeliveryDetail| d.delivery.state == DeliveryState::Owed;
+            if !self.relay.json {
+                for d in deliveries.iter().filter(|d| !owed(d)) {
+                    if !told.contains(&d.delivery.id) {
+                        told.push(d.delivery.id);
+                        say(ended(d, lane_advice(client, &d.delivery).await.as_deref()))?;
+                    }
+                }
+            }
+            if last_look || !deliveries.iter().any(owed) {
+                if !self.relay.json {
+                    for d in deliveries.iter().filter(|d| owed(d)) {
+                        say(still_owed(&d.delivery, self.wait, lane_advice(client, &d.delivery).await.as_deref()))?;
+                    }
+                }
+                return Ok(deliveries);
+            }
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    }
+}
+
+fn read_event(file: &Path) -> Result<Value, Failure> {
+    let shown = if file == Path::new("-") { "standard input".into() } else { file.display().to_string() };
+    let mut text = String::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|mut file| file.read_to_string(&mut text))
+    };
+    read.map_err(|e| Failure::new(format!("cannot read {shown}: {e}")))?;
+    serde_json::from_str(&text).map_err(|e| {
+        Failure::new(format!("{shown} is not JSON: {e}")).help("one event, as a CloudEvent or a bare job event")
+    })
+}
+
+/// What routing said.
+fn decided(answer: &SendAnswer, to: Option<&str>) -> String {
+    let id = answer.id;
+    let quoted = || answer.matched.iter().map(|route| format!("{route:?}")).collect::<Vec<_>>().join(", ");
+    let deliveries = count(answer.deliveries.len() as u64, "delivery");
+    match (to, answer.matched.as_slice()) {
+        (Some(to), _) => format!("{id}: a test, straight to {to}"),
+        (None, []) => format!(
+            "{id}: a test; no route matched, so nobody is told\n\
+             `jobrelay events show {id}` shows the words that `when` in routes.yaml compares"
+        ),
+        (None, [_]) => format!("{id}: a test; route {} matched: {deliveries}", quoted()),
+        (None, _) => format!("{id}: a test; routes {} matched: {deliveries}", quoted()),
+    }
+}
+
+/// How a delivery ended.
+fn ended(detail: &DeliveryDetail, lane: Option<&str>) -> String {
+    let d = &detail.delivery;
+    let took = detail.history.last().filter(|_| d.state == DeliveryState::Delivered);
+    let took = took.map(|attempt| format!(" in {}", duration::readable(attempt.took))).unwrap_or_default();
+    let mut lines = vec![format!("  {}: {}{took}{}", d.receiver, state_word(d.state), said(d))];
+    // Cuts and fallbacks matter also where it arrived.
+    lines
+        .extend(detail.history.last().into_iter().flat_map(|a| &a.notes).map(|n| format!("    note: {}", one_line(n))));
+    lines.extend(what_to_do(d, lane));
+    lines.join("\n")
+}
+
+fn still_owed(d: &Delivery, waited: Duration, lane: Option<&str>) -> String {
+    let tries = count(u64::from(d.attempts), "attempt");
+    let after = if waited.is_zero() { String::new() } else { format!(" after {}", duration::readable(waited)) };
+    let mut lines = vec![format!("  {}: still owed{after}, {tries}{}", d.receiver, said(d))];
+    lines.extend(d.not_before.map(|at| format!("    next try at {}", stamp(at))));
+    lines.extend(what_to_do(d, lane));
+    lines.join("\n")
+}
+
+/// The service's answer.
+fn said(d: &Delivery) -> String {
+    d.detail.as_deref().filter(|text| !text.is_empty()).map(|text| format!(": {}", one_line(text))).unwrap_or_default()
+}
+
+/// The kind knows its service best, so its lane's advice goes first.
+fn what_to_do(d: &Delivery, lane: Option<&str>) -> Option<String> {
+    lane.map(str::to_owned).or_else(|| advice(d)).map(|advice| format!("    what to do: {}", one_line(&advice)))
+}
+
+/// What the lane of an unfinished delivery says to do. Extra comfort: no reason to fail.
+async fn lane_advice(client: &ApiClient, d: &Delivery) -> Option<String> {
+    if d.state == DeliveryState::Delivered {
+        return None;
+    }
+    let lanes: Result<Page<LaneStatus>, ApiError> = client.get("/api/v1/receivers", &[]).await;
+    lanes.ok()?.items.into_iter().find(|lane| lane.receiver == d.receiver)?.advice
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::advice::tests::delivery;
+    use super::*;
+    use crate::event::{DeliveryId, EventId};
+    use crate::receiver::{Reason, Verdict};
+    use crate::store::Attempt;
+
+    fn answer(matched: &[&str], receivers: &[&str]) -> SendAnswer {
+        SendAnswer {
+            id: EventId(1),
+            matched: matched.iter().map(|&m| m.into()).collect(),
+            deliveries: receivers.iter().map(|&r| (DeliveryId(2), r.into())).collect(),
+        }
+    }
+
+    #[test]
+    fn what_was_decided() {
+        let said = [
+            decided(&answer(&["failed jobs"], &["a", "b"]), None),
+            decided(&answer(&["failed jobs", "all"], &["a"]), None),
+            decided(&answer(&["quiet"], &[]), None),
+            decided(&answer(&[], &[]), None),
+            decided(&answer(&[], &["a"]), Some("a")),
+        ];
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        evt_0000000000001: a test; route "failed jobs" matched: 2 deliveries
+        evt_0000000000001: a test; routes "failed jobs", "all" matched: 1 delivery
+        evt_0000000000001: a test; route "quiet" matched: no deliveries
+        evt_0000000000001: a test; no route matched, so nobody is told
+        `jobrelay events show evt_0000000000001` shows the words that `when` in routes.yaml compares
+        evt_0000000000001: a test, straight to a
+        "#);
+    }
+
+    #[test]
+    fn how_deliveries_went() {
+        let attempt = Attempt {
+            number: 1,
+            at: "2026-01-31T09:05:00Z".parse().unwrap(),
+            took: Duration::from_millis(250),
+            verdict: Verdict::Delivered,
+            reason: None,
+            detail: "200 ok".to_owned(),
+            notes: vec!["title cut to 150 characters".to_owned()],
+        };
+        let detail =
+            |state, reason| DeliveryDetail { delivery: delivery(state, reason), history: vec![attempt.clone()] };
+        let mut waiting = delivery(DeliveryState::Owed, Some(Reason::Auth));
+        waiting.not_before = Some("2026-01-31T09:10:00Z".parse().unwrap());
+        let told = [
+            ended(&detail(DeliveryState::Delivered, None), None),
+            ended(&detail(DeliveryState::Dead, Some(Reason::Form)), None),
+            still_owed(&waiting, Duration::from_secs(10), Some("the webhook was revoked; make a new one")),
+        ];
+        insta::assert_snapshot!(told.join("\n"), @r"
+          data-ops: delivered in 250ms: in the service's words
+            note: title cut to 150 characters
+          data-ops: dead: in the service's words
+            note: title cut to 150 characters
+            what to do: the service cannot read the message's form: look at `message` and `body` of data-ops; then: jobrelay replay dlv_0000000000002
+          data-ops: still owed after 10s, 1 attempt: in the service's words
+            next try at 2026-01-31 09:10:00Z
+            what to do: the webhook was revoked; make a new one
+        ");
+    }
+
+    #[test]
+    fn a_file_that_is_no_json_says_where() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("event.json");
+        std::fs::write(&file, "{\n oops").unwrap();
+        let error = read_event(&file).unwrap_err().to_string();
+        assert!(error.contains("event.json is not JSON") && error.contains("line 2"), "{error}");
+        assert!(read_event(&dir.path().join("none.json")).is_err());
+    }
+}
