@@ -1,0 +1,11 @@
+//! The real binary over real HTTP: what a user of jobrelay can rely on.
+
+mod support;
+
+mod deliver;
+mod durable;
+mod keep;
+mod operate;
+mod receive;
+mod restart;
+mod say;

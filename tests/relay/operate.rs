@@ -1,0 +1,140 @@
+//! The commands, as a person at a terminal uses them.
+
+use std::time::Duration;
+
+use crate::support::{Fake, PLANNING_FAILED, Relay, Reply, run_in, update};
+
+#[tokio::test]
+async fn send_says_what_was_decided_and_how_each_delivery_ended() {
+    let fake = Fake::start();
+    let routes = format!(
+        "receivers:\n  ops: {{ kind: slack, url: \"{}\", rate: 100/s }}\nroutes:\n  - name: failed customers\n    when: {{ outcome: failed, data_product: Customers }}\n    to: ops\n",
+        fake.url("/")
+    );
+    let relay = Relay::start(&routes).await;
+    let said = relay
+        .says(&[
+            "send",
+            "--type",
+            "update_data_product",
+            "--outcome",
+            "failed",
+            "--reason",
+            "PLANNING_FAILED",
+            "--data-product",
+            "Customers",
+        ])
+        .await;
+    assert!(said.contains("failed customers") && said.contains("ops") && said.contains("delivered"), "{said}");
+    let message = fake.wait_for(1).await.remove(0).text();
+    assert!(message.to_lowercase().contains("test"), "always marked as a test: {message}");
+
+    let unmatched = relay.says(&["send", "--type", "load_source", "--outcome", "succeeded", "--source", "CRM"]).await;
+    assert!(unmatched.contains("no route"), "{unmatched}");
+
+    fake.replies(|_| Reply::Status(403, "invalid_token"));
+    let output = relay.cli(&["send", "--to", "ops", "--wait", "2s"]).await;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("invalid_token") && said.contains("webhook"), "the service's words and what to do: {said}");
+}
+
+#[tokio::test]
+async fn events_deliveries_replay_and_dismiss() {
+    let (fake, other) = (Fake::start(), Fake::start());
+    fake.replies(|_| Reply::Status(400, "not like this"));
+    let routes = format!(
+        "receivers:\n  sink: {{ kind: webhook, url: \"{}\" }}\n  other: {{ kind: webhook, url: \"{}\" }}\nroutes:\n  - name: failed\n    when: {{ outcome: failed }}\n    to: sink\n",
+        fake.url("/"),
+        other.url("/")
+    );
+    let relay = Relay::start(&routes).await;
+    for n in 0..3 {
+        relay.accept(&update(&format!("job-{n}"), "Customers", PLANNING_FAILED)).await;
+    }
+    fake.wait_for(3).await;
+    relay.drained("sink").await;
+    let events = relay.says(&["events"]).await;
+    assert!(events.contains("job-2") && events.contains("Customers") && events.contains("failed"), "{events}");
+    let names = relay.says(&["events", "--names"]).await;
+    assert!(names.contains("Customers") && names.contains("PLANNING_FAILED"), "{names}");
+    let dead = relay.says(&["deliveries", "--state", "dead"]).await;
+    assert_eq!(dead.matches("not like this").count(), 3, "{dead}");
+
+    let json = relay.says(&["deliveries", "--state", "dead", "--json"]).await;
+    let rows: serde_json::Value = serde_json::from_str(&json).expect("JSON for programs");
+    let id = rows[0]["id"].as_str().expect("an ID").to_owned();
+    fake.replies(|_| Reply::Status(200, "ok"));
+    relay.says(&["replay", &id]).await;
+    fake.wait_for(4).await;
+    relay.says(&["replay", "--receiver", "sink", "--to", "other"]).await;
+    other.wait_for(2).await;
+
+    fake.replies(|_| Reply::Status(400, "no"));
+    relay.accept(&update("job-9", "Customers", PLANNING_FAILED)).await;
+    fake.wait_for(5).await;
+    relay.drained("sink").await;
+    relay.says(&["dismiss", "--receiver", "sink"]).await;
+    let dead = relay.get("/api/v1/deliveries?state=dead").await;
+    assert_eq!(dead["items"].as_array().map(Vec::len), Some(0), "{dead}");
+    relay.says(&["health"]).await;
+}
+
+#[tokio::test]
+async fn resume_tries_a_blocked_receiver_at_once() {
+    let fake = Fake::start();
+    fake.replies(|_| Reply::Status(410, "gone"));
+    let routes = format!(
+        "receivers:\n  sink: {{ kind: webhook, url: \"{}\", retry: {{ first: 5ms, max: 10ms }} }}\nroutes:\n  - name: all\n    when: {{ type: \"*\" }}\n    to: sink\n",
+        fake.url("/")
+    );
+    let relay = Relay::start(&routes).await;
+    relay.accept(&update("job-1", "A", "")).await;
+    fake.wait_for(3).await;
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while relay.lane("sink").await["health"] != "blocked" {
+        assert!(std::time::Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    fake.replies(|_| Reply::Status(200, "ok"));
+    relay.says(&["resume", "sink"]).await;
+    relay.drained("sink").await;
+}
+
+#[test]
+fn init_writes_a_sample_that_check_passes() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let init = run_in(dir.path(), &["init"]);
+    assert!(init.status.success(), "{init:?}");
+    let check = run_in(dir.path(), &["check"]);
+    assert_eq!(check.status.code(), Some(0), "{}", String::from_utf8_lossy(&check.stdout));
+    assert!(!run_in(dir.path(), &["init"]).status.success(), "it overwrites nothing");
+    let sample = std::fs::read_to_string(dir.path().join("routes.yaml")).expect("the sample");
+    assert_eq!(sample, include_str!("../../routes.yaml"));
+}
+
+#[test]
+fn check_shows_every_problem_with_its_place_and_cure() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let routes = "receivers:\n  ops: { kind: slak, url: \"https://hooks.slack.com/services/x\" }\n  log: { kind: console }\nroutes:\n  - name: failed\n    when: { outcome: faild, stat: DONE }\n    to: [log, opps]\n";
+    std::fs::write(dir.path().join("routes.yaml"), routes).expect("a file can be written");
+    let output = run_in(dir.path(), &["check"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for (place, cure) in [
+        ("routes.yaml:2:16", "slack"),
+        ("routes.yaml:6:22", "failed"),
+        ("routes.yaml:6:29", "state"),
+        ("routes.yaml:7:15", "ops"),
+    ] {
+        assert!(said.contains(place) && said.contains(cure), "{place} {cure} in:\n{said}");
+    }
+}
+
+#[test]
+fn a_routes_yaml_that_cannot_be_used_ends_serve_with_2() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("routes.yaml"), "receivers: {}\n").expect("a file can be written");
+    assert_eq!(run_in(dir.path(), &["serve"]).status.code(), Some(2));
+    assert_eq!(run_in(dir.path(), &["serve", "--no-such-flag"]).status.code(), Some(2));
+}

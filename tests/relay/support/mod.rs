@@ -1,0 +1,9 @@
+//! What the tests stand on: the real binary, fake receivers on real sockets, events as the sender posts them.
+
+mod events;
+mod fake;
+mod relay;
+
+pub use events::{PLANNING_FAILED, STOPPED, event, finished, update};
+pub use fake::{Fake, Reply, Request};
+pub use relay::{Relay, run_in};
