@@ -81,6 +81,9 @@ pub async fn attempt(means: &Means, owed: &Owed) -> Result<Tried, StoreError> {
         tried.judgement = dead(Reason::Client, "its event is not in the store any more".to_owned());
         return Ok(tried);
     };
+    if let Some(job) = event.job.as_ref().and_then(|job| job.id.as_deref()) {
+        tracing::Span::current().record("job", job);
+    }
     tried.own = event.is_own();
     let subject =
         Subject { id: owed.id, event_id: owed.event, event, route: Arc::clone(&owed.route), closes: owed.closes };

@@ -157,6 +157,7 @@ impl Worker {
                         delivery = %owed.id,
                         event = %owed.event,
                         route = %owed.route,
+                        job = tracing::field::Empty,
                     );
                     driver.tasks.spawn(
                         async move {

@@ -58,6 +58,73 @@ async fn the_vendors_two_errors_read_well_in_slack() {
     }
 }
 
+/// The five job types and the legacy forms, to Slack as a person reads it and to an HTTPS endpoint with a private authority.
+#[tokio::test]
+async fn every_job_type_reads_well_and_reaches_both_kinds() {
+    let slack = Fake::start();
+    let (endpoint, ca) = Fake::start_tls();
+    let routes = format!(
+        "receivers:\n  people: {{ kind: slack, url: \"{}\", rate: 100/s }}\n  machine: {{ kind: webhook, url: \"{}\", tls: {{ ca: ca.pem }} }}\nroutes:\n  - name: finished\n    when: {{ state: DONE }}\n    to: [people, machine]\n",
+        slack.url("/"),
+        endpoint.url("/")
+    );
+    let mut relay = Relay::prepare(&routes);
+    std::fs::write(relay.path("ca.pem"), ca).expect("a file can be written");
+    relay.run().await;
+    let failed = PLANNING_FAILED;
+    let cases = [
+        (
+            json!({"jobType": "LOAD_SOURCE", "sourceId": "s1", "sourceDisplayName": "CRM"}),
+            "",
+            "Load source succeeded: CRM",
+        ),
+        (
+            json!({"jobType": "UPDATE_DATA_PRODUCT", "dataProductId": "d1", "dataProductDisplayName": "Customers", "workflowId": "", "workflowDisplayName": ""}),
+            failed,
+            "Update data product failed: Customers",
+        ),
+        (
+            json!({"jobType": "UPDATE_WORKFLOW", "workflowId": "w1", "workflowDisplayName": "Nightly", "dataProductId": "", "dataProductDisplayName": ""}),
+            STOPPED,
+            "Update workflow stopped: Nightly",
+        ),
+        (
+            json!({"jobType": "PUBLISH_CONFIGURATION", "dataProductId": "d1", "dataProductDisplayName": "Customers", "destinationId": "t1", "destinationDisplayName": ""}),
+            failed,
+            "Publish configuration failed: Customers → t1",
+        ),
+        (
+            json!({"jobType": "PUBLISH_DESTINATION", "destinationId": "t1", "destinationDisplayName": "Warehouse", "dataProductId": "", "dataProductDisplayName": ""}),
+            "",
+            "Publish destination succeeded: Warehouse",
+        ),
+        (json!({"dataProductId": "legacy-1"}), failed, "Update data product failed: legacy-1"),
+        (json!({"destinationId": "legacy-2"}), failed, "Publish configuration failed: legacy-2"),
+    ];
+    for (n, (job, error, expected)) in cases.iter().enumerate() {
+        let mut job = job.clone();
+        job["jobId"] = json!(format!("job-{n}"));
+        relay.accept(&finished(job, error)).await;
+        let message = slack_text(&slack.wait_for(n + 1).await[n].json());
+        let mut facts = vec![*expected, "26m 4s", "acme.tamr.cloud"];
+        if *error == PLANNING_FAILED {
+            facts.push("Planning failed:* Something went wrong while planning the job.");
+        } else if *error == STOPPED {
+            facts.push("The job was stopped by a user.");
+        }
+        for fact in facts {
+            assert!(message.contains(fact), "{fact} is not in:\n{message}");
+        }
+        let body = endpoint.wait_for(n + 1).await[n].json();
+        let outcome = match *error {
+            "" => "succeeded",
+            STOPPED => "stopped",
+            _ => "failed",
+        };
+        assert_eq!((&body["job"], &body["outcome"]), (&json!(format!("job-{n}")), &json!(outcome)));
+    }
+}
+
 #[tokio::test]
 async fn a_machine_gets_its_body_over_tls_with_signature_and_credentials() {
     let (fake, ca) = Fake::start_tls();
