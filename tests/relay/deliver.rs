@@ -255,8 +255,8 @@ async fn lanes_are_independent() {
         alone * 1e3,
         beside * 1e3
     );
-    // Had it waited for the others even once, it would be seconds.
-    assert!(beside - alone < 1.0, "{alone} s alone, {beside} s beside the others");
+    // Had it waited for the hanging one, it would be 10 s; a busy machine alone does not make so much.
+    assert!(beside - alone < 5.0, "{alone} s alone, {beside} s beside the others");
     let status = std::fs::read_to_string(format!("/proc/{}/status", relay.pid())).expect("Linux");
     let peak: u64 = status
         .lines()
