@@ -12,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect;
+use tokio::time::{Instant, timeout_at};
 
 use super::guard::forbidden;
 use crate::receiver::{Answer, Common, Failure, Request, Tls, retry_after};
@@ -63,16 +64,25 @@ impl Client {
     /// Sends one request and reads its answer up to a bound.
     ///
     /// # Errors
-    /// When no whole answer came. The text carries no URL.
+    /// When no answer came. The text carries no URL.
     pub async fn send(&self, request: &Request) -> Result<Answer, Failure> {
         self.vet_literal(request)?;
-        match tokio::time::timeout(self.timeout, self.exchange(request)).await {
-            Ok(result) => result.map_err(|error| self.failure(&error)),
-            Err(_) => Err(Failure::Timeout(self.timeout)),
-        }
+        let deadline = Instant::now() + self.timeout;
+        let mut response = match timeout_at(deadline, self.call(request)).await {
+            Ok(result) => result.map_err(|error| self.failure(&error))?,
+            Err(_) => return Err(Failure::Timeout(self.timeout)),
+        };
+        let status = response.status().as_u16();
+        let retry_after = response
+            .headers()
+            .get(reqwest::header::RETRY_AFTER)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| retry_after(value, Timestamp::now()));
+        let body = read_bounded(&mut response, deadline).await;
+        Ok(Answer { status, retry_after, body })
     }
 
-    async fn exchange(&self, request: &Request) -> Result<Answer, reqwest::Error> {
+    async fn call(&self, request: &Request) -> Result<reqwest::Response, reqwest::Error> {
         let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
         let mut builder = self.inner.request(method, request.url.expose().clone());
         for (name, value) in &request.headers {
@@ -81,15 +91,7 @@ impl Client {
         if !request.body.is_empty() {
             builder = builder.body(request.body.clone());
         }
-        let mut response = builder.send().await?;
-        let status = response.status().as_u16();
-        let retry_after = response
-            .headers()
-            .get(reqwest::header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| retry_after(value, Timestamp::now()));
-        let body = read_bounded(&mut response).await;
-        Ok(Answer { status, retry_after, body })
+        builder.send().await
     }
 
     /// An IP address in the URL reaches no resolver.
@@ -127,14 +129,13 @@ impl Client {
     }
 }
 
-/// The status decides; a body that breaks off or never ends changes nothing about it.
-async fn read_bounded(response: &mut reqwest::Response) -> Bytes {
+/// The status decides; a body that breaks off or never ends changes nothing about it: what was taken must not be sent again.
+async fn read_bounded(response: &mut reqwest::Response, deadline: Instant) -> Bytes {
     let mut body = BytesMut::new();
-    while body.len() < ANSWER_BYTES {
-        match response.chunk().await {
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk[..chunk.len().min(ANSWER_BYTES - body.len())]),
-            Ok(None) | Err(_) => break,
-        }
+    while body.len() < ANSWER_BYTES
+        && let Ok(Ok(Some(chunk))) = timeout_at(deadline, response.chunk()).await
+    {
+        body.extend_from_slice(&chunk[..chunk.len().min(ANSWER_BYTES - body.len())]);
     }
     body.freeze()
 }

@@ -44,6 +44,20 @@ async fn retries_keep_the_order_of_a_key_and_the_delivery_id() {
 }
 
 #[tokio::test]
+async fn an_answer_whose_body_never_ends_is_an_answer() {
+    let fake = Fake::start();
+    fake.replies(|_| Reply::NoEnd(200));
+    let routes = format!(
+        "receivers:\n  sink: {{ kind: webhook, url: \"{}\", timeout: 300ms, retry: {{ first: 10ms, max: 10ms }} }}\nroutes:\n  - name: all\n    to: sink\n",
+        fake.url("/")
+    );
+    let relay = Relay::start(&routes).await;
+    relay.accept(&update("job-1", "A", "")).await;
+    relay.drained("sink").await;
+    assert_eq!(fake.count(), 1, "it was taken, and is not sent again");
+}
+
+#[tokio::test]
 async fn retry_after_holds_the_lane_and_redirects_are_not_followed() {
     let fake = Fake::start();
     let elsewhere = Fake::start();

@@ -52,6 +52,8 @@ pub enum Reply {
     Header(u16, &'static str, String, &'static str),
     /// Take the request, wait, then answer 200.
     Hang(Duration),
+    /// The head of an answer and a beginning of its body, then nothing.
+    NoEnd(u16),
     /// Take the request and close the connection.
     HangUp,
 }
@@ -187,6 +189,12 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, shared: &Sha
             Reply::Hang(time) => {
                 tokio::time::sleep(time).await;
                 (200, String::new(), "ok")
+            }
+            Reply::NoEnd(status) => {
+                // Whether it still listens is its own affair.
+                let _ =
+                    stream.write_all(format!("HTTP/1.1 {status} X\r\ncontent-length: 99\r\n\r\nok").as_bytes()).await;
+                return std::future::pending().await;
             }
             Reply::HangUp => return,
         };
