@@ -1,6 +1,7 @@
 //! All lanes of this relay: which there are, and the way from the store's writer into them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -77,6 +78,8 @@ struct Inner {
     epoch: Instant,
     config: ArcSwap<Config>,
     lanes: Mutex<BTreeMap<Arc<str>, Running>>,
+    /// Looked at under the lock of `lanes`: a change that comes during the stop must bring none of them back.
+    stopped: AtomicBool,
 }
 
 struct Running {
@@ -101,6 +104,7 @@ impl Lanes {
             epoch: Instant::now(),
             config: ArcSwap::new(Arc::clone(&config)),
             lanes: Mutex::new(BTreeMap::new()),
+            stopped: AtomicBool::new(false),
         };
         let lanes = Lanes { inner: Arc::new(inner) };
         lanes.apply(config).await?;
@@ -108,7 +112,7 @@ impl Lanes {
     }
 
     /// Makes the lanes those of `config`: as a whole or, on an error, not at all. Unchanged lanes do not notice; what waits in a lane
-    /// whose settings changed is tried at once.
+    /// whose settings changed is tried at once. After [`Lanes::stop`] there is nothing to change.
     ///
     /// # Errors
     /// See [`Lanes::start`].
@@ -123,6 +127,9 @@ impl Lanes {
 
         let capacity = (HELD_BY_ALL / config.receivers.len().max(1)).clamp(*HELD_BY_ONE.start(), *HELD_BY_ONE.end());
         let mut lanes = self.lock();
+        if self.inner.stopped.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         for (name, receiver) in &config.receivers {
             let Some(client) = clients.remove(name) else { continue };
             let means = self.means(&config, receiver, client);
@@ -234,7 +241,12 @@ impl Lanes {
     /// Lets every lane finish what is in flight and keep its state, until `deadline` at the latest.
     pub async fn stop(&self, deadline: Duration) {
         self.inner.setup.junction.0.store(Arc::default());
-        let tasks: Vec<_> = std::mem::take(&mut *self.lock())
+        let lanes = {
+            let mut lanes = self.lock();
+            self.inner.stopped.store(true, Ordering::Relaxed);
+            std::mem::take(&mut *lanes)
+        };
+        let tasks: Vec<_> = lanes
             .into_values()
             .map(|running| {
                 let _ = running.commands.send(Command::Stop);

@@ -70,6 +70,27 @@ async fn a_stop_finishes_what_is_in_flight() {
 }
 
 #[tokio::test]
+async fn a_file_that_changes_during_the_stop_brings_no_lane_back() {
+    let fake = Fake::start();
+    fake.replies(|_| Reply::Hang(Duration::from_millis(1_500)));
+    let routes = format!(
+        "receivers:\n  sink: {{ kind: webhook, url: \"{}\" }}\nroutes:\n  - name: all\n    to: sink\n",
+        fake.url("/")
+    );
+    let mut relay = Relay::start(&routes).await;
+    relay.accept(&update("job-1", "A", "")).await;
+    fake.wait_for(1).await;
+    relay.signal("TERM");
+    std::fs::write(
+        relay.path("routes.yaml"),
+        format!("{routes}# as deployments do: a new file, and at once a restart\n"),
+    )
+    .expect("the file can be written");
+    assert!(relay.ended().await.success());
+    assert_eq!(fake.count(), 1, "what was in flight is not sent by another lane, too");
+}
+
+#[tokio::test]
 async fn sigint_stops_too() {
     let mut relay = Relay::start("receivers:\n  log: { kind: console }\nroutes:\n  - name: all\n    to: log\n").await;
     relay.signal("INT");
