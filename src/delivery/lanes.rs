@@ -130,6 +130,16 @@ impl Lanes {
         if self.inner.stopped.load(Ordering::Relaxed) {
             return Ok(());
         }
+        let intakes: Intakes = config
+            .receivers
+            .keys()
+            .map(|name| {
+                let running = lanes.get(name).filter(|running| !running.leaving);
+                (Arc::clone(name), running.map_or_else(Arc::default, |running| Arc::clone(&running.intake)))
+            })
+            .collect();
+        // Before a new lane begins to read: what becomes durable after that read must find its intake.
+        self.inner.setup.junction.0.store(Arc::new(intakes.clone()));
         for (name, receiver) in &config.receivers {
             let Some(client) = clients.remove(name) else { continue };
             let means = self.means(&config, receiver, client);
@@ -143,7 +153,8 @@ impl Lanes {
                     let predecessor = leaving
                         .map(|running| std::mem::replace(&mut running.task, self.inner.threads.next().spawn(async {})));
                     let state = kept.remove(name).flatten();
-                    lanes.insert(Arc::clone(name), self.run(means, state.as_deref(), capacity, predecessor));
+                    let intake = Arc::clone(&intakes[name]);
+                    lanes.insert(Arc::clone(name), self.run(means, intake, state.as_deref(), capacity, predecessor));
                 }
             }
         }
@@ -153,12 +164,6 @@ impl Lanes {
                 let _ = running.commands.send(Command::Stop);
             }
         }
-        let intakes = lanes.iter().filter(|(_, running)| !running.leaving);
-        self.inner
-            .setup
-            .junction
-            .0
-            .store(Arc::new(intakes.map(|(n, r)| (Arc::clone(n), Arc::clone(&r.intake))).collect()));
         drop(lanes);
         for row in rows.iter().filter(|row| row.owed > 0 && !config.receivers.contains_key(&row.receiver)) {
             tracing::error!(
@@ -286,9 +291,15 @@ impl Lanes {
         }
     }
 
-    fn run(&self, means: Means, state: Option<&str>, capacity: usize, predecessor: Option<JoinHandle<()>>) -> Running {
+    fn run(
+        &self,
+        means: Means,
+        intake: Arc<Intake>,
+        state: Option<&str>,
+        capacity: usize,
+        predecessor: Option<JoinHandle<()>>,
+    ) -> Running {
         let (commands, orders) = mpsc::unbounded_channel();
-        let intake = Arc::new(Intake::default());
         let name = Arc::clone(&means.receiver.name);
         let status = Arc::new(Mutex::new(LaneStatus::open(Arc::clone(&name), means.receiver.kind_name.to_owned())));
         let kept = state.and_then(|json| {
