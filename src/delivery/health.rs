@@ -185,7 +185,9 @@ impl Condition {
         if self.health == Health::Open && !self.bad.tells(all_keys) {
             return None;
         }
-        let health = if self.blocked.tells(all_keys) { Health::Blocked } else { Health::Down };
+        // One that was blocked before a restart stays so at the first answer that says the same: its streak is not kept.
+        let still_blocked = self.health == Health::Blocked && judgement.verdict == Verdict::Blocked;
+        let health = if still_blocked || self.blocked.tells(all_keys) { Health::Blocked } else { Health::Down };
         if health != self.health {
             self.health = health;
             self.since.get_or_insert(now);

@@ -195,6 +195,31 @@ fn health_and_age_survive_a_restart() {
 }
 
 #[test]
+fn a_lane_that_was_blocked_before_a_restart_stays_so_and_grows_no_older() {
+    let short = Settings { retry: Retry { give_up: Duration::from_secs(10), ..RETRY }, ..settings() };
+    let mut lane = caught_up(short);
+    lane.take((1..=4).map(|n| owed(n, n)), at(0));
+    sends(&mut lane, at(0));
+    for id in 1..=4 {
+        ends(&mut lane, id, Verdict::Blocked, at(9_990));
+    }
+    let mut lane = Lane::new(short, Some(lane.kept(at(9_990))), at(0));
+    let mut now = 0;
+    for _ in 0..6 {
+        match lane.poll(at(now)) {
+            Step::Load { .. } => lane.loaded((1..=4).map(|n| owed(n, n)).collect(), at(now)),
+            Step::Send(owed) => {
+                let ended = ends(&mut lane, owed.id.0, Verdict::Blocked, at(now));
+                assert!(matches!(ended.end, End::Owed { .. }), "{ended:?}");
+                assert_eq!(lane.condition().health(), Health::Blocked);
+            }
+            Step::Wait(Some(until)) => now = u64::try_from(until.as_millis()).expect("small"),
+            step => panic!("{step:?}"),
+        }
+    }
+}
+
+#[test]
 fn it_gives_up_only_after_the_time_and_an_attempt() {
     let short = Settings { retry: Retry { give_up: Duration::from_secs(10), ..RETRY }, ..settings() };
     let mut lane = caught_up(short);
