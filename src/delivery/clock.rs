@@ -52,8 +52,14 @@ impl AgeClock {
     }
 
     /// Notes that every delivery up to `newest` exists by now. `spacing`: how fine ages must be. Returns whether a mark was added.
+    ///
+    /// Marks above `newest` were made while the wall clock, which IDs follow, was ahead: they go, or they would make what comes
+    /// until it is there again as old as themselves.
     pub fn mark(&mut self, newest: DeliveryId, spacing: Duration, now: Duration) -> bool {
         let reads = self.reads(now);
+        while self.marks.back().is_some_and(|&(id, _)| id > newest) {
+            self.marks.pop_back();
+        }
         if self.marks.back().is_some_and(|&(id, at)| id >= newest || at + spacing > reads) {
             return false;
         }
@@ -105,6 +111,18 @@ mod tests {
         assert_eq!(kept.came(DeliveryId(3), S(0)), S(100));
         assert_eq!(kept.came(DeliveryId(6), S(0)), S(200));
         assert_eq!(kept.came(DeliveryId(10), S(50)), S(350), "unknown to any mark: new");
+    }
+
+    #[test]
+    fn a_wall_clock_set_forward_and_back_makes_nothing_older() {
+        let mut clock = AgeClock::default();
+        clock.go(S(0));
+        clock.mark(DeliveryId(1_000), S(1), S(10));
+        clock.mark(DeliveryId(900_000), S(1), S(20));
+        clock.mark(DeliveryId(1_500), S(1), S(500));
+        assert_eq!(clock.came(DeliveryId(1_400), S(500)), S(500));
+        assert_eq!(clock.came(DeliveryId(2_000), S(600)), S(600));
+        assert_eq!(clock.came(DeliveryId(900), S(600)), S(10));
     }
 
     #[test]

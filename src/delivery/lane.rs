@@ -212,10 +212,10 @@ impl Lane {
                 self.behind = self.held >= self.settings.capacity;
             }
         }
-        self.mark(now);
     }
 
     /// Fresh deliveries were passed over: they are on disk only.
+        self.mark(now);
     pub fn fall_behind(&mut self) {
         self.behind = true;
     }
@@ -229,10 +229,10 @@ impl Lane {
                 self.insert(owed, now);
             }
         }
-        self.mark(now);
     }
 
     /// The store could not be read: asks again in a second.
+        self.mark(now);
     pub fn load_failed(&mut self, key: Option<KeyHash>, now: Now) {
         self.load_not_before = now.mono + Duration::from_secs(1);
         match key {
@@ -575,7 +575,7 @@ impl Lane {
         judgement.lane_waits.unwrap_or_else(|| backoff(attempts, &self.settings.retry, chance))
     }
 
-    /// Ages need only be so fine.
+    /// Before anything is taken in, as its age is read off the marks. Ages need only be so fine.
     fn mark(&mut self, now: Now) {
         let spacing = self.settings.retry.give_up / 64;
         // Every delivery that exists by now has an ID below the next one.

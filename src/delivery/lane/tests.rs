@@ -220,6 +220,20 @@ fn a_lane_that_was_blocked_before_a_restart_stays_so_and_grows_no_older() {
 }
 
 #[test]
+fn a_clock_set_forward_and_back_kills_nothing() {
+    let hour = Settings { retry: Retry { give_up: Duration::from_secs(3_600), ..RETRY }, ..settings() };
+    let id = |now: Now| next_id(0, now.wall.as_millisecond());
+    let mut lane = caught_up(hour);
+    let ahead = Now { wall: at(0).wall + Duration::from_secs(86_400), ..at(60_000) };
+    lane.take([], ahead);
+    let later = at(2 * 3_600_000);
+    lane.take([owed(id(later), 1)], later);
+    assert_eq!(sends(&mut lane, later).len(), 1);
+    let ended = ends(&mut lane, id(later), Verdict::Later, later);
+    assert!(matches!(ended.end, End::Owed { .. }), "it has just come: {ended:?}");
+}
+
+#[test]
 fn it_gives_up_only_after_the_time_and_an_attempt() {
     let short = Settings { retry: Retry { give_up: Duration::from_secs(10), ..RETRY }, ..settings() };
     let mut lane = caught_up(short);
