@@ -312,7 +312,12 @@ impl Lane {
     /// An attempt could not be made: its event could not be read. Tries again in a second.
     pub fn untried(&mut self, id: DeliveryId, now: Now) {
         if let Some(key) = self.in_flight.remove(&id) {
-            self.postpone(key, now.mono + Duration::from_secs(1));
+            let again = now.mono + Duration::from_secs(1);
+            if self.condition.health() != Health::Open {
+                // No key waits here, and this was no probe: the next one would be due at once, and so on.
+                self.hold_until = self.hold_until.max(again);
+            }
+            self.postpone(key, again);
             self.settle(key, now);
         }
     }

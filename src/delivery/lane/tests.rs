@@ -234,6 +234,20 @@ fn a_clock_set_forward_and_back_kills_nothing() {
 }
 
 #[test]
+fn an_event_that_cannot_be_read_does_not_spin_a_lane_that_is_down() {
+    let mut lane = caught_up(settings());
+    lane.take((1..=5).map(|n| owed(n, n)), at(0));
+    for id in sends(&mut lane, at(0)) {
+        ends(&mut lane, id, Verdict::Later, at(1));
+    }
+    assert_eq!(lane.condition().health(), Health::Down);
+    let probe = sends(&mut lane, at(60_000));
+    assert_eq!(probe.len(), 1);
+    lane.untried(DeliveryId(probe[0]), at(60_001));
+    assert!(matches!(lane.poll(at(60_001)), Step::Wait(Some(until)) if until == at(61_001).mono));
+}
+
+#[test]
 fn it_gives_up_only_after_the_time_and_an_attempt() {
     let short = Settings { retry: Retry { give_up: Duration::from_secs(10), ..RETRY }, ..settings() };
     let mut lane = caught_up(short);
