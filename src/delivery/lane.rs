@@ -93,8 +93,16 @@ struct Queue {
     last: DeliveryId,
     /// Deliveries above `last` up to this one are on disk only.
     spilled_to: Option<DeliveryId>,
-    /// While a page of this key is being read: `spilled_to` as it was then.
-    loading: Option<DeliveryId>,
+    /// While a page of this key is being read.
+    loading: Option<KeyPage>,
+}
+
+/// A page of one key that was asked for.
+#[derive(Debug, Clone, Copy)]
+struct KeyPage {
+    /// `spilled_to` as it was then.
+    spilled_to: DeliveryId,
+    limit: usize,
 }
 
 /// The lane.
@@ -108,6 +116,8 @@ pub struct Lane {
     /// Keys whose queue is empty here but not on disk.
     hungry: VecDeque<KeyHash>,
     held: usize,
+    /// How many deliveries the pages of single keys that are being read may bring.
+    asked: usize,
     cursor: DeliveryId,
     behind: bool,
     /// While a page is being read: its limit.
@@ -142,6 +152,7 @@ impl Lane {
             in_flight: HashMap::new(),
             hungry: VecDeque::new(),
             held: 0,
+            asked: 0,
             cursor: DeliveryId(0),
             behind: true,
             loading: None,
@@ -205,6 +216,7 @@ impl Lane {
 
     /// Fresh deliveries from memory, in order.
     pub fn take(&mut self, fresh: impl IntoIterator<Item = Owed>, now: Now) {
+        self.mark(now);
         for owed in fresh {
             if !self.behind && owed.id > self.cursor {
                 self.cursor = owed.id;
@@ -215,13 +227,13 @@ impl Lane {
     }
 
     /// Fresh deliveries were passed over: they are on disk only.
-        self.mark(now);
     pub fn fall_behind(&mut self) {
         self.behind = true;
     }
 
     /// A page that [`Step::Load`] asked for. A full one has more behind it.
     pub fn loaded(&mut self, page: Vec<Owed>, now: Now) {
+        self.mark(now);
         self.behind = self.loading.take().is_some_and(|limit| page.len() >= limit);
         for owed in page {
             if owed.id > self.cursor {
@@ -232,15 +244,15 @@ impl Lane {
     }
 
     /// The store could not be read: asks again in a second.
-        self.mark(now);
     pub fn load_failed(&mut self, key: Option<KeyHash>, now: Now) {
         self.load_not_before = now.mono + Duration::from_secs(1);
         match key {
             None => self.loading = None,
             Some(key) => {
                 if let Some(queue) = self.keys.get_mut(&key)
-                    && queue.loading.take().is_some()
+                    && let Some(page) = queue.loading.take()
                 {
+                    self.asked -= page.limit;
                     self.hungry.push_back(key);
                 }
             }
@@ -250,14 +262,13 @@ impl Lane {
     /// A page that [`Step::LoadKey`] asked for.
     pub fn loaded_key(&mut self, key: KeyHash, page: Vec<Owed>, now: Now) {
         let came: Vec<Duration> = page.iter().map(|owed| self.clock.came(owed.id, now.mono)).collect();
-        let full = self.key_page();
         let Some(queue) = self.keys.get_mut(&key) else { return };
-        // Nobody asked: the lane was refreshed meanwhile.
         let Some(asked) = queue.loading.take() else { return };
+        self.asked -= asked.limit;
         // What spilled after the page was asked for may not be in it. What lies above `cursor` comes the other way: taking it here
         // too would send it twice.
-        let complete = page.len() < full || page.last().is_some_and(|newest| newest.id > self.cursor);
-        if complete && queue.spilled_to == Some(asked) {
+        let complete = page.len() < asked.limit || page.last().is_some_and(|newest| newest.id > self.cursor);
+        if complete && queue.spilled_to == Some(asked.spilled_to) {
             queue.spilled_to = None;
         }
         for (owed, came) in page.into_iter().zip(came) {
@@ -348,7 +359,9 @@ impl Lane {
     /// What to do next.
     pub fn poll(&mut self, now: Now) -> Step {
         if self.refreshing {
-            if !self.in_flight.is_empty() || self.unrecorded > 0 || self.loading.is_some() {
+            // A page asked for before would be taken for one asked for after.
+            let reading = self.loading.is_some() || self.asked > 0;
+            if !self.in_flight.is_empty() || self.unrecorded > 0 || reading {
                 return Step::Wait(None);
             }
             self.forget();
@@ -420,9 +433,13 @@ impl Lane {
                 && queue.items.is_empty()
                 && queue.loading.is_none()
             {
-                queue.loading = Some(spilled_to);
                 let after = queue.last;
-                return Some(Step::LoadKey { key, after, limit: self.key_page() });
+                // Many keys may be hungry at once: what there is room for is shared, and each key gets on.
+                let room = self.settings.capacity.saturating_sub(self.held + self.asked);
+                let limit = room.clamp(1, OF_ONE_KEY);
+                queue.loading = Some(KeyPage { spilled_to, limit });
+                self.asked += limit;
+                return Some(Step::LoadKey { key, after, limit });
             }
         }
         let stuck = self.ready.is_empty() && self.in_flight.is_empty() && self.condition.health() == Health::Open;
@@ -436,10 +453,6 @@ impl Lane {
         None
     }
 
-    fn key_page(&self) -> usize {
-        OF_ONE_KEY.min(self.settings.capacity).max(1)
-    }
-
     /// If a failed read is to be tried again sooner, wait only until then.
     fn or_load(&self, until: Option<Duration>, now: Now) -> Option<Duration> {
         let wants = self.load_not_before > now.mono && (self.behind || !self.hungry.is_empty());
@@ -449,7 +462,7 @@ impl Lane {
     fn insert(&mut self, owed: Owed, now: Now) {
         let came = self.clock.came(owed.id, now.mono);
         let key = owed.key;
-        let of_one_key = self.key_page();
+        let of_one_key = OF_ONE_KEY.min(self.settings.capacity).max(1);
         let queue = self.keys.entry(key).or_insert_with(|| Queue {
             items: VecDeque::new(),
             standing: Standing::Ready,

@@ -248,6 +248,42 @@ fn an_event_that_cannot_be_read_does_not_spin_a_lane_that_is_down() {
 }
 
 #[test]
+fn many_keys_that_wake_at_once_share_the_room() {
+    let small = Settings { capacity: 40, concurrency: 100, ..settings() };
+    let mut lane = caught_up(small);
+    lane.take((1..=30).map(|n| owed(n, n)), at(0));
+    let slow_down = Judgement { lane_waits: Some(Duration::from_secs(30)), ..says(Verdict::Later) };
+    for id in sends(&mut lane, at(0)) {
+        lane.ended(DeliveryId(id), &slow_down, 1.0, at(0));
+    }
+    lane.take((31..=3_030).map(|n| owed(n, n % 30 + 1)), at(1));
+    for id in sends(&mut lane, at(30_000)) {
+        lane.ended(DeliveryId(id), &says(Verdict::Delivered), 1.0, at(30_000));
+    }
+    let mut asked = 0;
+    while let Step::LoadKey { limit, .. } = lane.poll(at(30_000)) {
+        asked += limit;
+    }
+    assert!(asked <= 40 + 30, "{asked} deliveries for a room of 40");
+}
+
+#[test]
+fn a_page_of_a_key_that_is_under_way_holds_up_a_refresh() {
+    let mut lane = caught_up(settings());
+    lane.take([owed(1, 7)], at(0));
+    sends(&mut lane, at(0));
+    ends(&mut lane, 1, Verdict::Later, at(0));
+    lane.take([owed(2, 7)], at(1));
+    assert_eq!(sends(&mut lane, at(1_000)), [1]);
+    ends(&mut lane, 1, Verdict::Delivered, at(1_000));
+    assert!(matches!(lane.poll(at(1_000)), Step::LoadKey { .. }));
+    lane.refresh();
+    assert!(matches!(lane.poll(at(1_000)), Step::Wait(None)));
+    lane.loaded_key(KeyHash(7), vec![owed(2, 7)], at(1_001));
+    assert!(matches!(lane.poll(at(1_001)), Step::Load { after: DeliveryId(0), .. }));
+}
+
+#[test]
 fn it_gives_up_only_after_the_time_and_an_attempt() {
     let short = Settings { retry: Retry { give_up: Duration::from_secs(10), ..RETRY }, ..settings() };
     let mut lane = caught_up(short);
