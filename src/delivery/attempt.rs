@@ -1,15 +1,18 @@
 //! One attempt: the event from memory or store, the message as the running routes.yaml says, the service's form, the answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::client::Client;
-use crate::config::Config;
+use crate::config::{Config, Redactor};
 use crate::event::{DeliveryId, Event, EventId};
 use crate::message::{Circumstances, Composed, Late, Message, Scope, Since, compose};
-use crate::receiver::{Audience, Call, Judgement, Outgoing, Reason, Receiver, Sent, Unsendable, Verdict, plain_text};
+use crate::receiver::{
+    Answer, Audience, Call, Judgement, Outgoing, Reason, Receiver, Sent, Unsendable, Verdict, plain_text,
+};
 use crate::store::{Owed, Store, StoreError};
 
 /// A message this late says so.
@@ -132,7 +135,10 @@ async fn send(
         Err(Unsendable(why)) => return (dead(Reason::Template, why), Vec::new(), None),
     };
     let judgement = match &prepared.sent.outgoing {
-        Outgoing::Http(request) => means.receiver.judge(&means.client.send(request).await),
+        Outgoing::Http(request) => {
+            let answer = means.client.send(request).await;
+            means.receiver.judge(&answer.map(|answer| without_secrets(answer, &means.config.redactor)))
+        }
         Outgoing::Console(text) => {
             // Who, what and why are in the attempt's span.
             tracing::info!("\n{text}");
@@ -171,6 +177,7 @@ fn prepare(
             if machine {
                 return Err(Unsendable(why));
             }
+            let why = config.redactor.redact(&why);
             tracing::error!(receiver = %receiver.name, delivery = %subject.id, "the built-in message was sent: {why}");
             notes.push(format!("the built-in message was sent: {why}"));
         }
@@ -192,6 +199,14 @@ fn prepare(
     sent.notes = notes;
     let copy = (!machine).then(|| plain_text(&message, &mut Vec::new()));
     Ok(Prepared { sent, copy })
+}
+
+/// Before anything is cut from the answer: half a secret would not be known as one.
+fn without_secrets(mut answer: Answer, redactor: &Redactor) -> Answer {
+    if let Cow::Owned(hidden) = redactor.redact(&String::from_utf8_lossy(&answer.body)) {
+        answer.body = hidden.into();
+    }
+    answer
 }
 
 /// How late a message to people is, and what the next run of the same key has come to since.

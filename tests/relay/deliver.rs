@@ -58,6 +58,24 @@ async fn an_answer_whose_body_never_ends_is_an_answer() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_cut_shows_no_half_of_a_secret() {
+    const ECHO: &str = "----- ----- ----- ----- ----- ----- ----- ----- ----- ----- ----- ----- ----- ----- ----- ----- \
+        ----- ----- ----- ----- ----- ----- ----- ----- ----- ----- ----- ----- ----- ----- you sent: tell-no-one-about-this-key";
+    let fake = Fake::start();
+    fake.replies(|_| Reply::Status(400, ECHO));
+    let routes = format!(
+        "receivers:\n  sink: {{ kind: webhook, url: \"{}\", headers: {{ X-Key: tell-no-one-about-this-key }} }}\nroutes:\n  - name: all\n    to: sink\n",
+        fake.url("/")
+    );
+    let relay = Relay::start(&routes).await;
+    relay.accept(&update("job-1", "A", "")).await;
+    relay.drained("sink").await;
+    let shown = relay.get("/api/v1/deliveries").await.to_string();
+    assert!(shown.contains("you sent"), "{shown}");
+    assert!(!shown.contains("tell-no") && !relay.log_text().contains("tell-no"), "{shown}");
+}
+
+#[tokio::test]
 async fn retry_after_holds_the_lane_and_redirects_are_not_followed() {
     let fake = Fake::start();
     let elsewhere = Fake::start();
