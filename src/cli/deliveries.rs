@@ -1,5 +1,6 @@
 //! `deliveries`: what is owed, what arrived, what did not, and what its reader sees.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::str::FromStr;
 
@@ -10,6 +11,7 @@ use serde_json::json;
 
 use super::client::{RelayArgs, converse, list};
 use super::failure::Failure;
+use super::lanes::{in_trouble, lanes, trouble};
 use super::output::{many_lines, say, say_json};
 use super::table::{Column, table};
 use super::times::{Since, since, stamp};
@@ -103,11 +105,24 @@ impl DeliveriesArgs {
     }
 
     fn list(&self, client: &ApiClient, filter: &[(&str, String)]) -> Result<(), Failure> {
-        let deliveries = converse(async { Ok(newest(client, filter, self.limit).await?) })?;
+        let (mut deliveries, lanes) =
+            converse(async { Ok((newest(client, filter, self.limit).await?, lanes(client).await)) })?;
         if self.relay.json {
             return say_json(&deliveries);
         }
-        if deliveries.is_empty() { say(nothing(filter)) } else { say(deliveries_table(&deliveries)) }
+        if deliveries.is_empty() {
+            return say(nothing(filter));
+        }
+        let mut troubles = BTreeSet::new();
+        for delivery in deliveries.iter_mut().filter(|d| d.state == DeliveryState::Owed) {
+            if let Some(lane) = in_trouble(&lanes, &delivery.receiver) {
+                troubles.insert(trouble(lane));
+                // Its lane decides when the next try is.
+                delivery.not_before = None;
+            }
+        }
+        say(deliveries_table(&deliveries))?;
+        troubles.into_iter().try_for_each(|trouble| say(format_args!("\n{trouble}")))
     }
 
     fn message(&self, client: &ApiClient, which: Which, filter: &[(&str, String)]) -> Result<(), Failure> {

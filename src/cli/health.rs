@@ -8,13 +8,17 @@ use serde_json::json;
 
 use super::client::{RelayArgs, converse};
 use super::failure::Failure;
+use super::lanes::{lanes, trouble};
 use super::output::{say, say_json};
+use crate::delivery::Health;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Ask whether the relay is ready
 #[derive(Args)]
-#[command(after_help = "Exit codes: 0 if it can accept events and its deliveries move, 1 if not.")]
+#[command(after_help = "Also names the receivers that are down or blocked; these alone do not make the relay unready.
+
+Exit codes: 0 if it can accept events and its deliveries move, 1 if not.")]
 pub struct HealthArgs {
     #[command(flatten)]
     relay: RelayArgs,
@@ -35,6 +39,11 @@ impl HealthArgs {
             say_json(&json!({ "ready": answer.is_ok(), "detail": why }))?;
         } else if answer.is_ok() {
             say("ready")?;
+            for lane in converse(async { Ok(lanes(&client).await) })? {
+                if lane.health != Health::Open {
+                    say(trouble(&lane))?;
+                }
+            }
         }
         answer.map(|_| ExitCode::SUCCESS)
     }

@@ -13,6 +13,7 @@ mod failure;
 mod flat;
 mod health;
 mod init;
+mod lanes;
 mod output;
 mod replay;
 mod resume;

@@ -13,13 +13,14 @@ use super::advice::advice;
 use super::client::{RelayArgs, converse};
 use super::deliveries::state_word;
 use super::failure::Failure;
+use super::lanes::{lanes, trouble};
 use super::output::{count, one_line, say, say_json};
 use super::sample::{self, Wish};
 use super::times::stamp;
-use crate::delivery::LaneStatus;
-use crate::delivery::api_client::{ApiClient, ApiError};
+use crate::delivery::api_client::ApiClient;
+use crate::delivery::{Health, LaneStatus};
 use crate::event::duration;
-use crate::server::types::{DeliveryDetail, EventDetail, Page, SendAnswer, SendRequest};
+use crate::server::types::{DeliveryDetail, EventDetail, SendAnswer, SendRequest};
 use crate::store::{Delivery, DeliveryState};
 
 /// How often the relay is asked how the deliveries stand.
@@ -104,14 +105,15 @@ impl SendArgs {
                 for d in deliveries.iter().filter(|d| !owed(d)) {
                     if !told.contains(&d.delivery.id) {
                         told.push(d.delivery.id);
-                        say(ended(d, lane_advice(client, &d.delivery).await.as_deref()))?;
+                        say(ended(d, lane_of(client, &d.delivery).await.as_ref()))?;
                     }
                 }
             }
             if last_look || !deliveries.iter().any(owed) {
                 if !self.relay.json {
                     for d in deliveries.iter().filter(|d| owed(d)) {
-                        say(still_owed(&d.delivery, self.wait, lane_advice(client, &d.delivery).await.as_deref()))?;
+                        let lane = lane_of(client, &d.delivery).await;
+                        say(still_owed(&d.delivery, self.wait, lane.as_ref()))?;
                     }
                 }
                 return Ok(deliveries);
@@ -152,7 +154,7 @@ fn decided(answer: &SendAnswer, to: Option<&str>) -> String {
 }
 
 /// How a delivery ended.
-fn ended(detail: &DeliveryDetail, lane: Option<&str>) -> String {
+fn ended(detail: &DeliveryDetail, lane: Option<&LaneStatus>) -> String {
     let d = &detail.delivery;
     let took = detail.history.last().filter(|_| d.state == DeliveryState::Delivered);
     let took = took.map(|attempt| format!(" in {}", duration::readable(attempt.took))).unwrap_or_default();
@@ -164,11 +166,15 @@ fn ended(detail: &DeliveryDetail, lane: Option<&str>) -> String {
     lines.join("\n")
 }
 
-fn still_owed(d: &Delivery, waited: Duration, lane: Option<&str>) -> String {
+fn still_owed(d: &Delivery, waited: Duration, lane: Option<&LaneStatus>) -> String {
     let tries = count(u64::from(d.attempts), "attempt");
     let after = if waited.is_zero() { String::new() } else { format!(" after {}", duration::readable(waited)) };
     let mut lines = vec![format!("  {}: still owed{after}, {tries}{}", d.receiver, said(d))];
-    lines.extend(d.not_before.map(|at| format!("    next try at {}", stamp(at))));
+    // A lane in trouble has its own time for the next try.
+    match lane.filter(|lane| lane.health != Health::Open) {
+        Some(lane) => lines.push(format!("    {}", trouble(lane))),
+        None => lines.extend(d.not_before.map(|at| format!("    next try at {}", stamp(at)))),
+    }
     lines.extend(what_to_do(d, lane));
     lines.join("\n")
 }
@@ -179,17 +185,18 @@ fn said(d: &Delivery) -> String {
 }
 
 /// The kind knows its service best, so its lane's advice goes first.
-fn what_to_do(d: &Delivery, lane: Option<&str>) -> Option<String> {
-    lane.map(str::to_owned).or_else(|| advice(d)).map(|advice| format!("    what to do: {}", one_line(&advice)))
+fn what_to_do(d: &Delivery, lane: Option<&LaneStatus>) -> Option<String> {
+    let said_already = lane.is_some_and(|lane| lane.health == Health::Blocked);
+    let told = lane.and_then(|lane| lane.advice.clone()).or_else(|| advice(d)).filter(|_| !said_already);
+    told.map(|advice| format!("    what to do: {}", one_line(&advice)))
 }
 
-/// What the lane of an unfinished delivery says to do. Extra comfort: no reason to fail.
-async fn lane_advice(client: &ApiClient, d: &Delivery) -> Option<String> {
+/// The lane of a delivery that did not arrive.
+async fn lane_of(client: &ApiClient, d: &Delivery) -> Option<LaneStatus> {
     if d.state == DeliveryState::Delivered {
         return None;
     }
-    let lanes: Result<Page<LaneStatus>, ApiError> = client.get("/api/v1/receivers", &[]).await;
-    lanes.ok()?.items.into_iter().find(|lane| lane.receiver == d.receiver)?.advice
+    lanes(client).await.into_iter().find(|lane| lane.receiver == d.receiver)
 }
 
 #[cfg(test)]
@@ -242,10 +249,20 @@ mod tests {
             |state, reason| DeliveryDetail { delivery: delivery(state, reason), history: vec![attempt.clone()] };
         let mut waiting = delivery(DeliveryState::Owed, Some(Reason::Auth));
         waiting.not_before = Some("2026-01-31T09:10:00Z".parse().unwrap());
+        let advised = LaneStatus {
+            advice: Some("the webhook was revoked; make a new one".to_owned()),
+            next_attempt: "2026-01-31T09:14:00Z".parse().ok(),
+            ..LaneStatus::open("data-ops".into(), "slack".to_owned())
+        };
         let told = [
             ended(&detail(DeliveryState::Delivered, None), None),
             ended(&detail(DeliveryState::Dead, Some(Reason::Form)), None),
-            still_owed(&waiting, Duration::from_secs(10), Some("the webhook was revoked; make a new one")),
+            still_owed(&waiting, Duration::from_secs(10), Some(&advised)),
+            still_owed(
+                &waiting,
+                Duration::from_secs(10),
+                Some(&LaneStatus { health: Health::Blocked, ..advised.clone() }),
+            ),
         ];
         insta::assert_snapshot!(told.join("\n"), @r"
           data-ops: delivered in 250ms: in the service's words
@@ -256,6 +273,8 @@ mod tests {
           data-ops: still owed after 10s, 1 attempt: in the service's words
             next try at 2026-01-31 09:10:00Z
             what to do: the webhook was revoked; make a new one
+          data-ops: still owed after 10s, 1 attempt: in the service's words
+            data-ops is blocked, no deliveries held: the webhook was revoked; make a new one; next try at 2026-01-31 09:14:00Z, or now: jobrelay resume data-ops
         ");
     }
 

@@ -77,7 +77,7 @@ pub struct ServeArgs {
     )]
     ingest_auth: Vec<String>,
 
-    /// What API, dashboard and metrics ask for, or `none`
+    /// What the API asks for, or `none`
     #[arg(long, env = "JOBRELAY_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     admin_token: Option<String>,
 

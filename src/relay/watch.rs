@@ -135,9 +135,14 @@ impl Reloader {
         // Lanes first: an event decided by the new file must find its lane.
         self.lanes.apply(Arc::clone(&config)).await?;
         let version = Arc::clone(&config.version);
-        self.running.store(config);
+        let before = self.running.swap(config);
         self.state.config_applied(now);
-        tracing::info!(%version, "a changed {} applies", self.source.routes.display());
+        let file = self.source.routes.display();
+        if before.version == version {
+            tracing::info!(%version, "{file} was read again: it says the same, its secrets as they are now");
+        } else {
+            tracing::info!(%version, before = %before.version, "a changed {file} applies");
+        }
         Ok(())
     }
 

@@ -276,8 +276,8 @@ async fn a_late_message_says_how_late_and_what_happened_since() {
     store.execute("UPDATE events SET received_at = received_at - 1800 * 1000000000", []).expect("it has events");
     drop(store);
     fake.replies(|_| Reply::Status(200, "ok"));
-    relay.run().await;
     let before = fake.count();
+    relay.run().await;
     let late = fake.wait_for(before + 1).await.pop().expect("one came");
     let text = slack_text(&late.json());
     assert!(text.contains("30m") && text.contains("succeeded"), "{text}");

@@ -1,0 +1,63 @@
+//! Receivers in trouble: what commands say of a lane that is not open.
+
+use crate::delivery::api_client::ApiClient;
+use crate::delivery::{Health, LaneStatus};
+use crate::server::types::Page;
+
+use super::output::{count, one_line};
+use super::times::stamp;
+
+/// How the lanes are doing. Extra comfort: empty if the relay does not say, no reason to fail.
+pub async fn lanes(client: &ApiClient) -> Vec<LaneStatus> {
+    client.get("/api/v1/receivers", &[]).await.map_or_else(|_| Vec::new(), |page: Page<LaneStatus>| page.items)
+}
+
+/// The lane of a receiver, if it is in trouble.
+pub fn in_trouble<'a>(lanes: &'a [LaneStatus], receiver: &str) -> Option<&'a LaneStatus> {
+    lanes.iter().find(|lane| &*lane.receiver == receiver && lane.health != Health::Open)
+}
+
+/// What is the matter with a lane in trouble, and what to do.
+pub fn trouble(lane: &LaneStatus) -> String {
+    let name = &lane.receiver;
+    let owed = format!("{} held", count(lane.owed, "delivery"));
+    let since = lane.since.map(|at| format!(" since {}", stamp(at))).unwrap_or_default();
+    let next = lane.next_attempt.map(|at| format!("next try at {}", stamp(at))).unwrap_or_default();
+    match lane.health {
+        Health::Open => String::new(),
+        Health::Down => format!("{name} is down{since}, {owed}; {next}"),
+        Health::Blocked => {
+            let advice = lane.advice.as_deref().map(|advice| format!(": {}", one_line(advice))).unwrap_or_default();
+            format!("{name} is blocked{since}, {owed}{advice}; {next}, or now: jobrelay resume {name}")
+        }
+        Health::Orphaned => format!(
+            "{name} is not in routes.yaml any more, {owed}; bring the name back, or: jobrelay replay --receiver {name} --to ANOTHER"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_trouble_says_what_to_do() {
+        let open = LaneStatus::open("ops".into(), "slack".to_owned());
+        let at = |text: &str| text.parse().ok();
+        let lane = |health| LaneStatus {
+            health,
+            owed: 3,
+            since: at("2026-01-31T09:00:00Z"),
+            next_attempt: at("2026-01-31T09:05:00Z"),
+            advice: Some("make a new webhook".to_owned()),
+            ..open.clone()
+        };
+        let told = [Health::Down, Health::Blocked, Health::Orphaned].map(|health| trouble(&lane(health)));
+        insta::assert_snapshot!(told.join("\n"), @r"
+        ops is down since 2026-01-31 09:00:00Z, 3 deliveries held; next try at 2026-01-31 09:05:00Z
+        ops is blocked since 2026-01-31 09:00:00Z, 3 deliveries held: make a new webhook; next try at 2026-01-31 09:05:00Z, or now: jobrelay resume ops
+        ops is not in routes.yaml any more, 3 deliveries held; bring the name back, or: jobrelay replay --receiver ops --to ANOTHER
+        ");
+        assert!(in_trouble(std::slice::from_ref(&open), "ops").is_none());
+    }
+}
