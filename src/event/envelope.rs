@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::received::without_bom;
@@ -77,7 +78,7 @@ pub(super) fn unwrap_data(members: &mut Map<String, Value>) {
 fn rebuild(received: &Received) -> Result<Map<String, Value>, Unreadable> {
     let form = &received.form;
     let mut members: Map<String, Value> =
-        form.attributes.iter().map(|(name, value)| (name.clone(), percent_decoded(value).into())).collect();
+        form.attributes.iter().map(|(name, value)| (name.clone(), header_text(value).into())).collect();
     // A header's value is text. Without a version the body would be taken for a bare job event.
     members.entry("specversion").or_insert_with(|| "1.0".into());
     if !form.content_type.is_empty() {
@@ -102,21 +103,20 @@ fn json(body: &[u8]) -> Result<Value, Unreadable> {
     serde_json::from_slice(without_bom(body)).map_err(|e| Unreadable::not_json(&e))
 }
 
-/// `CloudEvents` writes letters beyond ASCII into headers as `%C3%A9`.
-fn percent_decoded(value: &str) -> String {
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let hex = |at: usize| after.get(at).and_then(|b| char::from(*b).to_digit(16));
-        if let (b'%', Some(high), Some(low)) = (first, hex(0), hex(1)) {
-            bytes.push(u8::try_from(high * 16 + low).expect("two hex digits are a byte"));
-            rest = &after[2..];
-        } else {
-            bytes.push(first);
-            rest = after;
+/// Decodes a header's value as the `CloudEvents` HTTP binding 1.0.2, section 3.1.3.2 says: unquote, then percent-decode. What is not
+/// UTF-8 after that is taken as it was: an attribute is never a reason to lose an event.
+fn header_text(value: &str) -> String {
+    let mut unquoted = String::new();
+    let value = if let Some(inner) = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        let mut letters = inner.chars();
+        while let Some(letter) = letters.next() {
+            unquoted.push(if letter == '\\' { letters.next().unwrap_or(letter) } else { letter });
         }
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| value.to_owned())
+        &unquoted
+    } else {
+        value
+    };
+    percent_decode_str(value).decode_utf8().map_or_else(|_| value.to_owned(), Cow::into_owned)
 }
 
 /// A text that says something: blank and null are absent, a number is taken as written.
@@ -135,20 +135,40 @@ pub(super) fn timestamp(value: &Value) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn header_values_are_decoded_once_and_broken_ones_kept() {
         for (value, text) in [
+            ("plain", "plain"),
             ("Zo%C3%AB", "Zoë"),
+            ("Euro%20%E2%82%AC%20%F0%9F%98%80", "Euro \u{20ac} \u{1f600}"),
+            ("\"quoted \\\"inside\\\"\"", "quoted \"inside\""),
             ("100%25", "100%"),
             ("%2541", "%41"),
             ("50%", "50%"),
             ("%zz", "%zz"),
             ("%FF", "%FF"),
             ("a+b", "a+b"),
+            ("ü", "ü"),
+            ("\"", "\""),
         ] {
-            assert_eq!(percent_decoded(value), text);
+            assert_eq!(header_text(value), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_survives_its_percent_encoding(text in ".*") {
+            let encoded = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC).to_string();
+            prop_assert_eq!(header_text(&encoded), text);
+        }
+
+        #[test]
+        fn no_value_makes_it_fail(value in ".*") {
+            let _ = header_text(&value);
         }
     }
 
