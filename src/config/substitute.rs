@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::yaml::{Map, Node, Problems, Span, Value};
+use crate::yaml::{Map, Node, Problems, Scalar, Span, Style, Value};
 
 /// Finds a secret's value by its name.
 pub(super) type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -36,9 +36,22 @@ impl Substitution<'_> {
     fn node(&mut self, node: &Node, template: bool, problems: &mut Problems) -> Node {
         let value = match &node.value {
             Value::Null => Value::Null,
-            Value::Scalar(scalar) => {
-                let mut scalar = scalar.clone();
-                scalar.text = self.scalar(&scalar.text, node.span, template, problems);
+            Value::Scalar(Scalar { text: written, style }) => {
+                if !template && is_template(written) {
+                    problems.error(
+                        "not-a-template",
+                        node.span,
+                        "this setting is no template: it would be sent as it is written",
+                        "only `body` and `message` take `{{ … }}`: nothing an event carries chooses where a request goes"
+                            .to_owned(),
+                    );
+                }
+                let mut scalar = Scalar { text: written.clone(), style: *style };
+                scalar.text = self.scalar(written, node.span, template, problems);
+                // A token of digits must not become a number in a body.
+                if template && scalar.style == Style::Plain && has_variable(written) {
+                    scalar.style = Style::Quoted;
+                }
                 Value::Scalar(scalar)
             }
             Value::List(items) => Value::List(items.iter().map(|item| self.node(item, template, problems)).collect()),
@@ -118,6 +131,14 @@ impl Substitution<'_> {
     }
 }
 
+fn is_template(text: &str) -> bool {
+    text.split_once("{{").is_some_and(|(_, rest)| rest.contains("}}"))
+}
+
+fn has_variable(text: &str) -> bool {
+    parts(text).iter().any(|part| matches!(part, Part::Variable { .. }))
+}
+
 /// How many templates a text opens.
 fn templates(text: &str) -> usize {
     text.as_bytes().windows(2).filter(|pair| [b"{{", b"{%", b"{#"].iter().any(|open| open == pair)).count()
@@ -174,7 +195,15 @@ mod tests {
     use crate::yaml::{parse, report};
 
     fn lookup(name: &str) -> Option<String> {
-        let known = [("A", "one"), ("EMPTY", ""), ("EVIL", "{{ raw }}"), ("HALF", "{"), ("YAML", "x: [1"), ("D", "$A")];
+        let known = [
+            ("A", "one"),
+            ("EMPTY", ""),
+            ("EVIL", "{{ raw }}"),
+            ("HALF", "{"),
+            ("YAML", "x: [1"),
+            ("D", "$A"),
+            ("DIGITS", "12345678901234567890"),
+        ];
         known.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
     }
 
@@ -205,7 +234,6 @@ mod tests {
             ("${NONE:-}", ""),
             ("$${A}", "${A}"),
             ("$A $ $$ 5$", "$A $ $ 5$"),
-            ("${{ amount }}", "${{ amount }}"),
             ("${YAML}", "x: [1"),
             ("${D}", "$A"),
         ];
@@ -213,6 +241,32 @@ mod tests {
             let (node, _, report) = substitute(&format!("url: \"{text}\"\n"));
             assert_eq!(report, "", "{text}");
             assert_eq!(value(&node, "url"), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_dollar_before_a_template_stays() {
+        let (node, _, report) = substitute("body: \"${{ amount }}\"\n");
+        assert_eq!((value(&node, "body").as_str(), report.as_str()), ("${{ amount }}", ""));
+    }
+
+    #[test]
+    fn a_variable_in_a_body_is_text_whatever_its_value() {
+        let (node, _, report) = substitute("body: ${DIGITS}\nrate: ${DIGITS}\n");
+        assert_eq!(report, "");
+        let Value::Map(map) = &node.value else { panic!("a map") };
+        let styles = map.0.iter().map(|(_, node)| match &node.value {
+            Value::Scalar(scalar) => scalar.style,
+            _ => panic!("a scalar"),
+        });
+        assert_eq!(styles.collect::<Vec<_>>(), [Style::Quoted, Style::Plain]);
+    }
+
+    #[test]
+    fn a_setting_that_looks_like_a_template_is_an_error() {
+        for text in ["url: \"https://x/{{ job }}\"", "headers: { X: \"{{ job }}\" }"] {
+            let (_, _, report) = substitute(text);
+            assert!(report.contains("error[not-a-template]"), "{report}");
         }
     }
 

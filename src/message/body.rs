@@ -67,12 +67,14 @@ fn tree(node: &Node, engine: &mut Engine, problems: &mut Problems) -> Tree {
     }
 }
 
-/// Numbers and booleans, where they are written as such. What JSON would not take for a number (`0123`) is text.
+/// Numbers and booleans, where they are written as such. What JSON would not take for a number (`0123`) is text, and so is a
+/// whole number with more digits than would survive.
 fn constant(scalar: &Scalar) -> Option<Json> {
     if scalar.style != Style::Plain {
         return None;
     }
     match serde_json::from_str(&scalar.text) {
+        Ok(Json::Number(number)) if number.is_f64() && !scalar.text.contains(['.', 'e', 'E']) => None,
         Ok(json @ (Json::Bool(_) | Json::Number(_))) => Some(json),
         _ => None,
     }
@@ -175,7 +177,7 @@ part: "took {{ ran_for }}"
 thing: "{{ data_product }}"
 name: "{{ data_product }}!"
 absent: "{{ source }}"
-list: ["{{ raw.data.status.error }}", 1, 1.5, true, null, no, 0123, "5"]
+list: ["{{ raw.data.status.error }}", 1, 1.5, true, null, no, 0123, "5", 12345678901234567890123]
 text: "{{ message.text }}"
 title: "{{ message.title }}"
 field: "{{ message.fields.Job }} {{ message.level }}"
@@ -187,7 +189,7 @@ field: "{{ message.fields.Job }} {{ message.level }}"
             "thing": {"id": "<dp_1>", "name": "<Customers>"},
             "name": "<Customers>!",
             "absent": null,
-            "list": [{"reason": "<PLANNING_FAILED>", "message": "<Bad plan.>"}, 1, 1.5, true, null, "no", "0123", "5"],
+            "list": [{"reason": "<PLANNING_FAILED>", "message": "<Bad plan.>"}, 1, 1.5, true, null, "no", "0123", "5", "12345678901234567890123"],
             "text": "*marked*",
             "title": "<Update data product failed: Customers>",
             "field": "<job_1> <error>",
