@@ -53,6 +53,12 @@ impl SecretUrl {
         &self.0
     }
 
+    /// Whether it names a user or password, which are sent as `Authorization`.
+    #[must_use]
+    pub fn has_credentials(&self) -> bool {
+        !self.0.username().is_empty() || self.0.password().is_some()
+    }
+
     /// What must not be shown: the URL as a whole, its path with query, its password.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {

@@ -442,6 +442,8 @@ fn wrong_settings_name_their_place_and_cure() {
             "auth",
             "`headers` sets",
         ),
+        ("{ kind: webhook, url: 'https://me:pw@x.example', auth: { bearer: x } }", "auth", "`url` carries credentials"),
+        ("{ kind: webhook, url: 'https://x.example', auth: { bearer: 'a b' } }", "a b", "one word of visible"),
         ("{ kind: webhook, url: 'http://x.example', tls: { ca: x } }", "tls", "begins with `http://`"),
         ("{ kind: webhook, url: 'https://x.example', auth: { basic: x } }", "x", "`user:password`"),
         ("{ kind: webhook, url: 'https://x.example', sign: abc }", "abc", "begins with `whsec_`"),

@@ -70,7 +70,7 @@ enum Auth {
     /// `user:password`.
     Basic(Credentials),
     /// A token.
-    Bearer(Secret),
+    Bearer(Token),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -131,7 +131,7 @@ impl Kind for Webhook {
                 secrets.extend([password.expose().to_owned(), format!("{user}:{}", password.expose())]);
                 secrets.extend(header.strip_prefix("Basic ").map(str::to_owned));
             }
-            Some(Auth::Bearer(token)) => secrets.push(token.expose().to_owned()),
+            Some(Auth::Bearer(Token(token))) => secrets.push(token.expose().to_owned()),
             None => {}
         }
         secrets.extend(self.sign.iter().flat_map(|OneOrMany(sign)| sign).map(|sign| sign.secret().to_owned()));
@@ -152,8 +152,8 @@ impl Kind for Webhook {
             "message" if !given.body.is_some_and(crate::message::Body::uses_message) => {
                 "a webhook sends no message unless its `body` uses `{{ message.title }}`, `{{ message.text }}` …"
             }
-            "recovered" if is_get => return None,
             "auth" if sets_authorization() => "`headers` sets Authorization",
+            "auth" if self.url.has_credentials() => "`url` carries credentials",
             "tls" if self.url.expose().scheme() == "http" => "`url` begins with `http://`",
             _ => return None,
         };
@@ -248,7 +248,7 @@ impl Auth {
             Auth::Basic(Credentials { user, password }) => {
                 format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.expose())))
             }
-            Auth::Bearer(token) => format!("Bearer {}", token.expose()),
+            Auth::Bearer(Token(token)) => format!("Bearer {}", token.expose()),
         }
     }
 }
@@ -264,6 +264,21 @@ impl Credentials {
     fn parse(text: &str) -> Result<Credentials, String> {
         let (user, password) = text.split_once(':').ok_or("basic credentials are `user:password`")?;
         Ok(Credentials { user: user.to_owned(), password: Secret::new(password) })
+    }
+}
+
+/// A bearer token.
+#[derive(Debug)]
+struct Token(Secret);
+
+impl Token {
+    /// One that no header can carry would fail at every attempt.
+    fn parse(text: &str) -> Result<Token, String> {
+        let text = text.trim();
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("a bearer token is one word of visible ASCII letters".to_owned());
+        }
+        Ok(Token(Secret::new(text)))
     }
 }
 
@@ -317,7 +332,7 @@ macro_rules! read_from_text {
     )*};
 }
 
-read_from_text!(Credentials, Success);
+read_from_text!(Credentials, Token, Success);
 
 /// A value, or a list of them.
 #[derive(Debug)]
