@@ -11,7 +11,8 @@ use super::failure::Failure;
 use super::output::{count, say, say_json};
 use super::serve::maybe_path;
 use crate::config::{self, Config, Secrets};
-use crate::yaml::{Problems, Severity, report};
+use crate::delivery::Client;
+use crate::yaml::{self, Node, Problems, Severity, Span, Value, report};
 
 /// Find every mistake in a routes.yaml
 #[derive(Args)]
@@ -72,7 +73,8 @@ impl CheckArgs {
             // Otherwise each name in it would be reported as unset, which is not the mistake.
             secrets.read().map_err(|e| Failure::new(format!("cannot read the secrets in {}: {e}", path.display())))?;
         }
-        let (config, problems) = config::load(&text, &secrets);
+        let (config, mut problems) = config::load(&text, &secrets);
+        let config = config.filter(|config| clients_can_be_set_up(config, &text, &mut problems));
         match self.format {
             Format::Json => say_json(&machine(&file, &text, config.as_ref(), &problems))?,
             Format::Human => {
@@ -85,6 +87,30 @@ impl CheckArgs {
         }
         Ok(if config.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+/// What `serve` would stumble over besides: certificates that cannot be read.
+fn clients_can_be_set_up(config: &Config, text: &str, problems: &mut Problems) -> bool {
+    let failed: Vec<_> = config
+        .receivers
+        .values()
+        .filter_map(|receiver| Some((&receiver.name, Client::new(&receiver.common, false).err()?)))
+        .collect();
+    if failed.is_empty() {
+        return true;
+    }
+    let root = yaml::parse(text, &mut Problems::default());
+    let within = |node: &Node, key: &str| match &node.value {
+        Value::Map(map) => map.get(key).map(|(_, node)| node.clone()),
+        _ => None,
+    };
+    for (name, why) in &failed {
+        let receiver = root.as_ref().and_then(|root| within(&within(root, "receivers")?, name));
+        let place = receiver.as_ref().and_then(|node| within(node, "tls")).or(receiver);
+        let span = place.map_or_else(Span::default, |node| node.span);
+        problems.error("unusable", span, format!("receiver {name:?}: {why}"), None);
+    }
+    false
 }
 
 /// `routes.yaml: ok, 3 receivers, 5 routes`.

@@ -138,3 +138,14 @@ fn a_routes_yaml_that_cannot_be_used_ends_serve_with_2() {
     assert_eq!(run_in(dir.path(), &["serve"]).status.code(), Some(2));
     assert_eq!(run_in(dir.path(), &["serve", "--no-such-flag"]).status.code(), Some(2));
 }
+
+#[test]
+fn check_finds_certificates_that_serve_could_not_read() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let text = "receivers:\n  a: { kind: webhook, url: https://x.example, tls: { ca: missing.pem } }\nroutes:\n  - { name: x, to: a }\n";
+    std::fs::write(dir.path().join("routes.yaml"), text).expect("written");
+    let output = run_in(dir.path(), &["check"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("routes.yaml:2:") && said.contains("missing.pem cannot be read"), "{said}");
+}
