@@ -1,5 +1,7 @@
 //! All deliveries of a receiver at once, in short steps: nothing here holds up what is coming in.
 
+use std::collections::BTreeSet;
+
 use super::no_receiver;
 use crate::event::DeliveryId;
 use crate::server::State;
@@ -23,8 +25,9 @@ pub async fn exists(state: &State, receiver: &str) -> Result<(), Problem> {
         return Ok(());
     }
     let config = corridor.config.load();
-    let known = config.receivers.keys().map(AsRef::as_ref).chain(rows.iter().map(|row| row.receiver.as_ref()));
-    Err(no_receiver(receiver, known))
+    let known: BTreeSet<&str> =
+        config.receivers.keys().map(AsRef::as_ref).chain(rows.iter().map(|row| row.receiver.as_ref())).collect();
+    Err(no_receiver(receiver, known.iter().copied()))
 }
 
 /// Replays all dead ones, oldest first, and takes each off the list of the dead, so that a second call does not send it again.
