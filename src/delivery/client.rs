@@ -112,6 +112,9 @@ impl Client {
         if let Some(refused) = find::<ForbiddenAddress>(error) {
             return Failure::ForbiddenAddress(refused.to_string());
         }
+        if error.is_builder() {
+            return Failure::Malformed(text);
+        }
         if error.is_timeout() {
             return Failure::Timeout(CONNECT_TIMEOUT.min(self.timeout));
         }

@@ -39,6 +39,9 @@ pub enum Failure {
     #[error("the connection broke: {0}")]
     Interrupted(String),
     /// The relay never calls it (promise 9).
+    /// Nothing was sent: the request itself cannot be put together, and never will.
+    #[error("the request cannot be made: {0}")]
+    Malformed(String),
     #[error("address refused: {0}")]
     ForbiddenAddress(String),
 }

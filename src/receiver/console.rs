@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::registry::Entry;
+use super::kind::Entry;
 use super::{Answer, Audience, Call, Judgement, Kind, Outgoing, Receiver, Sent, Unsendable, plain};
 use crate::yaml::read;
 

@@ -3,7 +3,9 @@
 mod answer;
 mod call;
 mod console;
+mod from_text;
 mod inbox;
+mod kind;
 mod plain;
 mod read;
 mod registry;
@@ -20,9 +22,10 @@ mod webhook;
 
 pub use answer::{Answer, Failure, retry_after};
 pub use call::{Call, Sent, Unsendable};
+pub use kind::{Audience, Given, Kind, MessageRef, Receiver};
 pub use plain::text as plain_text;
 pub use read::read_receiver;
-pub use registry::{Audience, Given, Kind, MessageRef, Receiver, kinds};
+pub use registry::kinds;
 pub use request::{Outgoing, Request};
 pub use secret::{Secret, SecretUrl};
 pub use settings::{Common, Rate, Retry, Tls};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::registry::{Entry, Given, KINDS};
+use super::kind::{Entry, Given};
+use super::registry::KINDS;
 use super::settings::{CommonSettings, Tls};
 use super::{Common, Kind, MessageRef, Receiver, kinds};
 use crate::message::{Definition, Engine, Template, read_body, read_definition};

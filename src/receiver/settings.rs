@@ -1,14 +1,14 @@
 //! Settings every kind has.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
+use super::from_text::read_from_text;
 use super::{Secret, SecretUrl};
 
 /// Common settings of a receiver, defaults filled in (rate and recovered by kind).
@@ -199,30 +199,6 @@ impl HeaderValue {
         }
         Ok(HeaderValue(Secret::new(value.trim())))
     }
-}
-
-macro_rules! read_from_text {
-    ($($type:ident: $schema:tt;)*) => {$(
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $type::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
-            }
-        }
-
-        impl JsonSchema for $type {
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($type).into()
-            }
-
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($schema)
-            }
-        }
-    )*};
 }
 
 read_from_text! {

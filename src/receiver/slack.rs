@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-use super::registry::Entry;
+use super::kind::Entry;
 use super::request::Payload;
 use super::slack_mrkdwn::{blocks, escape, mention, text};
 use super::{Answer, Audience, Call, Judgement, Kind, Rate, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict};

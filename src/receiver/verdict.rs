@@ -132,6 +132,7 @@ impl Judgement {
             Failure::Dns(_) => (Verdict::Later, Reason::Dns),
             Failure::Tls(_) => (Verdict::Later, Reason::Tls),
             Failure::Connect(_) | Failure::Interrupted(_) => (Verdict::Later, Reason::Connect),
+            Failure::Malformed(_) => (Verdict::Refused, Reason::Form),
             Failure::ForbiddenAddress(_) => (Verdict::Blocked, Reason::Connect),
         };
         let judgement = Judgement::not_delivered(verdict, reason, failure.to_string());

@@ -10,7 +10,8 @@ use serde::de::{self, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
-use super::registry::{Entry, Given};
+use super::from_text::read_from_text;
+use super::kind::{Entry, Given};
 use super::request::Payload;
 use super::sign::{self, SigningSecret};
 use super::{
@@ -308,31 +309,11 @@ impl Success {
     }
 }
 
-macro_rules! read_from_text {
-    ($($type:ident),*) => {$(
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $type::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
-            }
-        }
-
-        impl JsonSchema for $type {
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($type).into()
-            }
-
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({"type": ["string", "integer"]})
-            }
-        }
-    )*};
+read_from_text! {
+    Credentials: {"type": ["string", "integer"]};
+    Token: {"type": ["string", "integer"]};
+    Success: {"type": ["string", "integer"]};
 }
-
-read_from_text!(Credentials, Token, Success);
 
 /// A value, or a list of them.
 #[derive(Debug)]

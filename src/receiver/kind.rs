@@ -1,0 +1,187 @@
+//! What a kind is, and what every receiver can be asked.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use super::request::Payload;
+use super::{Answer, Call, Common, Failure, Judgement, Outgoing, Rate, Request, SecretUrl, Sent, Unsendable};
+use crate::message::{Body, Definition, Message, RenderError, RenderedBody, Scope};
+use crate::yaml::{Map, Node, Problems};
+
+/// How a kind is found and read.
+pub(super) struct Entry {
+    /// As written in `kind`.
+    pub name: &'static str,
+    /// Whether it sends over HTTP: only then have headers, timeouts and the like an effect.
+    pub http: bool,
+    /// The service's own limit.
+    pub rate: Option<Rate>,
+    /// The JSON Schema of the kind's own settings: where their names come from.
+    pub schema: fn() -> schemars::Schema,
+    /// Reads the kind's own settings, recording every problem.
+    pub read: fn(&Node, &mut Problems) -> Option<Box<dyn Kind>>,
+}
+
+/// Whom a kind speaks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Alerts are never swallowed: fallbacks apply.
+    People,
+    /// Exactly its body or nothing.
+    Machine,
+}
+
+/// A receiver's settings as written, for [`Kind::no_effect`].
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'a> {
+    /// All of them, as written.
+    pub settings: &'a Map,
+    /// The compiled `body`.
+    pub body: Option<&'a Body>,
+}
+
+/// A service's form. One implementation per file.
+pub trait Kind: Debug + Send + Sync {
+    /// Whom it speaks to.
+    fn audience(&self) -> Audience;
+    /// Puts a message into the service's form. `receiver` has the settings that every kind has, its own `body` among them.
+    ///
+    /// # Errors
+    /// When nothing can be sent.
+    fn request(&self, call: &Call<'_>, receiver: &Receiver) -> Result<Sent, Unsendable>;
+    /// What an HTTP answer means.
+    fn judge(&self, answer: &Answer) -> Judgement;
+    /// Every secret among the kind's own settings.
+    fn secrets(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// Why a setting that was given has no effect beside the others, if so.
+    fn no_effect(&self, key: &str, given: Given<'_>) -> Option<String> {
+        let _ = (key, given);
+        None
+    }
+    /// Whether the kind can make a mention of this; kinds without mentions skip them all.
+    ///
+    /// # Errors
+    /// A sentence that says what is accepted.
+    fn check_mention(&self, mention: &str) -> Result<(), String> {
+        let _ = mention;
+        Ok(())
+    }
+}
+
+/// A named place messages go.
+#[derive(Debug)]
+pub struct Receiver {
+    /// As in routes.yaml.
+    pub name: Arc<str>,
+    /// `slack`, `webhook`, …
+    pub kind_name: &'static str,
+    /// The service's form, with the kind's own settings.
+    pub kind: Box<dyn Kind>,
+    /// The settings every kind has.
+    pub common: Common,
+    /// Its layer of the message.
+    pub message: MessageRef,
+    /// Replaces the kind's own form.
+    pub body: Option<Body>,
+    /// Changes when any resolved setting changes: a blocked lane tries again at once.
+    pub fingerprint: u64,
+}
+
+/// A `message` setting.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum MessageRef {
+    /// There is none.
+    #[default]
+    None,
+    /// Written at the receiver.
+    Inline(Definition),
+    /// A name under `messages:`, checked by config.
+    Named(String),
+}
+
+impl Receiver {
+    /// What to send for `call`.
+    ///
+    /// # Errors
+    /// When nothing can be sent.
+    pub fn request(&self, call: &Call<'_>) -> Result<Sent, Unsendable> {
+        self.kind.request(call, self)
+    }
+
+    /// What the outcome of an attempt means.
+    #[must_use]
+    pub fn judge(&self, outcome: &Result<Answer, Failure>) -> Judgement {
+        match outcome {
+            Ok(answer) => self.kind.judge(answer),
+            Err(failure) => Judgement::of_failure(failure),
+        }
+    }
+
+    /// Whether what it sends depends on the message at all: a machine's fixed form needs none composed, and does not care if its
+    /// templates fail. Where it does, a machine must not be sent a message whose templates failed.
+    #[must_use]
+    pub fn uses_message(&self) -> bool {
+        self.kind.audience() == Audience::People || self.body.as_ref().is_some_and(Body::uses_message)
+    }
+
+    /// Every secret of the resolved settings, to be kept out of whatever is written or shown; of a URL the whole, and its path with query.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        let mut secrets = self.kind.secrets();
+        secrets.extend(self.common.headers.iter().map(|(_, value)| value.expose().to_owned()));
+        secrets.extend(self.common.proxy.iter().flat_map(SecretUrl::secrets));
+        // Shorter ones hide nothing and would garble every text.
+        secrets.retain(|secret| secret.len() >= 4);
+        secrets.sort_unstable();
+        secrets.dedup();
+        secrets
+    }
+
+    /// The receiver's own `body` for `call`, if it has one. `text` is the kind's markup of the message's text.
+    pub(super) fn own_body(
+        &self,
+        call: &Call<'_>,
+        text: &str,
+        escape: fn(&str) -> String,
+    ) -> Option<Result<RenderedBody, RenderError>> {
+        let body = self.body.as_ref()?;
+        let scope = Scope {
+            event: call.event.clone(),
+            route: call.route.clone(),
+            receiver: self.name.clone(),
+            delivery: call.delivery,
+        };
+        Some(body.render(call.engine, &scope, call.message, text, escape))
+    }
+
+    /// For people: the receiver's own `body` or else the kind's `form`. A body that fails is not sent; the form says so. After a
+    /// refusal (`call.plain`) the body is what was refused.
+    pub(super) fn for_people(
+        &self,
+        call: &Call<'_>,
+        url: &SecretUrl,
+        text: impl FnOnce(&Message) -> String,
+        escape: fn(&str) -> String,
+        form: impl FnOnce(&Message, &mut Vec<String>) -> Payload,
+    ) -> Sent {
+        let mut notes = Vec::new();
+        let own =
+            if call.plain || self.body.is_none() { None } else { self.own_body(call, &text(call.message), escape) };
+        let payload = match own {
+            Some(Ok(body)) => body.into(),
+            Some(Err(RenderError(why))) => {
+                notes.push(format!("`body` failed, the usual form was sent instead: {why}"));
+                let mut message = call.message.clone();
+                message
+                    .notices
+                    .push(format!("This is the usual form, because the `body` in routes.yaml failed: {why}."));
+                form(&message, &mut notes)
+            }
+            None => form(call.message, &mut notes),
+        };
+        let request = Request::new(self, call.delivery, "POST", url, Some(payload), Vec::new());
+        Sent { outgoing: Outgoing::Http(request), notes }
+    }
+}
