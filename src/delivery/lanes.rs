@@ -212,10 +212,12 @@ impl Lanes {
             .is_some_and(|running| !running.leaving && running.commands.send(Command::Resume).is_ok())
     }
 
-    /// Looks again at what is owed after the store was changed by hand (dismiss, move).
-    pub fn refresh(&self) {
-        for running in self.lock().values() {
-            let _ = running.commands.send(Command::Refresh);
+    /// Looks again at what is owed, to one receiver or to all, after the store was changed by hand (dismiss, move).
+    pub fn refresh(&self, receiver: Option<&str>) {
+        for (name, running) in self.lock().iter() {
+            if receiver.is_none_or(|receiver| receiver == &**name) {
+                let _ = running.commands.send(Command::Refresh);
+            }
         }
     }
 

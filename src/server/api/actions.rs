@@ -53,7 +53,7 @@ pub async fn replay(
         _ => return Err(Problem::bad("Say exactly one of `event`, `deliveries` and `receiver`.")),
     };
     // Even after a failure half-way: what was changed until then is owed.
-    state.lanes.refresh();
+    state.lanes.refresh(None);
     let answer = result?;
     info!(replayed = answer.replayed.len(), moved = answer.moved, to, "replayed by hand");
     Ok(Json(answer))
@@ -71,7 +71,7 @@ pub async fn dismiss(
         ([], Some(receiver)) => dismiss_receiver(&state, receiver, asked.owed).await,
         _ => return Err(Problem::bad("Say exactly one of `deliveries` and `receiver`; `owed` goes with `receiver`.")),
     };
-    state.lanes.refresh();
+    state.lanes.refresh(None);
     let dismissed = result?;
     info!(dismissed, "dismissed by hand");
     Ok(Json(DismissAnswer { dismissed }))
@@ -124,7 +124,7 @@ async fn replay_receiver(state: &State, receiver: &str, to: Option<&str>) -> Res
     let store = &*state.intake.corridor.store;
     let replayed = bulk::replay_dead(store, receiver, to).await?;
     let moved = match to {
-        Some(to) => bulk::move_owed(store, receiver, to).await?,
+        Some(to) => bulk::move_owed(state, receiver, to).await?,
         None => 0,
     };
     Ok(ReplayAnswer { replayed, moved })
@@ -140,10 +140,9 @@ async fn dismiss_named(corridor: &Corridor, ids: &[DeliveryId]) -> Result<u64, P
 
 async fn dismiss_receiver(state: &State, receiver: &str, owed: bool) -> Result<u64, Problem> {
     bulk::exists(state, receiver).await?;
-    let store = &*state.intake.corridor.store;
-    let mut dismissed = bulk::dismiss_all(store, receiver, DeliveryState::Dead).await?;
+    let mut dismissed = bulk::dismiss_all(state, receiver, DeliveryState::Dead).await?;
     if owed {
-        dismissed += bulk::dismiss_all(store, receiver, DeliveryState::Owed).await?;
+        dismissed += bulk::dismiss_all(state, receiver, DeliveryState::Owed).await?;
     }
     Ok(dismissed)
 }

@@ -42,22 +42,25 @@ pub async fn replay_dead(store: &dyn Store, receiver: &str, to: Option<&str>) ->
     Ok(replayed)
 }
 
-/// Moves all that is owed. Returns how many.
-pub async fn move_owed(store: &dyn Store, receiver: &str, to: &str) -> Result<u64, Problem> {
+/// Moves all that is owed. Returns how many. The lane looks again after each step: it must not go on to send what it holds.
+pub async fn move_owed(state: &State, receiver: &str, to: &str) -> Result<u64, Problem> {
     let mut moved = 0;
     loop {
-        match store.move_owed(receiver, to, STEP).await? {
+        match state.intake.corridor.store.move_owed(receiver, to, STEP).await? {
             0 => return Ok(moved),
             step => moved += step,
         }
+        state.lanes.refresh(Some(receiver));
     }
 }
 
-/// Dismisses all in this state; those that come meanwhile are left. Returns how many.
-pub async fn dismiss_all(store: &dyn Store, receiver: &str, state: DeliveryState) -> Result<u64, Problem> {
+/// Dismisses all in this state; those that come meanwhile are left. Returns how many. The lane looks again after each step.
+pub async fn dismiss_all(state: &State, receiver: &str, which: DeliveryState) -> Result<u64, Problem> {
+    let store = &*state.intake.corridor.store;
     let mut dismissed = 0;
-    for step in ids(store, receiver, state).await?.chunks(STEP) {
+    for step in ids(store, receiver, which).await?.chunks(STEP) {
         dismissed += store.dismiss(step).await?;
+        state.lanes.refresh(Some(receiver));
     }
     Ok(dismissed)
 }

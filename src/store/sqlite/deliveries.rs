@@ -4,8 +4,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
 use super::ids::id_at;
-use super::owed::to_limit;
-use super::rows::{ATTEMPT, DEAD, DELIVERY, OWED, attempt, delivery, state_code};
+use super::rows::{ATTEMPT, DEAD, DELIVERY, OWED, attempt, delivery, state_code, to_limit};
 use crate::event::DeliveryId;
 use crate::store::{Attempt, Delivery, DeliveryFilter};
 

@@ -7,8 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::ids;
 use super::lookup::{self, Tail};
-use super::owed::to_limit;
-use super::rows::{from_ns, to_ns};
+use super::rows::{from_ns, to_limit, to_ns};
 use crate::event::{self, Event, EventId, Form, Received};
 use crate::store::{EventFilter, KeyHash, StoreError, StoredEvent};
 

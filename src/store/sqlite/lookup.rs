@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::owed::to_limit;
+use super::rows::to_limit;
 use super::task::Writing;
 use crate::event::Event;
 use crate::store::KeyHash;

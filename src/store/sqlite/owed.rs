@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, params};
 
 use super::events;
-use super::rows::from_ns;
+use super::rows::{from_ns, to_limit};
 use crate::event::{DeliveryId, EventId};
 use crate::store::{KeyHash, Owed};
 
@@ -35,11 +35,6 @@ pub fn of_key(
     db.prepare_cached(&format!("{PAGE} INDEXED BY owed_of_key {REST} AND d.key = ?4 ORDER BY d.id LIMIT ?3"))?
         .query_map(params![&**receiver, after.0, to_limit(limit), key.0], |row| owed(row, receiver))?
         .collect()
-}
-
-/// A limit as SQL has it.
-pub fn to_limit(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 fn owed(row: &Row<'_>, receiver: &Arc<str>) -> rusqlite::Result<Owed> {

@@ -137,6 +137,11 @@ pub fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
     })
 }
 
+/// A limit as SQL has it.
+pub fn to_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
