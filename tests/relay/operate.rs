@@ -149,3 +149,18 @@ fn check_finds_certificates_that_serve_could_not_read() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("routes.yaml:2:") && said.contains("missing.pem cannot be read"), "{said}");
 }
+
+#[test]
+fn the_examples_of_the_readme_pass_check() {
+    let readme = include_str!("../../README.md");
+    let examples: Vec<&str> = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(!examples.is_empty(), "the README shows a routes.yaml");
+    for example in examples {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::write(dir.path().join("routes.yaml"), example).expect("a file can be written");
+        std::fs::write(dir.path().join("secrets"), "SLACK_WEBHOOK_URL=https://hooks.slack.com/services/T0/B0/x\n")
+            .expect("a file can be written");
+        let output = run_in(dir.path(), &["check", "--secrets", "secrets"]);
+        assert_eq!(output.status.code(), Some(0), "{example}\n{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
