@@ -132,7 +132,7 @@ impl Condition {
         self.since.map(|now| now.wall)
     }
 
-    /// The last bad answer's words, and what to do.
+    /// The last answer's words and what to do, if it was bad.
     #[must_use]
     pub fn words(&self) -> (Option<&str>, Option<&str>) {
         (self.detail.as_deref(), self.advice.as_deref())
@@ -161,6 +161,8 @@ impl Condition {
         self.bad.clear();
         self.blocked.clear();
         if self.health == Health::Open {
+            self.detail = None;
+            self.advice = None;
             return None;
         }
         let told = self.told.is_some();
@@ -182,6 +184,8 @@ impl Condition {
         } else {
             self.blocked.clear();
         }
+        self.detail = Some(judgement.detail.clone());
+        self.advice.clone_from(&judgement.advice);
         if self.health == Health::Open && !self.bad.tells(all_keys) {
             return None;
         }
@@ -193,8 +197,6 @@ impl Condition {
             self.since.get_or_insert(now);
             self.probe_delay = FIRST_PROBE;
         }
-        self.detail = Some(judgement.detail.clone());
-        self.advice.clone_from(&judgement.advice);
         let delay = if health == Health::Blocked { BLOCKED_PROBE } else { self.probe_delay };
         self.probe_at = now.mono + delay;
         self.probe_delay = (self.probe_delay * 2).min(LONGEST_PROBE);

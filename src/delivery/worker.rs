@@ -323,10 +323,10 @@ impl Worker {
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         status.in_flight = lane.in_flight();
         let condition = lane.condition();
-        if status.health != condition.health() || condition.health() != Health::Open {
-            let (detail, advice) = condition.words();
-            status.health = condition.health();
-            status.since = condition.since();
+        let (detail, advice) = condition.words();
+        status.health = condition.health();
+        status.since = condition.since();
+        if status.detail.as_deref() != detail || status.advice.as_deref() != advice {
             status.detail = detail.map(str::to_owned);
             status.advice = advice.map(str::to_owned);
         }
