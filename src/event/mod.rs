@@ -9,6 +9,7 @@ mod job;
 mod job_type;
 mod own;
 mod parse;
+mod raw;
 mod read_job;
 mod received;
 mod status;
@@ -24,6 +25,8 @@ pub use job::{Job, Outcome, Past, Resource, ResourceKind, State};
 pub use job_type::JobType;
 pub use own::{OwnEvent, own};
 pub use parse::{Unreadable, parse};
+#[cfg(test)]
+pub(crate) use raw::Raw;
 pub use received::{Form, Received, split};
 pub use status::STOPPED_BY_USER;
 pub use view::{FlatEvent, flat};
@@ -43,8 +46,7 @@ pub struct Event {
     pub tenant: String,
     /// The job event, if this is one.
     pub job: Option<Job>,
-    /// The structured envelope as JSON, whatever form it came in.
-    pub raw: serde_json::Value,
+    pub(crate) raw: raw::Raw,
     /// Marked as a test by `jobrelay send`: messages say so, and its key is its own.
     pub test: bool,
     /// The receiver one of the relay's own events speaks of; it is never sent there.

@@ -174,8 +174,8 @@ mod tests {
         assert_eq!((event.source.as_str(), event.tenant.as_str()), ("/jobrelay", ""));
         assert_eq!(event.time, Some(now()));
         assert_eq!(event.about, Some(receiver.clone()));
-        assert_eq!(event.raw["data"]["reason"], "connection refused");
-        assert_eq!(event.raw["time"], "2025-12-02T14:46:04.500Z");
+        assert_eq!(event.raw()["data"]["reason"], "connection refused");
+        assert_eq!(event.raw()["time"], "2025-12-02T14:46:04.500Z");
         assert_eq!(event.job, None);
         let recovered = parse(own(&OwnEvent::ReceiverRecovered { receiver }, now())).expect("readable");
         assert_eq!(event.key, recovered.key, "in order");
@@ -214,7 +214,7 @@ mod tests {
         ] {
             let event = parse(own(&what, now())).expect("readable");
             assert_eq!(event.event_type, format!("jobrelay.{name}"));
-            assert_eq!(event.raw["data"]["summary"], summary);
+            assert_eq!(event.raw()["data"]["summary"], summary);
         }
     }
 

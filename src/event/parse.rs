@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::job::Subject;
+use super::raw::Raw;
 use super::read_job::{read_job, read_job_among_attributes};
 use super::{Event, Fingerprint, Job, Received, envelope, fingerprint, own, tenant};
 
@@ -71,13 +72,10 @@ fn read(received: &Received) -> Result<Parts, Unreadable> {
 }
 
 fn event(parts: Parts, received: Received) -> Event {
-    let Parts { mut members, attributes, job, bare } = parts;
+    let Parts { members, attributes, job, .. } = parts;
     let envelope::Attributes { id, source, event_type, time, test } = attributes;
     let data = members.get("data").map_or_else(|| fingerprint::of_data(&members), fingerprint::of_data);
     let id = id.unwrap_or_else(|| derived_id(job.as_ref(), data));
-    if bare && !members.contains_key("id") {
-        members.insert("id".to_owned(), id.as_str().into());
-    }
     let about = own::about(&source, &event_type, &members);
     let tenant = tenant::host(&source);
     Event {
@@ -89,11 +87,21 @@ fn event(parts: Parts, received: Received) -> Event {
         time,
         tenant,
         job,
-        raw: Value::Object(members),
+        raw: Raw::default(),
         test,
         about,
         received,
     }
+}
+
+/// The members of an event that was read before, as they stand in an envelope.
+pub(super) fn envelope_of(event: &Event) -> Value {
+    // What could be read once can be read again; else there would be no event.
+    let Ok(Parts { mut members, bare, .. }) = read(&event.received) else { return Value::Null };
+    if bare && !members.contains_key("id") {
+        members.insert("id".to_owned(), event.id.as_str().into());
+    }
+    Value::Object(members)
 }
 
 /// The ID of an event that came without one: the same job in the same state is the same event.

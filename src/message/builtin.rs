@@ -147,7 +147,7 @@ fn is_own(event: &Event) -> bool {
 fn other_headline(event: &Event) -> String {
     match event.event_type.strip_prefix("jobrelay.") {
         Some(what) => {
-            let about = event.about.as_deref().or_else(|| event.raw["data"]["receiver"].as_str());
+            let about = event.about.as_deref().or_else(|| event.raw()["data"]["receiver"].as_str());
             let about = about.map_or_else(String::new, |about| format!(": {}", short(about)));
             format!("{}{about}", in_words(what))
         }
@@ -162,7 +162,7 @@ fn other_text(event: &Event) -> Markdown {
             if event.tenant.is_empty() { String::new() } else { format!(" from {}", shield(&short(&event.tenant))) };
         return Markdown(format!("An event that is not about a job came in{from}."));
     };
-    let summary = event.raw["data"]["summary"].as_str().unwrap_or("The relay has something to say about itself.");
+    let summary = event.raw()["data"]["summary"].as_str().unwrap_or("The relay has something to say about itself.");
     let summary = shield(&cut(summary, ERROR_LENGTH).0).into_owned();
     let next = match what {
         "receiver_blocked" => "correct its settings in routes.yaml; it is tried again as soon as they change.",

@@ -78,7 +78,7 @@ impl Scope {
             "time" => timestamp(event.time),
             "received_at" => timestamp(Some(event.received.received_at)),
             "history" => job.map_or(Value::UNDEFINED, |j| values::history(&j.history)),
-            "raw" => values::from_json(&event.raw),
+            "raw" => values::from_json(event.raw()),
             "route" => values::text(Some(&self.route)),
             "receiver" => values::text(Some(&self.receiver)),
             "delivery" => Value::from(self.delivery.to_string()),

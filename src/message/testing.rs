@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Definition, Engine, Scope, read_definition};
-use crate::event::{DeliveryId, Event, Fingerprint, Form, Job, JobType, Outcome, Past, Received, Resource, State};
+use crate::event::{DeliveryId, Event, Fingerprint, Form, Job, JobType, Outcome, Past, Raw, Received, Resource, State};
 use crate::yaml::{Node, Problems, parse};
 
 pub(crate) fn node(yaml: &str) -> Node {
@@ -82,7 +82,7 @@ pub(crate) fn event_of(job: Option<Job>) -> Event {
         "specversion": "1.0", "id": "e-1", "source": "acme.tamr.cloud/webhooks/1", "type": "com.tamr.job",
         "data": {"jobId": "job_1", "status": {"state": "DONE", "error": error}},
     });
-    Event {
+    let mut event = Event {
         id: "e-1".into(),
         source: "acme.tamr.cloud/webhooks/1".into(),
         event_type: "com.tamr.job".into(),
@@ -94,12 +94,14 @@ pub(crate) fn event_of(job: Option<Job>) -> Event {
             body: Bytes::from(raw.to_string()),
             received_at: time("2025-12-02T14:46:05Z"),
         },
-        raw,
+        raw: Raw::default(),
         test: false,
         about: None,
         key: "acme/update_data_product/dp_1".into(),
         fingerprint: Fingerprint { id: [0; 16], data: [0; 16] },
-    }
+    };
+    event.set_raw(raw);
+    event
 }
 
 /// One of the relay's own events.
@@ -107,7 +109,7 @@ pub(crate) fn own_event(name: &str, about: Option<&str>, summary: &str) -> Event
     let mut event = event_of(None);
     event.event_type = format!("jobrelay.{name}");
     event.about = about.map(str::to_owned);
-    event.raw = json!({"data": {"summary": summary, "receiver": about}});
+    event.set_raw(json!({"data": {"summary": summary, "receiver": about}}));
     event
 }
 

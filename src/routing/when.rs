@@ -111,7 +111,7 @@ impl Part {
                 .and_then(|job| lasted.of(job))
                 .is_some_and(|duration| comparisons.iter().any(|comparison| comparison.holds(duration))),
             Part::Time(hours) => hours.iter().any(|hours| hours.contain(event.received.received_at, timezone)),
-            Part::Raw(paths) => paths.iter().all(|(path, patterns)| path.matches(&event.raw, patterns)),
+            Part::Raw(paths) => paths.iter().all(|(path, patterns)| path.matches(event.raw(), patterns)),
             Part::Not(conditions) => !conditions.iter().any(|when| when.holds(event, timezone)),
             Part::Any(conditions) => conditions.iter().any(|when| when.holds(event, timezone)),
         }

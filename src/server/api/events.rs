@@ -35,7 +35,7 @@ pub async fn one(path: Path<String>, state: Data<State>) -> Result<Json<EventDet
     for delivery in corridor.store.deliveries(&filter).await?.into_iter().rev() {
         details.push(deliveries::detail(corridor, delivery).await?);
     }
-    Ok(Json(EventDetail { summary: summary(&stored), raw: stored.event.raw.clone(), deliveries: details }))
+    Ok(Json(EventDetail { summary: summary(&stored), raw: stored.event.raw().clone(), deliveries: details }))
 }
 
 pub async fn names(request: HttpRequest, state: Data<State>) -> Result<Json<Names>, Problem> {

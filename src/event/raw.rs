@@ -1,0 +1,28 @@
+//! The structured envelope as JSON, made when it is asked for.
+//!
+//! Few routes and templates ask, and a tree of many small strings that is made in one thread and freed in another costs more than
+//! reading the bytes again.
+
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use super::{Event, parse};
+
+/// The envelope, once made.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Raw(OnceLock<Value>);
+
+impl Event {
+    /// The structured envelope as JSON, whatever form it came in.
+    #[must_use]
+    pub fn raw(&self) -> &Value {
+        self.raw.0.get_or_init(|| parse::envelope_of(self))
+    }
+
+    /// For tests: says what the envelope is.
+    #[cfg(test)]
+    pub(crate) fn set_raw(&mut self, raw: Value) {
+        self.raw = Raw(raw.into());
+    }
+}
