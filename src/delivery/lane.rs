@@ -17,7 +17,7 @@ use super::health::{Condition, KeptCondition, News};
 use super::pace::Pace;
 use super::schedule::backoff;
 use crate::event::{DeliveryId, next_id};
-use crate::receiver::{Judgement, Rate, Retry, Verdict};
+use crate::receiver::{Judgement, Rate, Reason, Retry, Verdict};
 use crate::store::{End, KeyHash, Owed};
 
 /// How many of one key are held at most.
@@ -301,7 +301,9 @@ impl Lane {
             Verdict::Delivered | Verdict::Refused => {
                 let end = if judgement.verdict == Verdict::Delivered { End::Delivered } else { End::Dead };
                 self.drop_head(key);
-                (end, false, self.good(now))
+                // What could not be put together was not sent, and says nothing about the receiver.
+                let sent = judgement.reason != Some(Reason::Template);
+                (end, false, if sent { self.good(now) } else { None })
             }
             Verdict::Later | Verdict::Blocked => {
                 let news = self.bad(key, judgement, now);

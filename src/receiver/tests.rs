@@ -99,7 +99,7 @@ fn every_kind_judges_every_status() {
             (Failure::Tls("x".into()), Later, Reason::Tls),
             (Failure::Connect("x".into()), Later, Reason::Connect),
             (Failure::Interrupted("x".into()), Later, Reason::Connect),
-            (Failure::Malformed("x".into()), Refused, Reason::Form),
+            (Failure::Malformed("x".into()), Refused, Reason::Template),
             (Failure::ForbiddenAddress("x".into()), Blocked, Reason::Connect),
         ] {
             let judged = receiver.judge(&Err(failure));

@@ -40,7 +40,7 @@ pub enum Reason {
     Connect,
     /// The message's form was refused.
     Form,
-    /// The message could not be rendered.
+    /// The message could not be rendered, or put into a request: nothing was sent.
     Template,
 }
 
@@ -132,7 +132,7 @@ impl Judgement {
             Failure::Dns(_) => (Verdict::Later, Reason::Dns),
             Failure::Tls(_) => (Verdict::Later, Reason::Tls),
             Failure::Connect(_) | Failure::Interrupted(_) => (Verdict::Later, Reason::Connect),
-            Failure::Malformed(_) => (Verdict::Refused, Reason::Form),
+            Failure::Malformed(_) => (Verdict::Refused, Reason::Template),
             Failure::ForbiddenAddress(_) => (Verdict::Blocked, Reason::Connect),
         };
         let judgement = Judgement::not_delivered(verdict, reason, failure.to_string());

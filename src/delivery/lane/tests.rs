@@ -151,6 +151,19 @@ fn a_dead_receiver_is_probed_with_other_keys_and_opens_at_one_success() {
 }
 
 #[test]
+fn a_message_that_cannot_be_put_together_says_nothing_about_the_receiver() {
+    let mut lane = caught_up(settings());
+    lane.take((1..=4).map(|n| owed(n, n)), at(0));
+    sends(&mut lane, at(0));
+    for id in 1..=3 {
+        ends(&mut lane, id, Verdict::Later, at(10));
+    }
+    let judgement = Judgement::not_delivered(Verdict::Refused, Reason::Template, "no such name".to_owned());
+    let ended = lane.ended(DeliveryId(4), &judgement, 1.0, at(11)).expect("it was under way");
+    assert_eq!((ended.end, lane.condition().health()), (End::Dead, Health::Down));
+}
+
+#[test]
 fn a_key_not_tried_yet_is_tried_at_once_while_few_tell_of_trouble() {
     let mut lane = caught_up(settings());
     lane.take([owed(1, 1)], at(0));
