@@ -6,11 +6,14 @@
 //! - a key is *spilled*: deliveries of this key up to `spilled_to` are on disk only, because its head waits or its queue is long.
 //!   A poisonous key so costs one item of memory, and others are read past it.
 
+mod queue;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::queue::{Item, KeyPage, Queue, Standing};
 use super::Health;
 use super::clock::{AgeClock, Now};
 use super::health::{Condition, KeptCondition, News};
@@ -66,43 +69,6 @@ pub struct Ended {
 pub struct KeptLane {
     condition: KeptCondition,
     clock: AgeClock,
-}
-
-#[derive(Debug)]
-struct Item {
-    owed: Owed,
-    /// When it came, on the age clock.
-    came: Duration,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Standing {
-    /// Its head is in `ready`, or it has none.
-    Ready,
-    /// Its head is in `waiting`, due then.
-    Waiting(Duration),
-    InFlight,
-}
-
-/// The deliveries of one key, oldest first. Only the head may be under way.
-#[derive(Debug)]
-struct Queue {
-    items: VecDeque<Item>,
-    standing: Standing,
-    /// The newest delivery taken in, in memory or done.
-    last: DeliveryId,
-    /// Deliveries above `last` up to this one are on disk only.
-    spilled_to: Option<DeliveryId>,
-    /// While a page of this key is being read.
-    loading: Option<KeyPage>,
-}
-
-/// A page of one key that was asked for.
-#[derive(Debug, Clone, Copy)]
-struct KeyPage {
-    /// `spilled_to` as it was then.
-    spilled_to: DeliveryId,
-    limit: usize,
 }
 
 /// The lane.
@@ -465,13 +431,7 @@ impl Lane {
         let came = self.clock.came(owed.id, now.mono);
         let key = owed.key;
         let of_one_key = OF_ONE_KEY.min(self.settings.capacity).max(1);
-        let queue = self.keys.entry(key).or_insert_with(|| Queue {
-            items: VecDeque::new(),
-            standing: Standing::Ready,
-            last: DeliveryId(0),
-            spilled_to: None,
-            loading: None,
-        });
+        let queue = self.keys.entry(key).or_default();
         let room = if matches!(queue.standing, Standing::Waiting(_)) { 1 } else { of_one_key };
         if queue.spilled_to.is_some() || queue.items.len() >= room {
             queue.spilled_to = Some(owed.id);
@@ -514,15 +474,7 @@ impl Lane {
     /// Lets a key's head wait; the rest of the key goes back to disk only.
     fn postpone(&mut self, key: KeyHash, until: Duration) {
         let Some(queue) = self.keys.get_mut(&key) else { return };
-        if let (Some(head), Some(newest)) =
-            (queue.items.front().map(|i| i.owed.id), queue.items.back().map(|i| i.owed.id))
-            && newest > head
-        {
-            self.held -= queue.items.len() - 1;
-            queue.items.truncate(1);
-            queue.last = head;
-            queue.spilled_to = queue.spilled_to.max(Some(newest));
-        }
+        self.held -= queue.spill_behind_head();
         if let Some(head) = queue.items.front_mut() {
             head.owed.not_before = None;
         }
