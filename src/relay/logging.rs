@@ -22,6 +22,6 @@ pub(super) fn start(format: Option<LogFormat>) {
     // An error says that logging is on already: a test or an embedding program has its own.
     let _ = match format {
         LogFormat::Human => builder.with_ansi(terminal).with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_span_list(false).try_init(),
     };
 }
