@@ -57,6 +57,13 @@ struct Prepared {
     copy: Option<String>,
 }
 
+/// What became of a message in one form. Texts are as they came.
+struct Outcome {
+    judgement: Judgement,
+    notes: Vec<String>,
+    copy: Option<String>,
+}
+
 /// What a delivery is about, for rendering.
 #[derive(Debug, Clone)]
 pub struct Subject {
@@ -78,34 +85,35 @@ pub async fn attempt(means: &Means, owed: &Owed) -> Result<Tried, StoreError> {
         Some(event) => Some(Arc::clone(event)),
         None => means.store.event(owed.event).await?.map(|stored| stored.event),
     };
-    let mut tried =
-        Tried { judgement: written(""), at, took: Duration::ZERO, notes: Vec::new(), copy: None, own: false };
     let Some(event) = event else {
-        tried.judgement = dead(Reason::Client, "its event is not in the store any more".to_owned());
-        return Ok(tried);
+        let judgement = dead(Reason::Client, "its event is not in the store any more".to_owned());
+        return Ok(Tried { judgement, at, took: Duration::ZERO, notes: Vec::new(), copy: None, own: false });
     };
     if let Some(job) = event.job.as_ref().and_then(|job| job.id.as_deref()) {
         tracing::Span::current().record("job", job);
     }
-    tried.own = event.is_own();
+    let own = event.is_own();
     let subject =
         Subject { id: owed.id, event_id: owed.event, event, route: Arc::clone(&owed.route), closes: owed.closes };
     let late = lateness(means, &subject, at).await?;
 
     let mut outcome = send(means, &subject, late.clone(), at, false).await;
-    if outcome.0.bad_form && means.receiver.kind.audience() == Audience::People {
-        let refusal = format!("refused in its full form ({}), sent again in plain form", outcome.0.detail);
+    if outcome.judgement.bad_form && means.receiver.kind.audience() == Audience::People {
+        let refusal = format!("refused in its full form ({}), sent again in plain form", outcome.judgement.detail);
         outcome = send(means, &subject, late, at, true).await;
-        outcome.1.insert(0, refusal);
+        outcome.notes.insert(0, refusal);
     }
-    let redactor = &means.config.redactor;
-    let (mut judgement, notes, copy) = outcome;
-    judgement.detail = redactor.redact(&judgement.detail).into_owned();
-    tried.judgement = judgement;
-    tried.notes = notes.iter().map(|note| redactor.redact(note).into_owned()).collect();
-    tried.copy = copy.map(|text| redactor.redact(&text).into_owned());
-    tried.took = begun.elapsed();
-    Ok(tried)
+    let Outcome { mut judgement, notes, copy } = outcome;
+    let hidden = |text: &str| means.config.redactor.redact(text).into_owned();
+    judgement.detail = hidden(&judgement.detail);
+    Ok(Tried {
+        judgement,
+        at,
+        took: begun.elapsed(),
+        notes: notes.iter().map(|note| hidden(note)).collect(),
+        copy: copy.map(|text| hidden(&text)),
+        own,
+    })
 }
 
 /// The message of a delivery as it would be sent now, for its reader; secrets redacted.
@@ -123,16 +131,12 @@ pub async fn preview(means: &Means, subject: &Subject) -> Result<String, String>
     Ok(means.config.redactor.redact(&text).into_owned())
 }
 
-async fn send(
-    means: &Means,
-    subject: &Subject,
-    late: Option<Late>,
-    now: Timestamp,
-    plain: bool,
-) -> (Judgement, Vec<String>, Option<String>) {
+async fn send(means: &Means, subject: &Subject, late: Option<Late>, now: Timestamp, plain: bool) -> Outcome {
     let prepared = match prepare(means, subject, late, now, plain) {
         Ok(prepared) => prepared,
-        Err(Unsendable(why)) => return (dead(Reason::Template, why), Vec::new(), None),
+        Err(Unsendable(why)) => {
+            return Outcome { judgement: dead(Reason::Template, why), notes: Vec::new(), copy: None };
+        }
     };
     let judgement = match &prepared.sent.outgoing {
         Outgoing::Http(request) => {
@@ -146,7 +150,7 @@ async fn send(
         }
         Outgoing::Inbox(_) => written("kept in the inbox"),
     };
-    (judgement, prepared.sent.notes, prepared.copy)
+    Outcome { judgement, notes: prepared.sent.notes, copy: prepared.copy }
 }
 
 fn prepare(
@@ -197,7 +201,10 @@ fn prepare(
     let mut sent = receiver.request(&call)?;
     notes.append(&mut sent.notes);
     sent.notes = notes;
-    let copy = (!machine).then(|| plain_text(&message, &mut Vec::new()));
+    let copy = match &sent.outgoing {
+        Outgoing::Console(text) | Outgoing::Inbox(text) => Some(text.clone()),
+        Outgoing::Http(_) => (!machine).then(|| plain_text(&message, &mut Vec::new())),
+    };
     Ok(Prepared { sent, copy })
 }
 

@@ -76,7 +76,6 @@ struct Inner {
     setup: Setup,
     threads: Threads,
     epoch: Instant,
-    config: ArcSwap<Config>,
     lanes: Mutex<BTreeMap<Arc<str>, Running>>,
     /// Looked at under the lock of `lanes`: a change that comes during the stop must bring none of them back.
     stopped: AtomicBool,
@@ -102,7 +101,6 @@ impl Lanes {
             setup,
             threads: Threads::start().map_err(|e| format!("no threads for the lanes: {e}"))?,
             epoch: Instant::now(),
-            config: ArcSwap::new(Arc::clone(&config)),
             lanes: Mutex::new(BTreeMap::new()),
             stopped: AtomicBool::new(false),
         };
@@ -173,7 +171,6 @@ impl Lanes {
                  Bring the name back, or: jobrelay replay --receiver {} --to ANOTHER", row.receiver
             );
         }
-        self.inner.config.store(config);
         Ok(())
     }
 

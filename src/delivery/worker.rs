@@ -17,7 +17,7 @@ use super::health::News;
 use super::intake::Intake;
 use super::lane::{Ended, KeptLane, Lane, Settings, Step};
 use super::{Health, LaneStatus};
-use crate::event::{DeliveryId, OwnEvent};
+use crate::event::OwnEvent;
 use crate::receiver::Verdict;
 use crate::store::{Attempt, Attempted, End, KeyHash, Owed, StoreError};
 
@@ -253,7 +253,7 @@ impl Worker {
                     advice = judgement.advice.as_deref(), "dead: {detail}"
                 );
                 if !own {
-                    self.tell_death(owed.id, owed, &detail, driver, now);
+                    self.tell_death(owed, &detail, driver, now);
                 }
             }
         }
@@ -270,7 +270,7 @@ impl Worker {
         }
     }
 
-    fn tell_death(&self, id: DeliveryId, owed: &Owed, detail: &str, driver: &mut Driver, now: Now) {
+    fn tell_death(&self, owed: &Owed, detail: &str, driver: &mut Driver, now: Now) {
         driver.deaths += 1;
         if driver.deaths_told.is_some_and(|told| now.mono < told + TELL_DEATHS) {
             return;
@@ -281,7 +281,7 @@ impl Worker {
         driver.deaths_told = Some(now.mono);
         driver.deaths = 0;
         let receiver = self.means.receiver.name.to_string();
-        let _ = self.tell.send(OwnEvent::DeliveryDead { receiver, delivery: id, event: owed.event, reason });
+        let _ = self.tell.send(OwnEvent::DeliveryDead { receiver, delivery: owed.id, event: owed.event, reason });
     }
 
     fn tell_news(&self, news: News, driver: &mut Driver) {

@@ -52,14 +52,18 @@ async fn restarts_under_load_refuse_no_request_while_the_socket_is_held() {
     assert_eq!(jobs.len(), sent);
 }
 
+fn all_to(fake: &Fake) -> String {
+    format!(
+        "receivers:\n  sink: {{ kind: webhook, url: \"{}\" }}\nroutes:\n  - name: all\n    to: sink\n",
+        fake.url("/")
+    )
+}
+
 #[tokio::test]
 async fn a_stop_finishes_what_is_in_flight() {
     let fake = Fake::start();
     fake.replies(|_| Reply::Hang(Duration::from_millis(800)));
-    let routes = format!(
-        "receivers:\n  sink: {{ kind: webhook, url: \"{}\" }}\nroutes:\n  - name: all\n    to: sink\n",
-        fake.url("/")
-    );
+    let routes = all_to(&fake);
     let mut relay = Relay::start(&routes).await;
     relay.accept(&update("job-1", "A", "")).await;
     fake.wait_for(1).await;
@@ -73,10 +77,7 @@ async fn a_stop_finishes_what_is_in_flight() {
 async fn a_file_that_changes_during_the_stop_brings_no_lane_back() {
     let fake = Fake::start();
     fake.replies(|_| Reply::Hang(Duration::from_millis(1_500)));
-    let routes = format!(
-        "receivers:\n  sink: {{ kind: webhook, url: \"{}\" }}\nroutes:\n  - name: all\n    to: sink\n",
-        fake.url("/")
-    );
+    let routes = all_to(&fake);
     let mut relay = Relay::start(&routes).await;
     relay.accept(&update("job-1", "A", "")).await;
     fake.wait_for(1).await;
