@@ -12,7 +12,7 @@ use super::output::{count, say, say_json};
 use super::serve::maybe_path;
 use crate::config::{self, Config, Secrets};
 use crate::delivery::Client;
-use crate::yaml::{self, Node, Problems, Severity, Span, Value, report};
+use crate::yaml::{self, Code, Node, Problems, Severity, Span, Value, report};
 
 /// Find every mistake in a routes.yaml
 #[derive(Args)]
@@ -108,7 +108,7 @@ fn clients_can_be_set_up(config: &Config, text: &str, problems: &mut Problems) -
         let receiver = root.as_ref().and_then(|root| within(&within(root, "receivers")?, name));
         let place = receiver.as_ref().and_then(|node| within(node, "tls")).or(receiver);
         let span = place.map_or_else(Span::default, |node| node.span);
-        problems.error("unusable", span, format!("receiver {name:?}: {why}"), None);
+        problems.error(Code::UnusableReceiver, span, format!("receiver {name:?}: {why}"), None);
     }
     false
 }
@@ -134,7 +134,7 @@ fn machine<'a>(file: &'a str, text: &str, config: Option<&Config>, problems: &'a
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        Place { severity, code: p.code, line, column, message: &p.message, help: p.help.as_deref() }
+        Place { severity, code: p.code.name(), line, column, message: &p.message, help: p.help.as_deref() }
     };
     Report {
         file,

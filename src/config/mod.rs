@@ -9,7 +9,7 @@ mod secrets;
 mod sections;
 mod substitute;
 
-pub use load::{Config, load};
+pub use load::{Config, load, load_without_secrets};
 pub use redactor::Redactor;
 pub use secrets::Secrets;
 

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 
 use crate::message::{Definition, Engine, read_definition};
 use crate::routing::{Route, When, read_when};
-use crate::yaml::{self, Map, Node, Problems, Scalar, Span, Value};
+use crate::yaml::{self, Code, Map, Node, Problems, Scalar, Span, Value};
 
 /// One rule: who should know about which events.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -72,7 +72,7 @@ fn check(name: &str, known: &[&str], what: &str, section: &str, span: Span, prob
         None => format!("add it under `{section}`, or name one of {}", known.join(", ")),
     };
     problems.error(
-        if what == "receiver" { "unknown-receiver" } else { "unknown-message" },
+        if what == "receiver" { Code::UnknownReceiver } else { Code::UnknownMessage },
         span,
         format!("there is no {what} {name:?}"),
         help,
@@ -112,14 +112,14 @@ fn unique(name: &Node, seen: &mut BTreeSet<String>, problems: &mut Problems) {
     let Value::Scalar(Scalar { text, .. }) = &name.value else { return };
     if text.trim().is_empty() {
         problems.error(
-            "empty-name",
+            Code::EmptyName,
             name.span,
             "the name is empty",
             "say what the route is for: `failed jobs`".to_owned(),
         );
     } else if !seen.insert(text.clone()) {
         problems.error(
-            "duplicate-name",
+            Code::DuplicateName,
             name.span,
             format!("another route is called {text:?}"),
             "give each route its own name: decisions and messages go by it".to_owned(),
@@ -136,7 +136,7 @@ fn read_to(node: &Node, names: &Names<'_>, problems: &mut Problems) -> Vec<Arc<s
     for item in items {
         let Value::Scalar(Scalar { text, .. }) = &item.value else {
             problems.error(
-                "wrong-type",
+                Code::WrongType,
                 item.span,
                 "to: expected the name of a receiver or a list of names",
                 "write `to: name`, `to: [name, other]`, or `to: []` for nobody".to_owned(),

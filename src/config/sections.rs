@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use super::routes::Names;
 use crate::message::{Definition, Engine, read_definition};
 use crate::routing::Route;
-use crate::yaml::{self, Map, Node, Problems, Scalar, Span, Value};
+use crate::yaml::{self, Code, Map, Node, Problems, Scalar, Span, Value};
 
 const SECTIONS: [&str; 5] = ["receivers", "routes", "messages", "tests", "timezone"];
 
@@ -21,7 +21,7 @@ pub(super) fn check_names(root: &Map, problems: &mut Problems) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("the sections of the file are {}", SECTIONS.join(", ")),
         };
-        problems.error("unknown-key", key.span, format!("unknown key {:?}", key.text), help);
+        problems.error(Code::UnknownKey, key.span, format!("unknown key {:?}", key.text), help);
     }
 }
 
@@ -33,14 +33,14 @@ pub(super) fn receivers_section<'a>(root: &'a Map, problems: &mut Problems) -> &
     match root.get("receivers") {
         Some((_, Node { value: Value::Map(map), .. })) if !map.0.is_empty() => return map,
         Some((_, node @ Node { value: Value::Map(_) | Value::Null, .. })) => {
-            problems.error("no-receivers", node.span, "there are no receivers", help.to_owned());
+            problems.error(Code::NoReceivers, node.span, "there are no receivers", help.to_owned());
         }
         Some((_, node)) => {
             let help = "write each as `name: { kind: … }`".to_owned();
-            problems.error("wrong-type", node.span, "receivers: expected a map from name to settings", help);
+            problems.error(Code::WrongType, node.span, "receivers: expected a map from name to settings", help);
         }
         None if misspelt(root, "receivers") => {}
-        None => problems.error("no-receivers", start(root), "`receivers` is missing", help.to_owned()),
+        None => problems.error(Code::NoReceivers, start(root), "`receivers` is missing", help.to_owned()),
     }
     &NO_ENTRIES
 }
@@ -51,14 +51,14 @@ pub(super) fn routes_section<'a>(root: &'a Map, problems: &mut Problems) -> &'a 
     match root.get("routes") {
         Some((_, Node { value: Value::List(items), .. })) if !items.is_empty() => return items,
         Some((_, node @ Node { value: Value::List(_) | Value::Null, .. })) => {
-            problems.error("no-routes", node.span, "there are no routes", help.to_owned());
+            problems.error(Code::NoRoutes, node.span, "there are no routes", help.to_owned());
         }
         Some((_, node)) => {
             let help = "write each as `- name: …`, with its `when` and `to` below".to_owned();
-            problems.error("wrong-type", node.span, "routes: expected a list of routes", help);
+            problems.error(Code::WrongType, node.span, "routes: expected a list of routes", help);
         }
         None if misspelt(root, "routes") => {}
-        None => problems.error("no-routes", start(root), "`routes` is missing", help.to_owned()),
+        None => problems.error(Code::NoRoutes, start(root), "`routes` is missing", help.to_owned()),
     }
     &[]
 }
@@ -80,7 +80,7 @@ pub(super) fn read_messages(root: &Map, engine: &mut Engine, problems: &mut Prob
         }
         Some((_, node)) => {
             let help = "write each as `name: { title: …, text: … }`".to_owned();
-            problems.error("wrong-type", node.span, "messages: expected a map from name to message", help);
+            problems.error(Code::WrongType, node.span, "messages: expected a map from name to message", help);
             BTreeMap::new()
         }
     }
@@ -105,7 +105,7 @@ pub(super) fn read_timezone(root: &Map, problems: &mut Problems) -> TimeZone {
     };
     zone.unwrap_or_else(|| {
         let help = "give an IANA name such as Europe/Berlin, America/New_York or UTC".to_owned();
-        problems.error("bad-value", node.span, "timezone: this is no time zone", help);
+        problems.error(Code::BadValue, node.span, "timezone: this is no time zone", help);
         TimeZone::UTC
     })
 }
@@ -137,11 +137,11 @@ pub(super) fn check_tests(root: &Map, problems: &mut Problems) {
         }
         Value::Scalar(_) | Value::Map(_) => {
             let help = "write each as `- name: …`, with its `job` and `expect` below".to_owned();
-            problems.error("wrong-type", node.span, "tests: expected a list of tests", help);
+            problems.error(Code::WrongType, node.span, "tests: expected a list of tests", help);
         }
     }
     problems.warn(
-        "tests-not-run",
+        Code::TestsNotRun,
         key.span,
         "this version reads the tests but does not run them",
         "until then, `jobrelay send` shows who gets an event and what it says".to_owned(),
@@ -152,7 +152,7 @@ pub(super) fn warn_unused(receivers: &Map, routes: &[Route], problems: &mut Prob
     let used: BTreeSet<&str> = routes.iter().flat_map(|route| &route.to).map(|name| &**name).collect();
     for (key, _) in receivers.0.iter().filter(|(key, _)| !used.contains(key.text.as_str())) {
         problems.warn(
-            "unused-receiver",
+            Code::UnusedReceiver,
             key.span,
             format!("no route names the receiver {:?}", key.text),
             "name it in a route's `to`, or remove it; `recovered: true` brings only the end of failures that a route sent there"

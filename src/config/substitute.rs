@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::yaml::{Map, Node, Problems, Scalar, Span, Style, Value};
+use crate::yaml::{Code, Map, Node, Problems, Scalar, Span, Style, Value};
 
 /// Finds a secret's value by its name.
 pub(super) type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -39,7 +39,7 @@ impl Substitution<'_> {
             Value::Scalar(Scalar { text: written, style }) => {
                 if !template && is_template(written) {
                     problems.error(
-                        "not-a-template",
+                        Code::NotATemplate,
                         node.span,
                         "this setting is no template: it would be sent as it is written",
                         "only `body` and `message` take `{{ … }}`: nothing an event carries chooses where a request goes"
@@ -92,7 +92,7 @@ impl Substitution<'_> {
                             "set it in the environment or under --secrets, or give a default: ${{{name}:-…}}; `$${{` is a literal `${{`"
                         );
                         problems.error(
-                            "unset-variable",
+                            Code::UnsetVariable,
                             self.place(source, span),
                             format!("`{name}` is not set"),
                             help,
@@ -102,7 +102,7 @@ impl Substitution<'_> {
                 Part::Broken(source) => {
                     self.failed.insert(span);
                     problems.error(
-                        "bad-variable",
+                        Code::BadVariable,
                         self.place(source, span),
                         "`${` begins a variable, and this is none",
                         "write ${NAME} or ${NAME:-default}; `$${` is a literal `${`".to_owned(),
@@ -114,7 +114,7 @@ impl Substitution<'_> {
             self.failed.insert(span);
             for (source, name, _) in suspects.iter().filter(|(_, _, value)| value.contains(['{', '%', '#'])) {
                 problems.error(
-                    "template-in-secret",
+                    Code::TemplateInSecret,
                     self.place(source, span),
                     format!("the value of `{name}` contains template syntax, which would be run here"),
                     "take `{{`, `{%` and `{#` out of the value, or write it into the template itself".to_owned(),

@@ -6,7 +6,7 @@ use super::engine::Mode;
 use super::scan::{sole_expression, tokens};
 use super::scope::Root;
 use super::{Engine, Message, RenderError, Scope, Template, check, values};
-use crate::yaml::{Node, Problems, Scalar, Style, Value};
+use crate::yaml::{Code, Node, Problems, Scalar, Style, Value};
 
 /// A compiled `body`.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +42,7 @@ pub fn read_body(node: &Node, engine: &mut Engine, problems: &mut Problems) -> B
         Value::Scalar(scalar) => Tree::Whole(check::compile(node, scalar, Mode::Body, engine, problems)),
         Value::Null => {
             let help = "leave `body` away for the kind's own form".to_owned();
-            problems.error("wrong-type", node.span, "the body is empty", help);
+            problems.error(Code::WrongType, node.span, "the body is empty", help);
             Tree::Constant(Json::Null)
         }
         _ => tree(node, engine, problems),

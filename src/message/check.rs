@@ -6,7 +6,7 @@ use super::engine::{Mode, words};
 use super::scan::{Kind, Token, tokens};
 use super::scope::{RESOURCES, SCALARS};
 use super::{Engine, Template};
-use crate::yaml::{Node, Problems, Scalar, Span, Style, nearest};
+use crate::yaml::{Code, Node, Problems, Scalar, Span, Style, nearest};
 
 /// The filters there are: the design's own and minijinja's.
 const FILTERS: [&str; 52] = [
@@ -127,7 +127,7 @@ pub(super) fn compile(
             let at = error.range().filter(|r| r.start < r.end && text.get(r.clone()).is_some()).unwrap_or(whole);
             let help = "templates are Jinja: `{{ name }}` inserts a value, `{% if … %} … {% endif %}` chooses";
             problems.error(
-                "bad-template",
+                Code::BadTemplate,
                 place(at),
                 format!("this template cannot be read: {}", words(&error)),
                 help.to_owned(),
@@ -166,7 +166,7 @@ fn check_names(
         let part = part.map(|rest| rest.split('.').next().unwrap_or(rest));
         let Some(wrong) = wrong_name(root, part, mode) else { continue };
         let at = find(&tokens, root, part.filter(|_| wrong.part)).map_or(0..text.len(), |token| token.at.clone());
-        problems.error("unknown-name", place(at), wrong.message, wrong.help);
+        problems.error(Code::UnknownName, place(at), wrong.message, wrong.help);
     }
     for pair in tokens.windows(3) {
         let [before, name, after] = pair else { continue };
@@ -174,7 +174,7 @@ fn check_names(
         if name.kind == Kind::Name && is_filter && !FILTERS.contains(&name.text) {
             let help = did_you_mean(name.text, &FILTERS);
             problems.error(
-                "unknown-filter",
+                Code::UnknownFilter,
                 place(name.at.clone()),
                 format!("there is no filter `{}`", name.text),
                 help,
@@ -185,7 +185,7 @@ fn check_names(
             if asked.kind == Kind::Name && !TESTS.contains(&asked.text) {
                 let help = did_you_mean(asked.text, &TESTS);
                 problems.error(
-                    "unknown-test",
+                    Code::UnknownTest,
                     place(asked.at.clone()),
                     format!("there is no test `{}`", asked.text),
                     help,
@@ -196,7 +196,12 @@ fn check_names(
         let alone = before.text != "." && after.text != ".";
         if RESOURCES.contains(&name.text) && alone && (compares(before) || compares(after)) {
             let message = format!("`{0}` is a thing with a name and an ID; compare `{0}.name` or `{0}.id`", name.text);
-            problems.error("compared-resource", place(name.at.clone()), message, format!("write `{}.name`", name.text));
+            problems.error(
+                Code::ComparedResource,
+                place(name.at.clone()),
+                message,
+                format!("write `{}.name`", name.text),
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::engine::Mode;
 use super::{Engine, Level, Template, check, link};
-use crate::yaml::{Map, Node, Problems, Scalar, Style, Value, nearest};
+use crate::yaml::{Code, Map, Node, Problems, Scalar, Style, Value, nearest};
 
 /// One layer of a message.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,7 +30,7 @@ pub fn read_definition(node: &Node, engine: &mut Engine, problems: &mut Problems
     let mut definition = Definition::default();
     let Value::Map(Map(entries)) = &node.value else {
         let help = "write its parts: `message: { title: …, text: … }`".to_owned();
-        problems.error("wrong-type", node.span, "a message is a map", help);
+        problems.error(Code::WrongType, node.span, "a message is a map", help);
         return definition;
     };
     let mut reader = Reader { engine, problems };
@@ -46,7 +46,7 @@ pub fn read_definition(node: &Node, engine: &mut Engine, problems: &mut Problems
             unknown => {
                 let near = nearest(unknown, PARTS).map(|near| format!("did you mean `{near}`?"));
                 let help = near.unwrap_or_else(|| format!("a message has {}", PARTS.join(", ")));
-                reader.problems.error("unknown-key", key.span, format!("unknown key \"{unknown}\""), help);
+                reader.problems.error(Code::UnknownKey, key.span, format!("unknown key \"{unknown}\""), help);
             }
         }
     }
@@ -64,7 +64,7 @@ impl Reader<'_> {
             Value::Scalar(scalar) => Some(check::compile(node, scalar, mode, self.engine, self.problems)),
             Value::Null => {
                 self.problems.error(
-                    "wrong-type",
+                    Code::WrongType,
                     node.span,
                     "nothing is given here",
                     "write \"\" to say nothing".to_owned(),
@@ -74,11 +74,11 @@ impl Reader<'_> {
             // An unquoted `{{ x }}` is a YAML map of a map.
             Value::Map(_) => {
                 let help = "put quotes around it: \"{{ … }}\"".to_owned();
-                self.problems.error("wrong-type", node.span, "a text is expected here, not a map", help);
+                self.problems.error(Code::WrongType, node.span, "a text is expected here, not a map", help);
                 None
             }
             Value::List(_) => {
-                self.problems.error("wrong-type", node.span, "a text is expected here, not a list", None);
+                self.problems.error(Code::WrongType, node.span, "a text is expected here, not a list", None);
                 None
             }
         }
@@ -91,7 +91,7 @@ impl Reader<'_> {
         {
             let near = nearest(text, Level::NAMES).map(|near| format!("did you mean `{near}`?"));
             let help = near.unwrap_or_else(|| format!("levels are {}", Level::NAMES.join(", ")));
-            self.problems.error("bad-value", node.span, format!("there is no level \"{text}\""), help);
+            self.problems.error(Code::BadValue, node.span, format!("there is no level \"{text}\""), help);
             return None;
         }
         Some(template)
@@ -104,7 +104,7 @@ impl Reader<'_> {
             && link::web(text).is_none()
         {
             let help = "write it in full: https://…".to_owned();
-            self.problems.error("bad-value", node.span, "a link is an http or https address", help);
+            self.problems.error(Code::BadValue, node.span, "a link is an http or https address", help);
             return None;
         }
         Some(template)
@@ -113,7 +113,7 @@ impl Reader<'_> {
     fn fields(&mut self, node: &Node) -> Vec<(String, Template)> {
         let Value::Map(Map(entries)) = &node.value else {
             let help = "write `fields: { Owner: data-ops }`".to_owned();
-            self.problems.error("wrong-type", node.span, "fields are a map from name to text", help);
+            self.problems.error(Code::WrongType, node.span, "fields are a map from name to text", help);
             return Vec::new();
         };
         entries.iter().filter_map(|(key, value)| Some((key.text.clone(), self.template(value, Mode::Plain)?))).collect()
@@ -132,7 +132,7 @@ impl Reader<'_> {
             Value::Scalar(Scalar { text, style: Style::Plain }) if text == "false" => Some(false),
             _ => {
                 let help = "`footer: false` leaves the last line away".to_owned();
-                self.problems.error("wrong-type", node.span, "footer is true or false", help);
+                self.problems.error(Code::WrongType, node.span, "footer is true or false", help);
                 None
             }
         }
@@ -162,14 +162,14 @@ mention: [here, \"{{ hre }}\"]
         assert_eq!(
             found,
             [
-                ("titel", "unknown-key"),
-                ("fatal", "bad-value"),
-                ("example.org", "bad-value"),
-                ("[a]", "wrong-type"),
-                ("maybe", "wrong-type"),
-                ("title", "wrong-type"),
-                ("[x]", "wrong-type"),
-                ("hre", "unknown-name"),
+                ("titel", Code::UnknownKey),
+                ("fatal", Code::BadValue),
+                ("example.org", Code::BadValue),
+                ("[a]", Code::WrongType),
+                ("maybe", Code::WrongType),
+                ("title", Code::WrongType),
+                ("[x]", Code::WrongType),
+                ("hre", Code::UnknownName),
             ]
         );
     }

@@ -9,7 +9,7 @@ use super::registry::KINDS;
 use super::settings::{CommonSettings, Tls};
 use super::{Common, Kind, MessageRef, Receiver, kinds};
 use crate::message::{Definition, Engine, Template, read_body, read_definition};
-use crate::yaml::{Key, Map, Node, Problems, Style, Value, nearest, read};
+use crate::yaml::{Code, Key, Map, Node, Problems, Style, Value, nearest, read};
 
 /// Kinds that are planned: the answer to them is a way to go now.
 const LATER: [&str; 21] = [
@@ -43,7 +43,7 @@ const WITHOUT_HTTP: [&str; 2] = ["rate", "recovered"];
 pub fn read_receiver(name: &str, node: &Node, engine: &mut Engine, problems: &mut Problems) -> Option<Receiver> {
     let Value::Map(map) = &node.value else {
         let help = "write `{ kind: slack, url: … }`".to_owned();
-        problems.error("wrong-type", node.span, format!("receiver {name:?} is a map of settings"), help);
+        problems.error(Code::WrongType, node.span, format!("receiver {name:?} is a map of settings"), help);
         return None;
     };
     let entry = kind_of(name, node, map, problems)?;
@@ -58,7 +58,7 @@ pub fn read_receiver(name: &str, node: &Node, engine: &mut Engine, problems: &mu
     for (key, _) in &map.0 {
         if let Some(why) = kind.no_effect(&key.text, Given { settings: map, body: body.as_ref() }) {
             problems.error(
-                "no-effect",
+                Code::NoEffect,
                 key.span,
                 format!("`{}` has no effect: {why}", key.text),
                 "remove it".to_owned(),
@@ -74,11 +74,11 @@ fn kind_of(name: &str, node: &Node, map: &Map, problems: &mut Problems) -> Optio
     let list = kinds().collect::<Vec<_>>().join(", ");
     let Some((_, kind)) = map.get("kind") else {
         let help = format!("add `kind`: one of {list}");
-        problems.error("missing-key", node.span, format!("receiver {name:?} has no kind"), help);
+        problems.error(Code::MissingKey, node.span, format!("receiver {name:?} has no kind"), help);
         return None;
     };
     let Value::Scalar(scalar) = &kind.value else {
-        problems.error("wrong-type", kind.span, "a kind is a name", format!("one of {list}"));
+        problems.error(Code::WrongType, kind.span, "a kind is a name", format!("one of {list}"));
         return None;
     };
     let wanted = scalar.text.as_str();
@@ -94,7 +94,7 @@ fn kind_of(name: &str, node: &Node, map: &Map, problems: &mut Problems) -> Optio
                 near.unwrap_or_else(|| format!("the kinds are {list}; `webhook` with a `body` speaks to any service")),
             )
         };
-        problems.error("unknown-kind", kind.span, message, help);
+        problems.error(Code::UnknownKind, kind.span, message, help);
     }
     entry
 }
@@ -113,7 +113,7 @@ fn sort(entry: &Entry, map: &Map, problems: &mut Problems) -> (Entries, Entries)
             own.push((key.clone(), value.clone()));
         } else if !entry.http && (name == "body" || (is_common && !WITHOUT_HTTP.contains(&name))) {
             let message = format!("`{name}` has no effect: `{}` sends nothing over HTTP", entry.name);
-            problems.error("no-effect", key.span, message, "remove it".to_owned());
+            problems.error(Code::NoEffect, key.span, message, "remove it".to_owned());
         } else if is_common {
             common.push((key.clone(), value.clone()));
         } else if !matches!(name, "kind" | "message" | "body") {
@@ -128,7 +128,7 @@ fn sort(entry: &Entry, map: &Map, problems: &mut Problems) -> (Entries, Entries)
                 .collect();
             let near = nearest(name, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
             let help = near.unwrap_or_else(|| format!("a {} receiver has {}", entry.name, known.join(", ")));
-            problems.error("unknown-key", key.span, format!("unknown key \"{name}\""), help);
+            problems.error(Code::UnknownKey, key.span, format!("unknown key \"{name}\""), help);
         }
     }
     (common, own)
@@ -153,7 +153,7 @@ fn check_common(map: &Map, common: &Common, problems: &mut Problems) {
         && common.retry.first > common.retry.max
     {
         let help = "`max` bounds every delay, the first one too".to_owned();
-        problems.error("bad-value", node.span, "`first` is longer than `max`", help);
+        problems.error(Code::BadValue, node.span, "`first` is longer than `max`", help);
     }
     if let Some((_, node)) = map.get("tls") {
         let missing = match &common.tls {
@@ -162,7 +162,7 @@ fn check_common(map: &Map, common: &Common, problems: &mut Problems) {
             _ => return,
         };
         problems.error(
-            "missing-key",
+            Code::MissingKey,
             node.span,
             format!("`tls` has no `{missing}`"),
             "`cert` and `key` belong together".to_owned(),
@@ -183,7 +183,7 @@ fn check_mentions(map: &Map, message: &MessageRef, kind: &dyn Kind, problems: &m
         if let Template::Literal(text) = mention
             && let Err(why) = kind.check_mention(text)
         {
-            problems.error("bad-value", span, why, None);
+            problems.error(Code::BadValue, span, why, None);
         }
     }
 }

@@ -7,7 +7,7 @@ use super::path::Path;
 use super::values::{each, outcomes, patterns, quoted, states, types};
 use super::when::{Lasted, Member, Part, When, Word};
 use crate::event::ResourceKind;
-use crate::yaml::{Key, Map, Node, Problems, Value, nearest};
+use crate::yaml::{Code, Key, Map, Node, Problems, Value, nearest};
 
 /// What a condition may ask for.
 const KEYS: [&str; 21] = [
@@ -48,12 +48,17 @@ fn read(node: &Node, around: &Around, problems: &mut Problems) -> When {
         Value::Map(map) => map,
         Value::Null => {
             let help = "write `when: { outcome: failed }`, or leave `when` out to match every event";
-            problems.error("wrong-type", node.span, "a condition without keys", help.to_owned());
+            problems.error(Code::WrongType, node.span, "a condition without keys", help.to_owned());
             return When::default();
         }
         Value::Scalar(_) | Value::List(_) => {
             let help = "write `{ outcome: failed }`; for one of several conditions, `{ any: [ … ] }`";
-            problems.error("wrong-type", node.span, "expected a condition, a map of keys to patterns", help.to_owned());
+            problems.error(
+                Code::WrongType,
+                node.span,
+                "expected a condition, a map of keys to patterns",
+                help.to_owned(),
+            );
             return When::default();
         }
     };
@@ -91,7 +96,7 @@ fn read(node: &Node, around: &Around, problems: &mut Problems) -> When {
 
 fn never_holds(key: &Key, why: &str, problems: &mut Problems) {
     let message = format!("{} can never hold here: {why}", key.text);
-    problems.error("never-holds", key.span, message, "take one of them out, or use two routes".to_owned());
+    problems.error(Code::NeverHolds, key.span, message, "take one of them out, or use two routes".to_owned());
 }
 
 /// A key that stands for itself.
@@ -159,17 +164,17 @@ fn unknown(key: &Key, problems: &mut Problems) {
             None => format!("a condition can ask for {}", KEYS.join(", ")),
         },
     };
-    problems.error("unknown-key", key.span, format!("unknown key {}", quoted(&key.text)), help);
+    problems.error(Code::UnknownKey, key.span, format!("unknown key {}", quoted(&key.text)), help);
 }
 
 fn raw(node: &Node, problems: &mut Problems) -> Option<Part> {
     let help = "write `raw: { data.priority: high }`";
     let Value::Map(Map(entries)) = &node.value else {
-        problems.error("wrong-type", node.span, "raw: expected a map of paths to patterns", help.to_owned());
+        problems.error(Code::WrongType, node.span, "raw: expected a map of paths to patterns", help.to_owned());
         return None;
     };
     if entries.is_empty() {
-        problems.error("no-effect", node.span, "raw: no path is asked for", help.to_owned());
+        problems.error(Code::NoEffect, node.span, "raw: no path is asked for", help.to_owned());
     }
     let mut paths = Vec::with_capacity(entries.len());
     for (key, value) in entries {
@@ -178,7 +183,7 @@ fn raw(node: &Node, problems: &mut Problems) -> Option<Part> {
             paths.push((path, patterns));
         } else {
             let message = format!("raw: {} is no path: a name between its dots is empty", quoted(&key.text));
-            problems.error("bad-value", key.span, message, "a dot inside a name is written `\\.`".to_owned());
+            problems.error(Code::BadValue, key.span, message, "a dot inside a name is written `\\.`".to_owned());
         }
     }
     Some(Part::Raw(paths))
@@ -196,12 +201,12 @@ fn nested(key: &Key, node: &Node, single: bool, around: &Around, problems: &mut 
             } else {
                 ("a list of conditions", "write `any: [ { outcome: failed }, { state: STOPPING } ]`")
             };
-            problems.error("wrong-type", node.span, format!("{name}: expected {expected}"), help.to_owned());
+            problems.error(Code::WrongType, node.span, format!("{name}: expected {expected}"), help.to_owned());
             return Vec::new();
         }
     };
     if nodes.is_empty() {
-        let (code, effect) = if single { ("no-effect", "always holds") } else { ("never-holds", "never holds") };
+        let (code, effect) = if single { (Code::NoEffect, "always holds") } else { (Code::NeverHolds, "never holds") };
         problems.error(code, node.span, format!("{name}: an empty list {effect}"), "take it out".to_owned());
     }
     nodes
@@ -209,7 +214,7 @@ fn nested(key: &Key, node: &Node, single: bool, around: &Around, problems: &mut 
         .map(|node| {
             if matches!(&node.value, Value::Map(Map(entries)) if entries.is_empty()) {
                 let (code, effect) =
-                    if single { ("never-holds", "never holds") } else { ("no-effect", "always holds") };
+                    if single { (Code::NeverHolds, "never holds") } else { (Code::NoEffect, "always holds") };
                 let message = format!("{name}: with an empty condition it {effect}");
                 problems.error(code, node.span, message, "take it out".to_owned());
             }
@@ -234,7 +239,7 @@ fn duration(key: &Key, lasted: Lasted, node: &Node, around: &Around, problems: &
                  outside check ask `jobrelay events` (README: what it cannot notice yet)",
             ),
         };
-        problems.error("needs-state", key.span, message, help.to_owned());
+        problems.error(Code::NeedsState, key.span, message, help.to_owned());
     }
     Part::Lasted(lasted, each(name, node, problems, Comparison::parse))
 }

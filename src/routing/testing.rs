@@ -48,7 +48,7 @@ pub(super) fn read(text: &str) -> (When, Vec<String>) {
     let said = problems.iter().map(|problem| {
         let place = &text[problem.span.start..problem.span.end];
         let help = problem.help.as_deref().unwrap_or_default();
-        format!("{:?} {} at `{place}`: {} | {help}", problem.severity, problem.code, problem.message)
+        format!("{:?} {} at `{place}`: {} | {help}", problem.severity, problem.code.name(), problem.message)
     });
     (when, said.collect())
 }

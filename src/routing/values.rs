@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use crate::event::{JobType, Outcome, State};
-use crate::yaml::{Node, Problems, Span, Value, nearest};
+use crate::yaml::{Code, Node, Problems, Span, Value, nearest};
 
 use super::Pattern;
 use super::pattern::literal;
@@ -21,7 +21,7 @@ pub(super) fn texts<'a>(key: &str, node: &'a Node, problems: &mut Problems) -> V
     let nodes = match &node.value {
         Value::List(nodes) if nodes.is_empty() => {
             problems.error(
-                "never-holds",
+                Code::NeverHolds,
                 node.span,
                 format!("{key}: an empty list never holds"),
                 "name the values, or leave the key out".to_owned(),
@@ -39,7 +39,7 @@ fn text<'a>(key: &str, node: &'a Node, problems: &mut Problems) -> Option<Text<'
         Value::Scalar(scalar) if !scalar.text.is_empty() => return Some(Text { text: &scalar.text, span: node.span }),
         Value::Scalar(_) | Value::Null => {
             problems.error(
-                "never-holds",
+                Code::NeverHolds,
                 node.span,
                 format!("{key}: what is absent or empty matches nothing, so this never holds"),
                 format!("to ask for its absence write `not: {{ {key}: \"*\" }}`"),
@@ -50,7 +50,7 @@ fn text<'a>(key: &str, node: &'a Node, problems: &mut Problems) -> Option<Text<'
         Value::Map(_) => "a map",
     };
     let message = format!("{key}: expected a value or a list of values, found {found}");
-    problems.error("wrong-type", node.span, message, None);
+    problems.error(Code::WrongType, node.span, message, None);
     None
 }
 
@@ -65,7 +65,7 @@ pub(super) fn each<T>(
     for Text { text, span } in texts(key, node, problems) {
         match read(text) {
             Ok(value) => values.push(value),
-            Err(message) => problems.error("bad-value", span, format!("{key}: {message}"), None),
+            Err(message) => problems.error(Code::BadValue, span, format!("{key}: {message}"), None),
         }
     }
     values
@@ -86,7 +86,7 @@ pub(super) fn types(node: &Node, problems: &mut Problems) -> Vec<Is<JobType>> {
             if !known().any(|word| pattern.matches(word)) {
                 let message = format!("type: {} matches none of the known types", quoted(text));
                 let help = format!("their words are joined by `_`: {}", listed(known()));
-                problems.warn("unknown-value", span, message, help);
+                problems.warn(Code::UnknownValue, span, message, help);
             }
             all.push(Is::Like(pattern));
             continue;
@@ -99,7 +99,7 @@ pub(super) fn types(node: &Node, problems: &mut Problems) -> Vec<Is<JobType>> {
                 word => nearest(word, known()).map(|near| format!("did you mean \"{near}\"?")),
             };
             if help.is_some() {
-                problems.warn("unknown-value", span, format!("type: {} is no known type", quoted(text)), help);
+                problems.warn(Code::UnknownValue, span, format!("type: {} is no known type", quoted(text)), help);
             }
         }
         all.push(Is::Exactly(job_type));
@@ -125,7 +125,7 @@ pub(super) fn states(node: &Node, problems: &mut Problems) -> Vec<Is<State>> {
                     .map(|near| format!("did you mean \"{near}\"?")),
             };
             if help.is_some() {
-                problems.warn("unknown-value", span, format!("state: {} is no known state", quoted(text)), help);
+                problems.warn(Code::UnknownValue, span, format!("state: {} is no known state", quoted(text)), help);
             }
         }
         all.push(Is::Exactly(state));
@@ -147,7 +147,7 @@ pub(super) fn outcomes(node: &Node, problems: &mut Problems) -> Vec<Outcome> {
                 Some(near) => format!("did you mean \"{near}\"? (an outcome is {})", listed(known())),
                 None => format!("an outcome is {}", listed(known())),
             };
-            problems.error("unknown-value", span, format!("outcome: {} is no outcome", quoted(text)), help);
+            problems.error(Code::UnknownValue, span, format!("outcome: {} is no outcome", quoted(text)), help);
         }
     }
     all

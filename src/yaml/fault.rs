@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use serde::de::{self, Expected, Unexpected};
 
-use super::{Node, Span, nearest};
+use super::{Code, Node, Span, nearest};
 
 /// Why a value cannot be read. Its place is filled in on the way up: the innermost node knows it.
 #[derive(Debug)]
@@ -59,13 +59,13 @@ impl Fault {
         self
     }
 
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match *self.what {
-            What::UnknownKey { .. } => "unknown-key",
-            What::UnknownValue { .. } => "unknown-value",
-            What::MissingKey(_) => "missing-key",
-            What::WrongType { .. } => "wrong-type",
-            What::BadValue(_) => "bad-value",
+            What::UnknownKey { .. } => Code::UnknownKey,
+            What::UnknownValue { .. } => Code::UnknownValue,
+            What::MissingKey(_) => Code::MissingKey,
+            What::WrongType { .. } => Code::WrongType,
+            What::BadValue(_) => Code::BadValue,
         }
     }
 

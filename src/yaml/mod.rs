@@ -1,5 +1,6 @@
 //! YAML as a located tree: every key and value knows where it stands, every problem names its place and cure.
 
+mod code;
 mod fault;
 mod parse;
 mod problem;
@@ -10,6 +11,7 @@ mod syntax;
 mod tree;
 mod walk;
 
+pub use code::Code;
 pub use parse::parse;
 pub use problem::{Problem, Problems, Severity, nearest};
 pub use read::read;

@@ -7,7 +7,7 @@ use std::collections::hash_map::Entry;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Spanned;
 
-use super::report::Lines;
+use super::{Code, report::Lines};
 use super::{Key, Map, Node, Problems, Scalar, Span, Style, Value, syntax};
 
 /// How deep lists and maps may be nested.
@@ -170,7 +170,12 @@ impl Builder<'_> {
                 self.merge(node, &mut merged);
             } else if let Some(first) = seen.get(&key.text) {
                 let help = format!("it is already set on line {}: keep one of them", self.lines.line(first.start));
-                self.problems.error("duplicate-key", key.span, format!("the key {:?} is given twice", key.text), help);
+                self.problems.error(
+                    Code::DuplicateKey,
+                    key.span,
+                    format!("the key {:?} is given twice", key.text),
+                    help,
+                );
             } else {
                 seen.insert(key.text.clone(), key.span);
                 map.0.push((key, node));
@@ -202,7 +207,7 @@ impl Builder<'_> {
 
     fn bad_merge(&mut self, span: Span) {
         self.problems.error(
-            "bad-merge",
+            Code::BadMerge,
             span,
             "`<<` merges maps, and this is none",
             "give it an alias of a map (`<<: *name`) or a list of such".to_owned(),
@@ -222,7 +227,7 @@ impl Builder<'_> {
                 } else {
                     ("a key must be text, not a list or a map", "put it in quotes if it is meant as text")
                 };
-                self.problems.error("bad-key", span, message, help.to_owned());
+                self.problems.error(Code::BadKey, span, message, help.to_owned());
                 return None;
             }
         };

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use super::Span;
+use super::{Code, Span};
 
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,8 +30,8 @@ impl Severity {
 pub struct Problem {
     /// Whether the file can still be used.
     pub severity: Severity,
-    /// A stable, kebab-case name of the sort of problem: `unknown-key`, `wrong-type`, …
-    pub code: &'static str,
+    /// What sort of problem it is.
+    pub code: Code,
     /// The token at fault.
     pub span: Span,
     /// What is wrong: `unknown key "stat"`.
@@ -47,24 +47,12 @@ pub struct Problems(BTreeSet<Problem>);
 
 impl Problems {
     /// Records an error at `span`.
-    pub fn error(
-        &mut self,
-        code: &'static str,
-        span: Span,
-        message: impl Into<String>,
-        help: impl Into<Option<String>>,
-    ) {
+    pub fn error(&mut self, code: Code, span: Span, message: impl Into<String>, help: impl Into<Option<String>>) {
         self.0.insert(Problem { severity: Severity::Error, code, span, message: message.into(), help: help.into() });
     }
 
     /// Records a warning at `span`.
-    pub fn warn(
-        &mut self,
-        code: &'static str,
-        span: Span,
-        message: impl Into<String>,
-        help: impl Into<Option<String>>,
-    ) {
+    pub fn warn(&mut self, code: Code, span: Span, message: impl Into<String>, help: impl Into<Option<String>>) {
         self.0.insert(Problem { severity: Severity::Warning, code, span, message: message.into(), help: help.into() });
     }
 
@@ -176,14 +164,17 @@ mod tests {
     #[test]
     fn problems_come_in_the_order_of_the_file_and_once() {
         let mut problems = Problems::default();
-        problems.warn("later", Span { start: 9, end: 10 }, "b", None);
+        problems.warn(Code::UnknownName, Span { start: 9, end: 10 }, "b", None);
         assert!(!problems.has_errors());
-        problems.error("sooner", Span { start: 1, end: 2 }, "a", None);
-        problems.error("sooner", Span { start: 1, end: 2 }, "a", None);
+        problems.error(Code::WrongType, Span { start: 1, end: 2 }, "a", None);
+        problems.error(Code::WrongType, Span { start: 1, end: 2 }, "a", None);
         let mut other = Problems::default();
-        other.error("between", Span { start: 4, end: 5 }, "c", Some("secret".to_owned()));
+        other.error(Code::UnknownKey, Span { start: 4, end: 5 }, "c", Some("secret".to_owned()));
         problems.extend(other);
-        assert_eq!(problems.iter().map(|problem| problem.code).collect::<Vec<_>>(), ["sooner", "between", "later"]);
+        assert_eq!(
+            problems.iter().map(|problem| problem.code).collect::<Vec<_>>(),
+            [Code::WrongType, Code::UnknownKey, Code::UnknownName]
+        );
         assert_eq!(problems.len(), 3);
         assert!(problems.has_errors());
         let reworded = problems.reworded(|text| text.replace("secret", "***"));

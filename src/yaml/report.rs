@@ -28,7 +28,7 @@ pub fn report_without_source(file: &str, text: &str, problems: &Problems) -> Str
         let line = lines.line(problem.span.start);
         let (_, start) = lines.text(text, line);
         let column = text.get(start..problem.span.start).map_or(1, |before| before.chars().count() + 1);
-        let (severity, code, message) = (problem.severity.name(), problem.code, &problem.message);
+        let (severity, code, message) = (problem.severity.name(), problem.code.name(), &problem.message);
         let help = problem.help.as_ref().map(|help| format!(" (help: {help})")).unwrap_or_default();
         format!("{file}:{line}:{column}: {severity}[{code}]: {message}{help}")
     };
@@ -49,7 +49,7 @@ fn group<'a>(file: &'a str, text: &'a str, lines: &Lines, problem: &'a Problem) 
         .line_start(line)
         .path(file)
         .annotation(AnnotationKind::Primary.span(token.start..token.end));
-    let group = level.primary_title(problem.message.as_str()).id(problem.code).element(snippet);
+    let group = level.primary_title(problem.message.as_str()).id(problem.code.name()).element(snippet);
     match &problem.help {
         Some(help) => group.element(Level::HELP.message(help.as_str())),
         None => group,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map as Object, Value as Json};
 
-use super::fault::missing;
+use super::{Code, fault::missing};
 use super::{Node, Problems, Value};
 
 /// A type's schema with its definitions.
@@ -36,7 +36,7 @@ impl Schema {
                         let purpose = property(schema, key).and_then(|property| self.description(property));
                         let help = purpose
                             .map_or_else(|| format!("add `{key}: …`"), |purpose| format!("add `{key}: …`: {purpose}"));
-                        problems.error("missing-key", node.span, missing(key), help);
+                        problems.error(Code::MissingKey, node.span, missing(key), help);
                     }
                 }
                 for (key, value) in &map.0 {

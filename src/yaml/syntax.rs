@@ -3,7 +3,7 @@
 use serde_yaml::granit_parser::ErrorKind;
 use serde_yaml::{Error, ExternalMessageSource, Location, MessageFormatter, UserMessageFormatter};
 
-use super::{Problems, Span};
+use super::{Code, Problems, Span};
 
 /// The bytes of `text` that `location` speaks of. Places of errors are told in characters, those of values in bytes.
 pub(super) fn span(text: &str, location: &Location) -> Span {
@@ -40,14 +40,14 @@ fn innermost(mut error: &Error) -> &Error {
 }
 
 struct Fault {
-    code: &'static str,
+    code: Code,
     span: Span,
     message: String,
     help: Option<String>,
 }
 
 impl Fault {
-    fn new(code: &'static str, span: Span, message: impl Into<String>, help: impl Into<String>) -> Fault {
+    fn new(code: Code, span: Span, message: impl Into<String>, help: impl Into<String>) -> Fault {
         Fault { code, span, message: message.into(), help: Some(help.into()) }
     }
 }
@@ -64,7 +64,7 @@ fn explain(text: &str, error: &Error, at: Span) -> Fault {
             let start = text[..at.start].rfind("---").unwrap_or(at.start);
             let end = if text[start..].starts_with("---") { start + 3 } else { at.end };
             Fault::new(
-                "several-documents",
+                Code::SeveralDocuments,
                 Span { start, end },
                 "a second YAML document begins here",
                 "the file must be one document: remove the `---` and merge the parts",
@@ -72,28 +72,28 @@ fn explain(text: &str, error: &Error, at: Span) -> Fault {
         }
         Error::UnknownAnchor { .. } => unknown_anchor(text, at),
         Error::RecursiveReferencesRequireWeakTypes { .. } => Fault::new(
-            "recursive-alias",
+            Code::RecursiveAlias,
             at,
             "this alias stands inside the value it names",
             "move the alias out of the anchored value",
         ),
         Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } | Error::AliasReplayStackDepthExceeded { .. } => {
             Fault::new(
-                "too-large",
+                Code::TooLarge,
                 at,
                 "the file is too large, too deeply nested, or its aliases add up to too much",
                 "use fewer aliases and less nesting, or split the file",
             )
         }
         Error::UnsupportedTag { tag, .. } => Fault::new(
-            "unknown-tag",
+            Code::UnknownTag,
             at,
             format!("`{tag}` is a YAML tag, and none is known by this name"),
             "put the value in quotes if it is meant as text",
         ),
         _ => {
             let message = UserMessageFormatter.format_message(error);
-            Fault { code: "yaml", span: at, message: plain(&message), help: None }
+            Fault { code: Code::BadYaml, span: at, message: plain(&message), help: None }
         }
     }
 }
@@ -104,7 +104,7 @@ fn explain_syntax(text: &str, kind: &ErrorKind, at: Span) -> Option<Fault> {
             let start = at.start - (text[..at.start].len() - text[..at.start].trim_end_matches('\t').len());
             let end = at.start + (text[at.start..].len() - text[at.start..].trim_start_matches('\t').len());
             Fault::new(
-                "tab-indentation",
+                Code::TabIndentation,
                 Span { start, end },
                 "a tab in the indentation",
                 "indent with spaces, two a level",
@@ -113,7 +113,7 @@ fn explain_syntax(text: &str, kind: &ErrorKind, at: Span) -> Option<Fault> {
         ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => {
             return unquoted_variable(text, at).or_else(|| {
                 Some(Fault::new(
-                    "yaml",
+                    Code::BadYaml,
                     at,
                     "expected `,` or the closing bracket here",
                     "put the value before it in quotes, or add what is missing",
@@ -122,69 +122,69 @@ fn explain_syntax(text: &str, kind: &ErrorKind, at: Span) -> Option<Fault> {
         }
         ErrorKind::UnknownAnchor => unknown_anchor(text, at),
         ErrorKind::MissingAnchorOrAliasName => Fault::new(
-            "yaml",
+            Code::BadYaml,
             at,
             "`*` and `&` begin an alias or an anchor, and no name follows",
             "put the value in quotes if it is meant as text, such as \"*\"",
         ),
         ErrorKind::UnclosedQuotedScalar => {
-            Fault::new("unclosed-quote", at, "this quote is never closed", "add the closing quote")
+            Fault::new(Code::UnclosedQuote, at, "this quote is never closed", "add the closing quote")
         }
         ErrorKind::UnclosedFlowCollection { open } => {
             let close = if *open == '[' { ']' } else { '}' };
             Fault::new(
-                "unclosed-bracket",
+                Code::UnclosedBracket,
                 at,
                 format!("this `{open}` is never closed"),
                 format!("add the closing `{close}`"),
             )
         }
         ErrorKind::MisplacedFlowCollectionEnd | ErrorKind::MismatchedFlowCollectionEnd { .. } => Fault::new(
-            "yaml",
+            Code::BadYaml,
             at,
             "this closing bracket has no opening one",
             "remove it, or put the value in quotes if it is meant as text",
         ),
         ErrorKind::UnexpectedCharacter { character } if !character.is_control() => Fault::new(
-            "yaml",
+            Code::BadYaml,
             at,
             format!("a value cannot begin with `{character}` without quotes"),
             "put the value in quotes",
         ),
-        ErrorKind::UnexpectedCharacter { .. } => Fault::new("yaml", at, "a control character", "remove it"),
+        ErrorKind::UnexpectedCharacter { .. } => Fault::new(Code::BadYaml, at, "a control character", "remove it"),
         ErrorKind::MappingValueNotAllowed => Fault::new(
-            "yaml",
+            Code::BadYaml,
             at,
             "a `:` that YAML takes for another key",
             "put the value in quotes if the `:` belongs to it; else check the indentation, and the space after the key's `:` above",
         ),
         ErrorKind::InvalidTrailingSingleQuotedScalar => Fault::new(
-            "yaml",
+            Code::BadYaml,
             at,
             "text behind the closing quote",
             "write a single quote inside single quotes twice ('it''s'), or use double quotes",
         ),
         ErrorKind::InvalidTrailingDoubleQuotedScalar => Fault::new(
-            "yaml",
+            Code::BadYaml,
             at,
             "text behind the closing quote",
             "write a double quote inside double quotes as \\\", or use single quotes",
         ),
         ErrorKind::UnknownQuotedScalarEscape => Fault::new(
-            "yaml",
+            Code::BadYaml,
             at,
             "an unknown `\\` escape in these double quotes",
             "write a backslash as \\\\, or use single quotes, which know no escapes",
         ),
         ErrorKind::BlockSequenceEntryNotAllowed => Fault::new(
-            "yaml",
+            Code::BadYaml,
             at,
             "a list cannot begin here",
             "put `-` on a line of its own below the key, or write the list as [a, b]",
         ),
         ErrorKind::ExpectedBlockMappingKey | ErrorKind::ExpectedBlockSequenceEntry | ErrorKind::InvalidIndentation => {
             Fault::new(
-                "yaml",
+                Code::BadYaml,
                 at,
                 "this does not belong to what stands above it",
                 "give the entries of one list or map the same indentation, and do not mix `-` entries with keys",
@@ -200,7 +200,7 @@ fn unknown_anchor(text: &str, at: Span) -> Fault {
     let word = text[at.start..].split([' ', ',', ']', '}', '\n', '\r', '\t']).next().unwrap_or_default();
     let span = Span { start: at.start, end: (at.start + word.len()).max(at.end) };
     let message = format!("`{word}` is an alias, and no anchor `&{}` stands above it", word.trim_matches('*'));
-    Fault::new("unknown-anchor", span, message, "put the value in quotes if the `*` is meant as text")
+    Fault::new(Code::UnknownAnchor, span, message, "put the value in quotes if the `*` is meant as text")
 }
 
 /// `{ url: ${X} }`: the braces of `${…}` cannot stand in a flow map or list without quotes.
@@ -219,7 +219,7 @@ fn unquoted_variable(text: &str, at: Span) -> Option<Fault> {
         Some(key) if !key.is_empty() => format!("quote it: {key}: \"{value}\""),
         _ => format!("quote it: \"{value}\""),
     };
-    Some(Fault::new("unquoted-variable", Span { start, end }, "`${…}` between `{ }` or `[ ]` needs quotes", help))
+    Some(Fault::new(Code::UnquotedVariable, Span { start, end }, "`${…}` between `{ }` or `[ ]` needs quotes", help))
 }
 
 /// The library's message without the words of YAML's grammar.
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(parse(text, &mut problems), None, "{text}");
         let problem = problems.iter().next().expect("a problem");
         let token = &text[problem.span.start..problem.span.end];
-        format!("{} {token:?} {} / {}", problem.code, problem.message, problem.help.as_deref().unwrap_or("-"))
+        format!("{} {token:?} {} / {}", problem.code.name(), problem.message, problem.help.as_deref().unwrap_or("-"))
     }
 
     #[test]
@@ -265,7 +265,7 @@ mod tests {
             ),
             (
                 "a: { b: c d: e }\n",
-                r#"yaml ":" expected `,` or the closing bracket here / put the value before it in quotes, or add what is missing"#,
+                r#"bad-yaml ":" expected `,` or the closing bracket here / put the value before it in quotes, or add what is missing"#,
             ),
             (
                 "a: 1\n---\nb: 2\n",
@@ -277,7 +277,7 @@ mod tests {
             ),
             (
                 "a: *\n",
-                r#"yaml "*" `*` and `&` begin an alias or an anchor, and no name follows / put the value in quotes if it is meant as text, such as "*""#,
+                r#"bad-yaml "*" `*` and `&` begin an alias or an anchor, and no name follows / put the value in quotes if it is meant as text, such as "*""#,
             ),
             (
                 "a: &x [*x]\n",
@@ -287,42 +287,42 @@ mod tests {
             ("a: [x, y\n", r#"unclosed-bracket "[" this `[` is never closed / add the closing `]`"#),
             (
                 "a: }\n",
-                r#"yaml "}" this closing bracket has no opening one / remove it, or put the value in quotes if it is meant as text"#,
+                r#"bad-yaml "}" this closing bracket has no opening one / remove it, or put the value in quotes if it is meant as text"#,
             ),
-            ("a: @x\n", r#"yaml "@" a value cannot begin with `@` without quotes / put the value in quotes"#),
+            ("a: @x\n", r#"bad-yaml "@" a value cannot begin with `@` without quotes / put the value in quotes"#),
             (
                 "a: b: c\n",
-                r#"yaml ":" a `:` that YAML takes for another key / put the value in quotes if the `:` belongs to it; else check the indentation, and the space after the key's `:` above"#,
+                r#"bad-yaml ":" a `:` that YAML takes for another key / put the value in quotes if the `:` belongs to it; else check the indentation, and the space after the key's `:` above"#,
             ),
             (
                 "a: 'it's'\n",
-                r#"yaml "s" text behind the closing quote / write a single quote inside single quotes twice ('it''s'), or use double quotes"#,
+                r#"bad-yaml "s" text behind the closing quote / write a single quote inside single quotes twice ('it''s'), or use double quotes"#,
             ),
             (
                 "a: \"x\" y\n",
-                r#"yaml "y" text behind the closing quote / write a double quote inside double quotes as \", or use single quotes"#,
+                r#"bad-yaml "y" text behind the closing quote / write a double quote inside double quotes as \", or use single quotes"#,
             ),
             (
                 "a: \"\\d\"\n",
-                r#"yaml "\"" an unknown `\` escape in these double quotes / write a backslash as \\, or use single quotes, which know no escapes"#,
+                r#"bad-yaml "\"" an unknown `\` escape in these double quotes / write a backslash as \\, or use single quotes, which know no escapes"#,
             ),
             (
                 "a: - b\n",
-                r#"yaml "-" a list cannot begin here / put `-` on a line of its own below the key, or write the list as [a, b]"#,
+                r#"bad-yaml "-" a list cannot begin here / put `-` on a line of its own below the key, or write the list as [a, b]"#,
             ),
             (
                 "- a\nb: c\n",
-                r#"yaml "b" this does not belong to what stands above it / give the entries of one list or map the same indentation, and do not mix `-` entries with keys"#,
+                r#"bad-yaml "b" this does not belong to what stands above it / give the entries of one list or map the same indentation, and do not mix `-` entries with keys"#,
             ),
             (
                 "a:\n    b: 1\n  c: 2\n",
-                r#"yaml "c" this does not belong to what stands above it / give the entries of one list or map the same indentation, and do not mix `-` entries with keys"#,
+                r#"bad-yaml "c" this does not belong to what stands above it / give the entries of one list or map the same indentation, and do not mix `-` entries with keys"#,
             ),
             (
                 "a: !env X\n",
                 r#"unknown-tag "X" `!env` is a YAML tag, and none is known by this name / put the value in quotes if it is meant as text"#,
             ),
-            ("a: \u{0}\n", r#"yaml "\0" a control character / remove it"#),
+            ("a: \u{0}\n", r#"bad-yaml "\0" a control character / remove it"#),
         ];
         for (text, expected) in cases {
             assert_eq!(problem(text), expected);

@@ -1,0 +1,109 @@
+//! The sorts of problems there are: a closed list, so that each can be looked up by its name.
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $code:ident = $name:literal,)*) => {
+        /// A sort of problem. Its name is stable: programs, searches and the reference go by it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $($(#[$doc])* $code,)*
+        }
+
+        impl Code {
+            /// All of them, in the order of the reference.
+            pub const ALL: &[Code] = &[$(Code::$code,)*];
+
+            /// The name in kebab-case: `unknown-key`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Code::$code => $name,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The text is no YAML, in a way none of the sorts below describes.
+    BadYaml = "bad-yaml",
+    /// The file is larger or nested deeper than is read.
+    TooLarge = "too-large",
+    /// A line is indented by a tab.
+    TabIndentation = "tab-indentation",
+    /// A quoted text does not end.
+    UnclosedQuote = "unclosed-quote",
+    /// A `[` or `{` does not end.
+    UnclosedBracket = "unclosed-bracket",
+    /// A key is no plain text.
+    BadKey = "bad-key",
+    /// A key stands twice in one map.
+    DuplicateKey = "duplicate-key",
+    /// The file holds several YAML documents.
+    SeveralDocuments = "several-documents",
+    /// An alias names no anchor.
+    UnknownAnchor = "unknown-anchor",
+    /// An anchor's value contains its own alias.
+    RecursiveAlias = "recursive-alias",
+    /// `<<` merges something that is no map.
+    BadMerge = "bad-merge",
+    /// A YAML tag, which means nothing here.
+    UnknownTag = "unknown-tag",
+    /// `{ url: ${X} }`: in flow style the braces are YAML's.
+    UnquotedVariable = "unquoted-variable",
+    /// A key that means nothing at its place.
+    UnknownKey = "unknown-key",
+    /// A key that must be there is not.
+    MissingKey = "missing-key",
+    /// A value of another sort: text for a number, a list for a map.
+    WrongType = "wrong-type",
+    /// A value that cannot be read: a duration, a rate, an address.
+    BadValue = "bad-value",
+    /// A value that is none of those there are.
+    UnknownValue = "unknown-value",
+    /// A name is empty.
+    EmptyName = "empty-name",
+    /// A name is given twice.
+    DuplicateName = "duplicate-name",
+    /// There is no receiver to send to.
+    NoReceivers = "no-receivers",
+    /// There is no route.
+    NoRoutes = "no-routes",
+    /// A receiver's kind is none of those there are.
+    UnknownKind = "unknown-kind",
+    /// A receiver's settings cannot be put to use, such as certificates that cannot be read.
+    UnusableReceiver = "unusable-receiver",
+    /// A setting changes nothing beside the others.
+    NoEffect = "no-effect",
+    /// `to` names a receiver that is not there.
+    UnknownReceiver = "unknown-receiver",
+    /// A message is named that is not there.
+    UnknownMessage = "unknown-message",
+    /// `--secrets` cannot be read.
+    UnreadableSecrets = "unreadable-secrets",
+    /// A `${NAME}` without value and default.
+    UnsetVariable = "unset-variable",
+    /// `${` without a name or an end.
+    BadVariable = "bad-variable",
+    /// A secret's value would be run as a template.
+    TemplateInSecret = "template-in-secret",
+    /// A template where none is rendered.
+    NotATemplate = "not-a-template",
+    /// A condition that no event fulfils.
+    NeverHolds = "never-holds",
+    /// A duration is compared before it is over.
+    NeedsState = "needs-state",
+    /// A template that cannot be read.
+    BadTemplate = "bad-template",
+    /// A template speaks of something unknown.
+    UnknownName = "unknown-name",
+    /// A template's filter is none of those there are.
+    UnknownFilter = "unknown-filter",
+    /// A template's test is none of those there are.
+    UnknownTest = "unknown-test",
+    /// A template compares a thing instead of its name or ID.
+    ComparedResource = "compared-resource",
+    /// No route names a receiver.
+    UnusedReceiver = "unused-receiver",
+    /// Tests are read but not run.
+    TestsNotRun = "tests-not-run",
+}
