@@ -142,7 +142,7 @@ async fn start(options: &Options) -> Result<Relay, End> {
     let junction = Junction::default();
     let store = open_store(options, &junction).await?;
     let now = Timestamp::now();
-    store.save_version(&config.version, &config.masked, now).await.map_err(|e| End::Failed(e.to_string()))?;
+    store.apply_version(&config.version, &config.masked, now).await.map_err(|e| End::Failed(e.to_string()))?;
     let (tell, own_events) = mpsc::unbounded_channel();
     let setup = Setup {
         store: Arc::clone(&store),

@@ -131,7 +131,7 @@ impl Reloader {
 
     async fn apply(&self, config: Arc<Config>) -> Result<(), String> {
         let now = Timestamp::now();
-        self.store.save_version(&config.version, &config.masked, now).await.map_err(|e| e.to_string())?;
+        self.store.apply_version(&config.version, &config.masked, now).await.map_err(|e| e.to_string())?;
         // Lanes first: an event decided by the new file must find its lane.
         self.lanes.apply(Arc::clone(&config)).await?;
         let version = Arc::clone(&config.version);

@@ -94,11 +94,17 @@ pub trait Store: Send + Sync + 'static {
     /// Quarantined items, newest first.
     async fn quarantined(&self, limit: usize) -> Result<Vec<Quarantined>, StoreError>;
 
-    /// Keeps the text of a routes.yaml version (secrets masked). Known ones are left alone.
-    async fn save_version(&self, version: &str, text: &str, now: Timestamp) -> Result<(), StoreError>;
+    /// Records that a version of routes.yaml (its text with secrets masked) rules from now on. The text of a known one is left alone.
+    async fn apply_version(&self, version: &str, text: &str, now: Timestamp) -> Result<(), StoreError>;
 
-    /// The text of a version.
-    async fn version(&self, version: &str) -> Result<Option<String>, StoreError>;
+    /// A version that ruled once.
+    async fn version(&self, version: &str) -> Result<Option<Version>, StoreError>;
+
+    /// Which version began to rule when, newest first: A, B and A again are three.
+    async fn versions(&self, limit: usize) -> Result<Vec<Applied>, StoreError>;
+
+    /// The version that ruled last.
+    async fn last_version(&self) -> Result<Option<Version>, StoreError>;
 
     /// Deletes at most `limit` events received before `before` that owe nothing, with all that hangs on them. Returns how many.
     async fn prune(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError>;

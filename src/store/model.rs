@@ -282,6 +282,26 @@ pub struct Quarantined {
     pub count: u64,
 }
 
+/// A version of routes.yaml as kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Its name.
+    pub version: Arc<str>,
+    /// The file, secrets masked.
+    pub text: String,
+    /// When it last began to rule.
+    pub at: Timestamp,
+}
+
+/// A version of routes.yaml began to rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Its name.
+    pub version: Arc<str>,
+    /// From then on.
+    pub at: Timestamp,
+}
+
 /// Why a store could not do it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {

@@ -32,7 +32,8 @@ macro_rules! suite {
             the_next_event_of_a_key_is_the_newest deliveries_are_found_by_each_part);
         $crate::store::conformance::suite!(@ $place, retain:
             what_owes_nothing_goes_with_all_that_hangs_on_it what_is_owed_stays_however_old
-            old_owed_events_do_not_hide_the_rest quarantine_counts_repeats_and_is_bounded versions_are_kept);
+            old_owed_events_do_not_hide_the_rest quarantine_counts_repeats_and_is_bounded
+            versions_are_kept_with_the_times_they_applied);
         #[test]
         fn random_actions_agree_with_the_model() {
             $crate::store::conformance::random_actions_agree_with_the_model::<$place>();

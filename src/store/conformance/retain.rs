@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use super::world::at;
 use super::{Place, Sample, World, tried};
 use crate::event::DeliveryId;
-use crate::store::{Attempted, DeliveryFilter, End, EventFilter, NewQuarantined};
+use crate::store::{Applied, Attempted, DeliveryFilter, End, EventFilter, NewQuarantined, Version};
 
 fn hour(n: i64) -> SignedDuration {
     SignedDuration::from_hours(n)
@@ -120,13 +120,22 @@ pub(crate) async fn quarantine_counts_repeats_and_is_bounded<P: Place>() {
     assert_eq!(kept[0].body[0], 9);
 }
 
-pub(crate) async fn versions_are_kept<P: Place>() {
+pub(crate) async fn versions_are_kept_with_the_times_they_applied<P: Place>() {
     let mut world = World::<P>::new().await;
-    world.store.save_version("v1", "routes: one", at(hour(0))).await.unwrap();
-    world.store.save_version("v1", "routes: other", at(hour(1))).await.unwrap();
-    world.store.save_version("v2", "routes: two", at(hour(1))).await.unwrap();
+    assert_eq!(world.store.last_version().await.unwrap(), None);
+    assert!(world.store.versions(10).await.unwrap().is_empty());
+    // The clock goes back before the third.
+    for (version, text, hours) in [("a", "routes: one", 0), ("b", "routes: two", 5), ("a", "routes: other", 3)] {
+        world.store.apply_version(version, text, at(hour(hours))).await.unwrap();
+    }
     world.kill().await;
-    assert_eq!(world.store.version("v1").await.unwrap().as_deref(), Some("routes: one"));
-    assert_eq!(world.store.version("v2").await.unwrap().as_deref(), Some("routes: two"));
-    assert_eq!(world.store.version("v3").await.unwrap(), None);
+    let version = |name: &str, text: &str, n| Version { version: name.into(), text: text.to_owned(), at: at(hour(n)) };
+    let (a, b) = (version("a", "routes: one", 3), version("b", "routes: two", 5));
+    assert_eq!(world.store.version("a").await.unwrap(), Some(a.clone()));
+    assert_eq!(world.store.version("b").await.unwrap(), Some(b));
+    assert_eq!(world.store.version("c").await.unwrap(), None);
+    assert_eq!(world.store.last_version().await.unwrap(), Some(a));
+    let applied = |name: &str, n| Applied { version: name.into(), at: at(hour(n)) };
+    assert_eq!(world.store.versions(10).await.unwrap(), [applied("a", 3), applied("b", 5), applied("a", 0)]);
+    assert_eq!(world.store.versions(1).await.unwrap(), [applied("a", 3)]);
 }

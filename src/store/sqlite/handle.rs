@@ -22,8 +22,8 @@ use super::writer::{self, Health, Writer};
 use super::{deliveries, events, keep, owe, owed, prune, quarantine, record, schema};
 use crate::event::{DeliveryId, EventId};
 use crate::store::{
-    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, KeyHash, LaneRow, NewEvent,
-    NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent,
+    Accepted, Applied, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, KeyHash, LaneRow, NewEvent,
+    NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Version,
 };
 
 /// The store in a file.
@@ -190,14 +190,22 @@ impl Store for SqliteStore {
         self.readers.read(move |db| quarantine::newest(db, limit)).await
     }
 
-    async fn save_version(&self, version: &str, text: &str, now: Timestamp) -> Result<(), StoreError> {
+    async fn apply_version(&self, version: &str, text: &str, now: Timestamp) -> Result<(), StoreError> {
         let (version, text) = (version.to_owned(), text.to_owned());
-        self.queue.ask(move |w| keep::save_version(w, &version, &text, now)).await
+        self.queue.ask(move |w| keep::apply_version(w, &version, &text, now)).await
     }
 
-    async fn version(&self, version: &str) -> Result<Option<String>, StoreError> {
+    async fn version(&self, version: &str) -> Result<Option<Version>, StoreError> {
         let version = version.to_owned();
         self.readers.read(move |db| keep::version(db, &version)).await
+    }
+
+    async fn versions(&self, limit: usize) -> Result<Vec<Applied>, StoreError> {
+        self.readers.read(move |db| keep::versions(db, limit)).await
+    }
+
+    async fn last_version(&self) -> Result<Option<Version>, StoreError> {
+        self.readers.read(keep::last_version).await
     }
 
     async fn prune(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {

@@ -3,12 +3,12 @@
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::backlog::Counts;
-use super::rows::to_ns;
+use super::rows::{from_ns, to_limit, to_ns};
 use super::task::Writing;
-use crate::store::LaneRow;
+use crate::store::{Applied, LaneRow, Version};
 
 pub fn save_lane(w: &mut Writing<'_>, receiver: &Arc<str>, state: &str) -> rusqlite::Result<()> {
     let receiver = w.memory.names.number(w.db, receiver)?;
@@ -36,14 +36,34 @@ pub fn lanes(db: &Connection, counts: &Counts) -> rusqlite::Result<Vec<LaneRow>>
     Ok(lanes)
 }
 
-pub fn save_version(w: &mut Writing<'_>, version: &str, text: &str, now: Timestamp) -> rusqlite::Result<()> {
-    w.db.prepare_cached("INSERT OR IGNORE INTO versions(version, text, saved_at) VALUES(?1, ?2, ?3)")?
-        .execute(params![version, text, to_ns(now)])?;
+const VERSIONS: &str =
+    "SELECT versions.version, text, at FROM versions JOIN applied ON applied.version = versions.version";
+const NEWEST: &str = "ORDER BY applied.id DESC LIMIT ?2";
+
+pub fn apply_version(w: &mut Writing<'_>, version: &str, text: &str, now: Timestamp) -> rusqlite::Result<()> {
+    w.db.prepare_cached("INSERT OR IGNORE INTO versions(version, text) VALUES(?1, ?2)")?
+        .execute(params![version, text])?;
+    w.db.prepare_cached("INSERT INTO applied(version, at) VALUES(?1, ?2)")?.execute(params![version, to_ns(now)])?;
     Ok(())
 }
 
-pub fn version(db: &Connection, version: &str) -> rusqlite::Result<Option<String>> {
-    db.prepare_cached("SELECT text FROM versions WHERE version = ?1")?
-        .query_row(params![version], |row| row.get(0))
+pub fn version(db: &Connection, version: &str) -> rusqlite::Result<Option<Version>> {
+    db.prepare_cached(&format!("{VERSIONS} WHERE versions.version = ?1 {NEWEST}"))?
+        .query_row(params![version, 1], whole_version)
         .optional()
+}
+
+pub fn last_version(db: &Connection) -> rusqlite::Result<Option<Version>> {
+    db.prepare_cached(&format!("{VERSIONS} WHERE ?1 {NEWEST}"))?.query_row(params![true, 1], whole_version).optional()
+}
+
+/// By the order in which they began to rule, whatever the clock said.
+pub fn versions(db: &Connection, limit: usize) -> rusqlite::Result<Vec<Applied>> {
+    db.prepare_cached("SELECT version, at FROM applied ORDER BY id DESC LIMIT ?1")?
+        .query_map(params![to_limit(limit)], |row| Ok(Applied { version: row.get(0)?, at: from_ns(row.get(1)?) }))?
+        .collect()
+}
+
+fn whole_version(row: &Row<'_>) -> rusqlite::Result<Version> {
+    Ok(Version { version: row.get(0)?, text: row.get(1)?, at: from_ns(row.get(2)?) })
 }

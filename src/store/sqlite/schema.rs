@@ -15,7 +15,7 @@ use crate::store::StoreError;
 /// "JRLY": marks the file as ours.
 const APPLICATION_ID: i64 = 0x4a52_4c59;
 /// The schema this program writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 /// Times are nanoseconds since the Unix epoch: an event read back must render the same bytes as the fresh one. Texts that repeat
 /// (receivers, routes, versions) are interned in `names`. No index on the hot path but those on what is owed or dead: small when all
@@ -78,7 +78,8 @@ CREATE TABLE lookup(
   PRIMARY KEY(generation, hash, event)
 ) WITHOUT ROWID;
 CREATE TABLE lanes(receiver INTEGER PRIMARY KEY, state TEXT NOT NULL);
-CREATE TABLE versions(version TEXT PRIMARY KEY, text TEXT NOT NULL, saved_at INTEGER NOT NULL);
+CREATE TABLE versions(version TEXT PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE applied(id INTEGER PRIMARY KEY, version TEXT NOT NULL, at INTEGER NOT NULL);  -- each time a version began to rule
 CREATE TABLE quarantine(
   id INTEGER PRIMARY KEY,
   hash BLOB NOT NULL UNIQUE,
@@ -88,6 +89,14 @@ CREATE TABLE quarantine(
 CREATE TABLE probe(id INTEGER PRIMARY KEY CHECK(id = 1), filler BLOB NOT NULL);
 ";
 
+/// From each older schema to the next. A step and its mark are one transaction.
+const STEPS: [(i64, &str); 1] = [(
+    1,
+    "CREATE TABLE applied(id INTEGER PRIMARY KEY, version TEXT NOT NULL, at INTEGER NOT NULL);
+     INSERT INTO applied(version, at) SELECT version, saved_at FROM versions ORDER BY saved_at;
+     ALTER TABLE versions DROP COLUMN saved_at;",
+)];
+
 /// Who uses a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -96,7 +105,7 @@ pub enum Role {
     Checkpointer,
 }
 
-/// Opens a store's file, creating it where there is none.
+/// Opens a store's file, creating it where there is none; one of an older schema is brought up to this one in place.
 ///
 /// # Errors
 /// [`StoreError::Newer`], [`StoreError::Unreadable`] (not a store); not a byte is written then.
@@ -104,9 +113,24 @@ pub fn prepare(place: &Place) -> Result<(), StoreError> {
     if place.is_empty()? {
         place.create(|draft| fill(draft).map_err(|e| unwritable(&e)))?;
     } else {
-        inspect(&place.path)?;
+        let found = inspect(&place.path)?;
+        if found < VERSION {
+            migrate(&place.path, found).map_err(|e| unwritable(&e))?;
+        }
     }
     place.close_to_others()
+}
+
+fn migrate(path: &Path, found: i64) -> rusqlite::Result<()> {
+    let mut db = connect(path, Role::Writer)?;
+    for (from, step) in STEPS.iter().filter(|(from, _)| *from >= found) {
+        let transaction = db.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", from + 1)?;
+        transaction.commit()?;
+        tracing::info!(schema = from + 1, "the store was brought up to the schema of this version");
+    }
+    db.close().map_err(|(_, e)| e)
 }
 
 /// The marks are written before the file becomes a WAL one, so that they are never only in a WAL.
@@ -119,8 +143,8 @@ fn fill(draft: &Path) -> rusqlite::Result<()> {
     db.close().map_err(|(_, e)| e)
 }
 
-/// Refuses what is not ours. Where no log waits, `SQLite` is not even asked, as it would leave files beside.
-fn inspect(path: &Path) -> Result<(), StoreError> {
+/// The schema of a store. Refuses what is not ours. Where no log waits, `SQLite` is not even asked, as it would leave files beside.
+pub fn inspect(path: &Path) -> Result<i64, StoreError> {
     let shown = path.display().to_string();
     let foreign = |what: &str| StoreError::Unreadable(format!("{shown} is not a jobrelay store ({what})"));
     let mut header = [0; 100];
@@ -144,7 +168,7 @@ fn inspect(path: &Path) -> Result<(), StoreError> {
         return Err(foreign("a SQLite file of another program"));
     }
     match marks.version {
-        VERSION => Ok(()),
+        found @ 1..=VERSION => Ok(found),
         found if found > VERSION => Err(StoreError::Newer { path: shown, found, known: VERSION }),
         found => Err(foreign(&format!("schema {found}"))),
     }

@@ -82,6 +82,45 @@ async fn a_newer_schema_is_refused_and_not_touched() {
 }
 
 #[tokio::test]
+async fn a_store_of_the_first_schema_is_brought_up_in_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("jobrelay.db");
+    let event = {
+        let store = SqliteStore::open(&path, nobody()).unwrap();
+        let accepted = store.accept(vec![Sample::new("a").to(&["ops"]).build()]).await.unwrap();
+        store.close().await;
+        accepted[0].id
+    };
+    let killed = directory.path().join("killed.db");
+    {
+        let db = Connection::open(&path).unwrap();
+        db.execute_batch(
+            "DROP TABLE applied; DROP TABLE versions; \
+             CREATE TABLE versions(version TEXT PRIMARY KEY, text TEXT NOT NULL, saved_at INTEGER NOT NULL); \
+             INSERT INTO versions VALUES('b', 'two', 2000000000), ('a', 'one', 1000000000); PRAGMA user_version = 1;",
+        )
+        .unwrap();
+        // As a relay that was killed leaves it: the newest pages only in the log.
+        fs::copy(&path, &killed).unwrap();
+        fs::copy(sibling(&path, "-wal"), sibling(&killed, "-wal")).unwrap();
+    }
+    for path in [path, killed] {
+        for _ in 0..2 {
+            let store = SqliteStore::open(&path, nobody()).unwrap();
+            assert!(store.event(event).await.unwrap().is_some());
+            let applied = store.versions(10).await.unwrap();
+            let seen: Vec<_> = applied.iter().map(|a| (&*a.version, a.at.as_second())).collect();
+            assert_eq!(seen, [("b", 2), ("a", 1)]);
+            assert_eq!(store.last_version().await.unwrap().map(|v| v.text).as_deref(), Some("two"));
+            store.close().await;
+        }
+        let store = SqliteStore::open(&path, nobody()).unwrap();
+        store.apply_version("a", "one", jiff::Timestamp::UNIX_EPOCH).await.unwrap();
+        assert_eq!(store.last_version().await.unwrap().map(|v| v.text).as_deref(), Some("one"));
+    }
+}
+
+#[tokio::test]
 async fn a_file_of_something_else_is_refused_and_not_touched() {
     let directory = tempfile::tempdir().unwrap();
     let text = directory.path().join("routes.yaml");
