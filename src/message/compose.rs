@@ -229,6 +229,15 @@ mod tests {
     }
 
     #[test]
+    fn definitions_are_equal_if_they_are_written_alike() {
+        let (mut one, mut other) = (Engine::default(), Engine::default());
+        layer(&mut other, "{ title: '{{ job }}' }");
+        let written = "{ title: '{{ reason }}', fields: { A: '{{ error }}' } }";
+        assert_eq!(layer(&mut one, written), layer(&mut other, written));
+        assert_ne!(layer(&mut one, written), layer(&mut other, &written.replace("error", "job")));
+    }
+
+    #[test]
     fn a_failing_template_gives_the_built_in_message_and_says_so() {
         let mut engine = Engine::default();
         for (written, part) in [

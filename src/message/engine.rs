@@ -30,8 +30,21 @@ pub struct Engine {
 pub enum Template {
     /// As written.
     Literal(String),
-    /// Its number in the engine.
-    Compiled(usize),
+    /// To be rendered by its engine.
+    Compiled(Compiled),
+}
+
+/// Where an [`Engine`] keeps a template. Two are equal if they are written alike, in whichever files.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    number: usize,
+    written: Box<str>,
+}
+
+impl PartialEq for Compiled {
+    fn eq(&self, other: &Compiled) -> bool {
+        self.written == other.written
+    }
 }
 
 /// Why a template could not be rendered, in words for the person who wrote it.
@@ -117,7 +130,7 @@ impl Engine {
             self.environment.add_template_owned(name, format!("{{% set {LEAF} = ({expression}) %}}"))?;
         }
         self.count += 1;
-        Ok(Template::Compiled(self.count - 1))
+        Ok(Template::Compiled(Compiled { number: self.count - 1, written: text.into() }))
     }
 
     /// Names the template looks up without setting them, attributes as `a.b`.
@@ -137,7 +150,7 @@ impl Engine {
     ) -> Result<Cow<'a, str>, RenderError> {
         let number = match template {
             Template::Literal(text) => return Ok(Cow::Borrowed(text)),
-            Template::Compiled(number) => *number,
+            Template::Compiled(compiled) => compiled.number,
         };
         let template = self.environment.get_template(&template_name(mode, number)).map_err(|e| failed(&e))?;
         let limit = if mode == Mode::Body { BODY_BYTES } else { MESSAGE_BYTES };
@@ -157,7 +170,7 @@ impl Engine {
     pub(super) fn evaluate(&self, template: &Template, root: &Value) -> Result<serde_json::Value, RenderError> {
         let number = match template {
             Template::Literal(text) => return Ok(serde_json::Value::String(text.clone())),
-            Template::Compiled(number) => *number,
+            Template::Compiled(compiled) => compiled.number,
         };
         let template = self.environment.get_template(&template_name(Mode::Leaf, number)).map_err(|e| failed(&e))?;
         let captured = template.render_captured(root.clone()).map_err(|e| failed(&e))?;

@@ -26,7 +26,7 @@ pub use builtin::builtin;
 pub use compose::{Circumstances, Composed, Late, Since, compose};
 pub use cut::{cut, one_line};
 pub use definition::{Definition, read_definition};
-pub use engine::{Engine, RenderError, Template};
+pub use engine::{Compiled, Engine, RenderError, Template};
 pub use level::Level;
 pub use markdown::{Block, Inline, Markdown, item_mark};
 pub use scope::Scope;
