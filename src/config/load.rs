@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::mask::mask;
+use super::names::{Name, read_names};
 use super::receivers::{Receivers, read_receivers};
 use super::routes::{Names, read_routes};
 use super::sections::{
@@ -36,6 +37,8 @@ pub struct Config {
     pub engine: Engine,
     /// Knows every secret the receivers use.
     pub redactor: Redactor,
+    /// The names that the routes ask for, in the order of the file.
+    pub names: Vec<Name>,
     route_messages: HashMap<Arc<str>, Definition>,
     messages: BTreeMap<String, Definition>,
 }
@@ -113,6 +116,7 @@ fn read(text: &str, lookup: &Lookup<'_>, problems: &mut Problems) -> Option<Conf
         routes: Routes { routes, timezone: zone },
         engine,
         redactor,
+        names: read_names(items),
         route_messages,
         messages,
     })

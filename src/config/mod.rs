@@ -1,7 +1,9 @@
 //! routes.yaml → what the relay runs on. All problems of a file at once; the whole file or nothing.
 
+pub mod compare;
 mod load;
 mod mask;
+mod names;
 mod receivers;
 mod redactor;
 mod routes;
@@ -10,6 +12,7 @@ mod sections;
 mod substitute;
 
 pub use load::{Config, load, load_without_secrets};
+pub use names::Name;
 pub use redactor::Redactor;
 pub use secrets::Secrets;
 

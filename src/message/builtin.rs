@@ -37,7 +37,8 @@ pub fn builtin(scope: &Scope) -> Message {
 }
 
 /// The title: what happened, to what. A recovery is a success after a failure.
-pub(super) fn headline(event: &Event, recovery: bool) -> String {
+#[must_use]
+pub fn headline(event: &Event, recovery: bool) -> String {
     let Some(job) = &event.job else { return other_headline(event) };
     let what = job.job_type.as_ref().map_or_else(|| "Job".to_owned(), |t| short(&t.label()));
     let happened = match (job.outcome, &job.state) {

@@ -22,7 +22,7 @@ pub(crate) mod testing;
 mod values;
 
 pub use body::{Body, RenderedBody, read_body};
-pub use builtin::builtin;
+pub use builtin::{builtin, headline};
 pub use compose::{Circumstances, Composed, Late, Since, compose};
 pub use cut::{cut, one_line};
 pub use definition::{Definition, read_definition};
