@@ -62,7 +62,9 @@ fn in_when(route: &Arc<str>, when: &Node, found: &mut Vec<Name>) {
             _ => std::slice::from_ref(value),
         };
         if matches!(key.text.as_str(), "not" | "any") {
-            values.iter().for_each(|when| in_when(route, when, found));
+            for when in values {
+                in_when(route, when, found);
+            }
         } else if WORDS.contains(&key.text.split('.').next().unwrap_or_default()) {
             found.extend(values.iter().filter_map(|value| name(route, key, value)));
         }

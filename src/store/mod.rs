@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use model::*;
-pub use sqlite::SqliteStore;
+pub use sqlite::{History, SqliteStore, Unread, Walk};
 
 use crate::event::{DeliveryId, EventId};
 

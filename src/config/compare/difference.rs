@@ -131,7 +131,7 @@ impl ReceiverDifference {
         for (list, examples) in
             [(&mut self.examples.more, more), (&mut self.examples.fewer, fewer), (&mut self.examples.changed, changed)]
         {
-            examples.into_iter().for_each(|example| keep(list, example.event, || example));
+            keep_all(list, examples);
         }
     }
 }
@@ -139,7 +139,13 @@ impl ReceiverDifference {
 impl Events {
     fn join(&mut self, other: Events) {
         self.count += other.count;
-        other.examples.into_iter().for_each(|example| keep(&mut self.examples, example.event, || example));
+        keep_all(&mut self.examples, other.examples);
+    }
+}
+
+fn keep_all(list: &mut Vec<Example>, examples: Vec<Example>) {
+    for example in examples {
+        keep(list, example.event, || example);
     }
 }
 

@@ -55,15 +55,11 @@ impl Comparison {
         let outcome = end.event.job.as_ref().and_then(|job| job.outcome);
         let sent = [0, 1].map(|file| {
             let (decision, open) = (&end.decisions[file], &mut self.open[file]);
-            match outcome {
-                Some(Outcome::Succeeded) => open.close(key, decision),
-                _ => {
-                    let config = self.judge.file(file);
-                    open.fail(key, decision, |name| {
-                        config.receivers.get(name).is_some_and(|receiver| receiver.common.recovered)
-                    })
-                }
+            if outcome == Some(Outcome::Succeeded) {
+                return open.close(key, decision);
             }
+            let receivers = &self.judge.file(file).receivers;
+            open.fail(key, decision, |name| receivers.get(name).is_some_and(|receiver| receiver.common.recovered))
         });
         self.judge.count(end.id, &end.event, &sent[0], &sent[1]);
     }

@@ -1,6 +1,7 @@
 //! Equal to what a slow and simple reading of the whole history says, for generated files and histories; and what its parts say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -61,7 +62,9 @@ fn history(all: &[Happened]) -> Vec<(EventId, Arc<Event>)> {
 
 fn compared(old: &str, new: &str, history: &[(EventId, Arc<Event>)]) -> Difference {
     let mut comparison = Comparison::new(config(old), config(new));
-    history.iter().for_each(|(id, event)| comparison.add(*id, event));
+    for (id, event) in history {
+        comparison.add(*id, event);
+    }
     comparison.finish()
 }
 
@@ -74,8 +77,12 @@ fn compared_in_pages(old: &str, new: &str, history: &[(EventId, Arc<Event>)], pa
         page.iter().filter_map(|(id, event)| judge.judge(*id, event)).collect::<Vec<_>>()
     });
     let ends: Vec<RunEnd> = ends.flatten().collect();
-    ends.iter().for_each(|end| comparison.settle(end));
-    judges.into_iter().for_each(|judge| comparison.join(judge));
+    for end in &ends {
+        comparison.settle(end);
+    }
+    for judge in judges {
+        comparison.join(judge);
+    }
     comparison.finish()
 }
 
@@ -194,14 +201,13 @@ fn any_file() -> impl Strategy<Value = String> {
         |(receivers, routes, short, zone)| {
             let mut text = format!("timezone: {zone}\nmessages:\n  short: {{ title: \"{short}\" }}\nreceivers:\n");
             for (name, receiver) in ["a", "b", "c"].iter().zip(receivers) {
-                text += &format!("  {name}: {{ {receiver} }}\n");
+                writeln!(text, "  {name}: {{ {receiver} }}").unwrap();
             }
             text += "routes:\n";
             for (n, (when, message, to, stop, otherwise)) in routes.iter().enumerate() {
                 let to = to.join(", ");
-                text += &format!(
-                    "  - {{ name: r{n}, when: {when}, to: [{to}], stop: {stop}, otherwise: {otherwise}{message} }}\n"
-                );
+                let flags = format!("stop: {stop}, otherwise: {otherwise}");
+                writeln!(text, "  - {{ name: r{n}, when: {when}, to: [{to}], {flags}{message} }}").unwrap();
             }
             text
         },

@@ -113,14 +113,39 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Read> {
 /// The event itself, from four columns: `received_at`, `content_type`, `attributes`, `body`. The inner error says why it cannot be
 /// read any more.
 pub fn content(row: &Row<'_>, first: usize) -> rusqlite::Result<Result<Arc<Event>, String>> {
-    let (received_at, content_type) = (from_ns(row.get(first)?), row.get(first + 1)?);
-    let attributes: Option<String> = row.get(first + 2)?;
-    let body = row.get::<_, Vec<u8>>(first + 3)?.into();
-    let read = || {
+    Ok(unread(row, first)?.read())
+}
+
+/// The same, to be read elsewhere.
+pub fn unread(row: &Row<'_>, first: usize) -> rusqlite::Result<Unread> {
+    Ok(Unread {
+        received_at: from_ns(row.get(first)?),
+        content_type: row.get(first + 1)?,
+        attributes: row.get(first + 2)?,
+        body: row.get(first + 3)?,
+    })
+}
+
+/// An event's bytes as they came.
+#[derive(Debug)]
+pub struct Unread {
+    /// By the relay's clock.
+    pub received_at: Timestamp,
+    content_type: String,
+    attributes: Option<String>,
+    body: Vec<u8>,
+}
+
+impl Unread {
+    /// Reads it, as when it was received.
+    ///
+    /// # Errors
+    /// Why it cannot be read any more.
+    pub fn read(self) -> Result<Arc<Event>, String> {
         let attributes =
-            attributes.as_deref().map_or(Ok(Vec::new()), serde_json::from_str).map_err(|e| e.to_string())?;
-        let received = Received { form: Form { content_type, attributes }, body, received_at };
+            self.attributes.as_deref().map_or(Ok(Vec::new()), serde_json::from_str).map_err(|e| e.to_string())?;
+        let form = Form { content_type: self.content_type, attributes };
+        let received = Received { form, body: self.body.into(), received_at: self.received_at };
         event::parse(received).map(Arc::new).map_err(|(_, why)| why.to_string())
-    };
-    Ok(read())
+    }
 }

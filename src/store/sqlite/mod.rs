@@ -3,7 +3,8 @@
 //! Files: `place` (lock, modes, directory), `schema`, `handle` (the [`Store`](super::Store) itself).
 //! Writing: `task` (a queued piece of work) → `writer` (the one thread that commits) → `accept`, `record`, `owe`, `keep`,
 //! `quarantine`, `prune`, `lookup`. What the writer knows without asking the disk: `memory`, of `ids`, `dedup`, `openings`,
-//! `names`, `backlog`. Reading: `readers` (connections) → `owed`, `deliveries`, `events`, by `rows`. `checkpoint` moves the WAL into
+//! `names`, `backlog`. Reading: `readers` (connections) → `owed`, `deliveries`, `events`, by `rows`; `history` is for another
+//! process. `checkpoint` moves the WAL into
 //! the file, off the writer.
 
 mod accept;
@@ -13,6 +14,7 @@ mod dedup;
 mod deliveries;
 mod events;
 mod handle;
+mod history;
 mod ids;
 mod keep;
 mod lookup;
@@ -35,4 +37,6 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use events::Unread;
 pub use handle::SqliteStore;
+pub use history::{History, Walk};

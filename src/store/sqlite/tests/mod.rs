@@ -2,6 +2,7 @@
 
 mod disk;
 mod files;
+mod history;
 mod killed;
 
 use std::fs;
