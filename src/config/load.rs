@@ -403,7 +403,10 @@ mod tests {
             )
         };
         let (one, two) = (loaded(&file("KEYONE"), ""), loaded(&file("KEYTWO"), ""));
-        assert_eq!(one.masked, "receivers:\n  a: { kind: slack, url: *** }\nroutes:\n  - { name: a, to: a }\n");
+        assert_eq!(
+            one.masked,
+            "receivers:\n  a: { kind: slack, url: \"${MASKED}\" }\nroutes:\n  - { name: a, to: a }\n"
+        );
         assert_eq!((&one.masked, &one.version), (&two.masked, &two.version));
         assert_ne!(one.version, loaded(&file("KEYONE").replace("name: a", "name: b"), "").version);
         assert_eq!(one.redactor.redact("POST /services/T0/B0/KEYONE"), "POST ***");
@@ -413,5 +416,14 @@ mod tests {
     fn the_masked_file_can_be_read_again() {
         let config = loaded(SAMPLE, "");
         assert_eq!(loaded(&config.masked, "").version, config.version);
+        let text = "receivers:\n  a: { kind: webhook, url: https://example.com/hook/key-1, headers: { X-Key: 'key\\2 \"long\"' } }\n  \
+                    b:\n    kind: webhook\n    url: >-\n      https://example.com/hook/key-3\n    proxy: \"${PROXY:-http://user:key-4@proxy:3128}\"\n    \
+                    auth: { bearer: key-5 }\nroutes:\n  - { name: a, to: [a, b] }\n";
+        let config = loaded(text, "");
+        assert!(!config.masked.contains("key"), "{}", config.masked);
+        let (again, problems) = load_without_secrets(&config.masked);
+        let again = again.unwrap_or_else(|| panic!("{}\n{problems:?}", config.masked));
+        assert_eq!(again.masked, config.masked);
+        assert_eq!(again.version, config.version);
     }
 }

@@ -1,11 +1,15 @@
 //! The file's text without the secrets written in it, to be kept beside the decisions made by it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::Redactor;
-use crate::yaml::{Map, Node, Value};
+use crate::yaml::{Map, Node, Style, Value};
 
-/// `text` with what `redactor` knows replaced by `***`. Routes, messages, keys and kinds stay as they are, whatever they look like: a
+/// Stands for a secret that was written in plain.
+const MASKED: &str = "${MASKED}";
+
+/// `text` with what `redactor` knows replaced by `${MASKED}` in values, by `***` elsewhere. Routes, messages, keys and kinds stay as they are, whatever they look like: a
 /// decision must be the same when it is made again by the masked file.
 pub(super) fn mask(text: &str, root: &Map, redactor: &Redactor) -> String {
     let mut pieces = Pieces { text, redactor, settled: BTreeMap::new() };
@@ -68,11 +72,14 @@ impl Pieces<'_> {
             Value::Null => {}
             Value::Scalar(scalar) => {
                 let source = &self.text[node.span.start..node.span.end];
-                let mut masked = self.redactor.redact(source).into_owned();
-                if masked == source && self.redactor.redact(&scalar.text) != scalar.text {
-                    // Escapes or folding hide the secret from a search.
-                    masked = if source.ends_with('\n') { "***\n".to_owned() } else { "\"***\"".to_owned() };
-                }
+                let (shown, redacted) = (self.redactor.redact(source), self.redactor.redact(&scalar.text));
+                let masked = match scalar.style {
+                    _ if redacted == scalar.text => shown.into_owned(),
+                    Style::Plain | Style::Quoted => serde_json::Value::from(readable(&redacted)).to_string(),
+                    Style::Block if shown != source => readable(&shown).into_owned(),
+                    // Folding hides the secret from a search. What ends the block stays.
+                    Style::Block => format!("{MASKED}{}", &source[source.trim_end().len()..]),
+                };
                 self.set(node.span.start, node.span.end, masked);
             }
             Value::List(items) => items.iter().for_each(|item| self.redact(item)),
@@ -101,6 +108,11 @@ impl Pieces<'_> {
     }
 }
 
+/// A variable stands for a secret, so that the file can be read again where none is at hand; the default of a variable has one.
+fn readable(redacted: &str) -> Cow<'_, str> {
+    if redacted.contains("${") { redacted.into() } else { redacted.replace("***", MASKED).into() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,7 +130,7 @@ mod tests {
                     routes:\n  - { name: slack, to: slack, when: { tenant: slack } } # slack\n";
         assert_eq!(
             masked(text, &["https://x/T0/key", "whsec_1", "slack"]),
-            "# was: ***\nreceivers:\n  slack: { kind: slack, url: ***, sign: [\"***\", ***] }\n\
+            "# was: ***\nreceivers:\n  slack: { kind: slack, url: \"${MASKED}\", sign: [\"${MASKED}\", \"${MASKED}\"] }\n\
              routes:\n  - { name: slack, to: slack, when: { tenant: slack } } # ***\n"
         );
     }
