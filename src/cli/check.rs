@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::output::{count, say, say_json};
 use super::serve::maybe_path;
+use super::since::{Hindsight, SinceArgs};
 use crate::config::{self, Config, Secrets};
 use crate::delivery::Client;
 use crate::yaml::{self, Code, Node, Problems, Severity, Span, Value, report};
@@ -31,6 +32,9 @@ pub struct CheckArgs {
     /// For people, or JSON for programs and CI
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
+
+    #[command(flatten)]
+    since: SinceArgs,
 }
 
 /// How problems are printed.
@@ -48,6 +52,8 @@ struct Report<'a> {
     receivers: usize,
     routes: usize,
     problems: Vec<Place<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hindsight: Option<&'a Hindsight>,
 }
 
 /// A problem with its place: line and column from 1, the column in characters.
@@ -75,12 +81,20 @@ impl CheckArgs {
         }
         let (config, mut problems) = config::load(&text, &secrets);
         let config = config.filter(|config| clients_can_be_set_up(config, &text, &mut problems));
+        let hindsight = match &config {
+            Some(config) => self.since.look_back(&text, config, &mut problems)?,
+            None => None,
+        };
+        let config = config.filter(|_| !problems.has_errors());
         match self.format {
-            Format::Json => say_json(&machine(&file, &text, config.as_ref(), &problems))?,
+            Format::Json => say_json(&machine(&file, &text, config.as_ref(), &problems, hindsight.as_ref()))?,
             Format::Human => {
                 if !problems.is_empty() {
                     say(report(&file, &text, &problems, colored()).trim_end())?;
                     say("")?;
+                }
+                if let Some(hindsight) = &hindsight {
+                    say(hindsight)?;
                 }
                 say(summary(&file, config.as_ref(), &problems))?;
             }
@@ -127,7 +141,13 @@ fn summary(file: &str, config: Option<&Config>, problems: &Problems) -> String {
     }
 }
 
-fn machine<'a>(file: &'a str, text: &str, config: Option<&Config>, problems: &'a Problems) -> Report<'a> {
+fn machine<'a>(
+    file: &'a str,
+    text: &str,
+    config: Option<&Config>,
+    problems: &'a Problems,
+    hindsight: Option<&'a Hindsight>,
+) -> Report<'a> {
     let place = |p: &'a crate::yaml::Problem| {
         let (line, column) = position(text, p.span.start);
         let severity = match p.severity {
@@ -142,6 +162,7 @@ fn machine<'a>(file: &'a str, text: &str, config: Option<&Config>, problems: &'a
         receivers: config.map_or(0, |c| c.receivers.len()),
         routes: config.map_or(0, |c| c.routes.routes.len()),
         problems: problems.iter().map(place).collect(),
+        hindsight,
     }
 }
 

@@ -20,6 +20,7 @@ mod resume;
 mod sample;
 mod send;
 mod serve;
+mod since;
 mod table;
 mod times;
 

@@ -122,7 +122,8 @@ pub fn listen_address(text: &str) -> Result<String, String> {
     }
 }
 
-fn store_file(text: &str) -> Result<PathBuf, String> {
+/// `sqlite:FILE` → the file.
+pub fn store_file(text: &str) -> Result<PathBuf, String> {
     match text.split_once(':') {
         Some(("sqlite", file)) if !file.is_empty() => Ok(PathBuf::from(file)),
         _ => Err("write sqlite:FILE, like sqlite:data/jobrelay.db".to_owned()),

@@ -19,13 +19,17 @@ pub enum Since {
 }
 
 impl Since {
-    /// As RFC 3339, for the API.
-    pub fn before(self, now: Timestamp) -> String {
+    /// When that is.
+    pub fn at(self, now: Timestamp) -> Timestamp {
         match self {
             Since::At(at) => at,
             Since::Ago(ago) => now.checked_sub(ago).unwrap_or(Timestamp::MIN),
         }
-        .to_string()
+    }
+
+    /// As RFC 3339, for the API.
+    pub fn before(self, now: Timestamp) -> String {
+        self.at(now).to_string()
     }
 }
 

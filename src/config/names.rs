@@ -73,6 +73,10 @@ fn in_when(route: &Arc<str>, when: &Node, found: &mut Vec<Name>) {
 
 fn name(route: &Arc<str>, key: &Key, value: &Node) -> Option<Name> {
     let Value::Scalar(Scalar { text, .. }) = &value.value else { return None };
+    // `*` asks whether there is one at all.
+    if text.chars().all(|c| matches!(c, '*' | '?')) {
+        return None;
+    }
     let alone = Node { span: value.span, value: Value::Map(Map(vec![(key.clone(), value.clone())])) };
     // What is wrong with it has been said where the route was read.
     let when = read_when(&alone, &mut Problems::default());

@@ -102,6 +102,12 @@ codes! {
     UnknownTest = "unknown-test",
     /// A template compares a thing instead of its name or ID.
     ComparedResource = "compared-resource",
+    /// Failed jobs that were recorded would no longer reach anyone (`check --since`).
+    FailedJobUnheard = "failed-job-unheard",
+    /// A name in a `when` that no recorded event has (`check --since`).
+    UnseenName = "unseen-name",
+    /// A route that matches no recorded event (`check --since`).
+    UnmatchedRoute = "unmatched-route",
     /// No route names a receiver.
     UnusedReceiver = "unused-receiver",
     /// Tests are read but not run.

@@ -4,6 +4,7 @@ mod support;
 
 mod deliver;
 mod durable;
+mod hindsight;
 mod keep;
 mod operate;
 mod receive;

@@ -1,0 +1,124 @@
+//! How fast `check --since` looks back: a store of some hundred thousand realistic events, made through the store itself, compared by the
+//! real binary with a file that decides otherwise here and there.
+//!
+//! `cargo bench --bench history -- [--events N] [--rounds N]`
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::{SignedDuration, Timestamp};
+use jobrelay::config::{self, Config};
+use jobrelay::event::{Form, Received, parse};
+use jobrelay::routing::decide;
+use jobrelay::store::{NewEvent, SqliteStore, Store};
+
+const RESOURCES: usize = 500;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let number = |flag: &str, default: usize| {
+        let at = arguments.iter().position(|a| a == flag);
+        at.and_then(|at| arguments.get(at + 1)).map_or(default, |text| text.parse().expect("a number"))
+    };
+    let (events, rounds) = (number("--events", 500_000), number("--rounds", 3));
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("a file can be written");
+    let old = routes(false);
+    file("old.yaml", &old);
+    file("new.yaml", &routes(true));
+    file("words.yaml", &old.replace("{ title: \"{{ type_label }}", "{ title: \"!! {{ type_label }}"));
+    let (config, problems) = config::load_without_secrets(&old);
+    let config = config.unwrap_or_else(|| panic!("{problems:?}"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(fill(&dir.path().join("jobrelay.db"), &config, events));
+    println!("{events} events of {} bytes", event(0).len());
+    for (name, what) in
+        [("old.yaml", "the same"), ("new.yaml", "decides otherwise"), ("words.yaml", "says it otherwise")]
+    {
+        for _ in 0..rounds {
+            let begun = Instant::now();
+            let output = Command::new(env!("CARGO_BIN_EXE_jobrelay"))
+                .args(["check", name, "--since", "3000d", "--store", "sqlite:jobrelay.db", "--format", "json"])
+                .current_dir(dir.path())
+                .output()
+                .expect("it can be run");
+            let took = begun.elapsed().as_secs_f64();
+            let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            assert_eq!(found["hindsight"]["events"], events);
+            #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+            let rate = events as f64 / took;
+            println!("{what:<20} {took:>6.2} s {rate:>9.0} events/s");
+        }
+    }
+}
+
+/// Twenty routes to five receivers, as a team of some size writes them.
+fn routes(otherwise: bool) -> String {
+    let mut text =
+        "messages:\n  short: { title: \"{{ type_label }} {{ outcome }}: {{ resource }}\" }\nreceivers:\n".to_owned();
+    for name in ["ops", "data", "audit", "boss", "tickets"] {
+        let recovered = name == "tickets" || name == "ops";
+        writeln!(
+            text,
+            "  {name}: {{ kind: slack, url: \"https://hooks.slack.com/services/T/B/{name}\", recovered: {recovered}, message: short }}"
+        )
+        .expect("a String takes any text");
+    }
+    text.push_str("routes:\n  - { name: failed jobs, when: { outcome: failed }, to: [ops, tickets] }\n");
+    text.push_str("  - { name: out of memory, when: { reason: OUT_OF_MEMORY }, to: boss }\n");
+    for n in 0..18 {
+        let to = ["data", "audit", "boss"][n % 3];
+        let product = if otherwise { n * 2 } else { n };
+        writeln!(
+            text,
+            "  - {{ name: product {n}, when: {{ data_product: [\"Customers {product}\", \"Customers {n}*\"], state: [RUNNING, DONE] }}, to: {to} }}"
+        )
+        .expect("a String takes any text");
+    }
+    text
+}
+
+async fn fill(path: &Path, config: &Config, events: usize) {
+    let store = SqliteStore::open(path, Arc::new(|_| {})).expect("a store");
+    store.apply_version(&config.version, &config.masked, Timestamp::now()).await.expect("written");
+    let begin = Timestamp::now() - SignedDuration::from_hours(24 * 30);
+    let mut n = 0;
+    while n < events {
+        let batch: Vec<NewEvent> = (n..events.min(n + 1_000)).map(|n| new(config, n, begin)).collect();
+        n += batch.len();
+        store.accept(batch).await.expect("accepted");
+    }
+    store.close().await;
+}
+
+fn new(config: &Config, n: usize, begin: Timestamp) -> NewEvent {
+    let form = Form { content_type: "application/cloudevents+json".to_owned(), attributes: Vec::new() };
+    let received_at = begin + SignedDuration::from_secs(i64::try_from(n).expect("small"));
+    let event = parse(Received { form, body: event(n).into(), received_at }).expect("readable");
+    let decision = decide(&config.routes, &event);
+    let opens = decision.targets.iter().map(|target| &target.receiver);
+    let opens = opens.filter(|name| config.receivers[*name].common.recovered).cloned().collect();
+    NewEvent { event: Arc::new(event), decision, opens, version: Arc::clone(&config.version) }
+}
+
+/// A job's life is three events: waiting, running, done; every tenth fails.
+fn event(n: usize) -> String {
+    const PENDING: &str = r#"{"state":"PENDING","stateStartTime":"2025-12-02T14:19:00.000Z"}"#;
+    const RUNNING: &str = r#"{"state":"RUNNING","stateStartTime":"2025-12-02T14:20:00.000Z"}"#;
+    let (job, step) = (n / 3, n % 3);
+    let key = job % RESOURCES;
+    let error = r#","error":{"reason":"PLANNING_FAILED","message":"Something went wrong while planning the job. Please verify the configuration."}"#;
+    let error = if job.is_multiple_of(10) { error } else { "" };
+    let done = format!(r#"{{"state":"DONE","stateStartTime":"2025-12-02T14:46:04.518Z"{error}}}"#);
+    let (status, past) = match step {
+        0 => (PENDING, String::new()),
+        1 => (RUNNING, PENDING.to_owned()),
+        _ => (done.as_str(), format!("{PENDING},{RUNNING}")),
+    };
+    format!(
+        r#"{{"specversion":"1.0","id":"5f0c2b1e-0000-4000-8000-{n:012}","source":"//acme.tamr.cloud/webhooks/v1alpha1","type":"com.tamr.job.v1alpha1","time":"2025-12-02T14:46:05.000Z","datacontenttype":"application/json","data":{{"jobId":"5f0c2b1e-0000-4000-9000-{job:012}","jobType":"UPDATE_DATA_PRODUCT","dataProductId":"5f0c2b1e-0000-4000-a000-{key:012}","dataProductDisplayName":"Customers {key}","workflowId":"","workflowDisplayName":"","status":{status},"pastStatuses":[{past}]}}}}"#
+    )
+}
