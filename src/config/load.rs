@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::diff::Parts;
 use super::mask::mask;
 use super::names::{Name, read_names};
 use super::receivers::{Receivers, read_receivers};
@@ -39,6 +40,7 @@ pub struct Config {
     pub redactor: Redactor,
     /// The names that the routes ask for, in the order of the file.
     pub names: Vec<Name>,
+    pub(super) parts: Parts,
     route_messages: HashMap<Arc<str>, Definition>,
     messages: BTreeMap<String, Definition>,
 }
@@ -117,6 +119,7 @@ fn read(text: &str, lookup: &Lookup<'_>, problems: &mut Problems) -> Option<Conf
         engine,
         redactor,
         names: read_names(items),
+        parts: Parts::of(root),
         route_messages,
         messages,
     })

@@ -1,6 +1,7 @@
 //! routes.yaml → what the relay runs on. All problems of a file at once; the whole file or nothing.
 
 pub mod compare;
+mod diff;
 mod load;
 mod mask;
 mod names;
@@ -11,6 +12,7 @@ mod secrets;
 mod sections;
 mod substitute;
 
+pub use diff::{Change, Changes, How, Part};
 pub use load::{Config, load, load_without_secrets};
 pub use names::Name;
 pub use redactor::Redactor;

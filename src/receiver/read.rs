@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::kind::{Entry, Given};
 use super::registry::KINDS;
 use super::settings::{CommonSettings, Tls};
 use super::{Common, Kind, MessageRef, Receiver, kinds};
 use crate::message::{Definition, Engine, Template, read_body, read_definition};
-use crate::yaml::{Code, Key, Map, Node, Problems, Style, Value, nearest, read};
+use crate::yaml::{Code, Key, Map, Node, Problems, Value, fingerprint, nearest, read};
 
 /// Kinds that are planned: the answer to them is a way to go now.
 const LATER: [&str; 21] = [
@@ -184,49 +182,6 @@ fn check_mentions(map: &Map, message: &MessageRef, kind: &dyn Kind, problems: &m
             && let Err(why) = kind.check_mention(text)
         {
             problems.error(Code::BadValue, span, why, None);
-        }
-    }
-}
-
-/// Of all settings as they are after secrets were put in. The order of keys does not matter, what is written where does.
-fn fingerprint(node: &Node) -> u64 {
-    let mut digest = Sha256::new();
-    digest_node(node, &mut digest);
-    let digest = digest.finalize();
-    u64::from_be_bytes(digest[..8].try_into().expect("a SHA-256 has 32 bytes"))
-}
-
-fn digest_node(node: &Node, digest: &mut Sha256) {
-    // Lengths keep neighbours apart.
-    let text = |sort: &[u8], text: &str, digest: &mut Sha256| {
-        digest.update(sort);
-        digest.update((text.len() as u64).to_be_bytes());
-        digest.update(text.as_bytes());
-    };
-    let count = |sort: &[u8], count: usize, digest: &mut Sha256| {
-        digest.update(sort);
-        digest.update((count as u64).to_be_bytes());
-    };
-    match &node.value {
-        Value::Null => digest.update(b"0"),
-        Value::Scalar(scalar) => {
-            // Quotes make text of a number, and so another setting.
-            text(if scalar.style == Style::Plain { b"p" } else { b"q" }, &scalar.text, digest);
-        }
-        Value::List(items) => {
-            count(b"l", items.len(), digest);
-            for item in items {
-                digest_node(item, digest);
-            }
-        }
-        Value::Map(map) => {
-            count(b"m", map.0.len(), digest);
-            let mut entries: Vec<_> = map.0.iter().collect();
-            entries.sort_by(|(a, _), (b, _)| a.text.cmp(&b.text));
-            for (key, value) in entries {
-                text(b"k", &key.text, digest);
-                digest_node(value, digest);
-            }
         }
     }
 }

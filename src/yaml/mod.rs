@@ -2,6 +2,7 @@
 
 mod code;
 mod fault;
+mod fingerprint;
 mod parse;
 mod problem;
 mod read;
@@ -12,6 +13,7 @@ mod tree;
 mod walk;
 
 pub use code::Code;
+pub use fingerprint::fingerprint;
 pub use parse::parse;
 pub use problem::{Problem, Problems, Severity, nearest};
 pub use read::read;
