@@ -1,9 +1,11 @@
 //! The running relay: store, lanes and door put together, and taken apart again in the right order.
 
+mod hindsight;
 mod logging;
 mod own;
+mod reloader;
 mod retention;
-mod watch;
+mod source;
 
 use std::fmt::Write as _;
 use std::io::IsTerminal;
@@ -18,11 +20,12 @@ use jiff::Timestamp;
 use listenfd::ListenFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::config::Secrets;
 use crate::delivery::{Junction, Lanes, Setup, install_crypto, proxies_in_environment};
-use crate::server::{self, Corridor, Door, Intake, State};
+use crate::server::{self, Corridor, Door, Intake, Standing, State};
 use crate::store::{SqliteStore, Store};
 
 pub use logging::LogFormat;
@@ -130,8 +133,8 @@ struct Signals {
 async fn start(options: &Options) -> Result<Relay, End> {
     // Before anything that takes time: a stop during the start must not kill.
     let signals = Signals::listen().map_err(|e| End::Failed(format!("signals cannot be received: {e}")))?;
-    let source = watch::Source { routes: options.routes.clone(), secrets: Secrets { path: options.secrets.clone() } };
-    let seen = source.look();
+    let source = source::Source { routes: options.routes.clone(), secrets: Secrets { path: options.secrets.clone() } };
+    let watch = source::Watch::new(source.look());
     let terminal = std::io::stderr().is_terminal();
     let config = source.load(terminal).map_err(|refused| End::Unusable(refused.report))?;
     let listeners = listeners(&options.listen)?;
@@ -157,13 +160,25 @@ async fn start(options: &Options) -> Result<Relay, End> {
     let corridor = Arc::new(Corridor::new(Arc::clone(&store), Arc::clone(&running), tell.clone()));
     let said = say(options, &addresses, &door);
     let intake = Arc::new(Intake::new(Arc::clone(&corridor), door));
-    let state = Arc::new(State::new(Arc::clone(&intake), lanes.clone(), now));
+    let standing = Standing { since: now, read_at: Some(now), refused: None };
+    let (reload, asked) = mpsc::unbounded_channel();
+    let state = Arc::new(State::new(Arc::clone(&intake), lanes.clone(), standing, reload));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let server = server::run(&state, listeners, workers).map_err(|e| End::Failed(format!("cannot listen: {e}")))?;
     tracing::info!("{said}");
 
-    let reloader =
-        watch::Reloader { source, seen, state, lanes: lanes.clone(), running, store: Arc::clone(&store), tell };
+    let reloader = reloader::Reloader {
+        source,
+        watch,
+        asked,
+        state,
+        lanes: lanes.clone(),
+        running,
+        store: Arc::clone(&store),
+        tell,
+        again: None,
+        hindsight: JoinSet::new(),
+    };
     let helpers = vec![
         tokio::spawn(own::admit(corridor, own_events)),
         tokio::spawn(reloader.run()),

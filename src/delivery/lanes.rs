@@ -19,7 +19,7 @@ use super::{Health, LaneStatus};
 use crate::config::Config;
 use crate::event::OwnEvent;
 use crate::receiver::Receiver;
-use crate::store::{Delivery, Handoff, Owed, Store, StoreError};
+use crate::store::{Delivery, Handoff, LaneRow, Owed, Store, StoreError};
 
 /// How many deliveries all lanes together hold in memory with their events: a few KiB each.
 const HELD_BY_ALL: usize = 20_000;
@@ -81,6 +81,13 @@ struct Inner {
     stopped: AtomicBool,
 }
 
+/// The lanes of a config, to be put in place by [`Lanes::apply`].
+pub struct Ready {
+    config: Arc<Config>,
+    clients: HashMap<Arc<str>, Client>,
+    rows: Vec<LaneRow>,
+}
+
 struct Running {
     commands: mpsc::UnboundedSender<Command>,
     intake: Arc<Intake>,
@@ -105,28 +112,34 @@ impl Lanes {
             stopped: AtomicBool::new(false),
         };
         let lanes = Lanes { inner: Arc::new(inner) };
-        lanes.apply(config).await?;
+        let ready = lanes.ready(&config).await?;
+        lanes.apply(ready);
         Ok(lanes)
     }
 
-    /// Makes the lanes those of `config`: as a whole or, on an error, not at all. Unchanged lanes do not notice; what waits in a lane
-    /// whose settings changed is tried at once. After [`Lanes::stop`] there is nothing to change.
+    /// Everything about the lanes of `config` that can fail; nothing changes yet.
     ///
     /// # Errors
     /// See [`Lanes::start`].
-    pub async fn apply(&self, config: Arc<Config>) -> Result<(), String> {
+    pub async fn ready(&self, config: &Arc<Config>) -> Result<Ready, String> {
         let mut clients = HashMap::new();
         for (name, receiver) in &config.receivers {
             clients.insert(Arc::clone(name), self.client(receiver)?);
         }
         let rows = self.inner.setup.store.lanes().await.map_err(|e: StoreError| e.to_string())?;
+        Ok(Ready { config: Arc::clone(config), clients, rows })
+    }
+
+    /// Makes the lanes those of a config. Unchanged lanes do not notice; what waits in a lane whose settings changed is tried at once.
+    /// After [`Lanes::stop`] there is nothing to change.
+    pub fn apply(&self, Ready { config, mut clients, rows }: Ready) {
         let mut kept: HashMap<Arc<str>, _> =
             rows.iter().map(|row| (Arc::clone(&row.receiver), row.state.clone())).collect();
 
         let capacity = (HELD_BY_ALL / config.receivers.len().max(1)).clamp(*HELD_BY_ONE.start(), *HELD_BY_ONE.end());
         let mut lanes = self.lock();
         if self.inner.stopped.load(Ordering::Relaxed) {
-            return Ok(());
+            return;
         }
         let intakes: Intakes = config
             .receivers
@@ -171,7 +184,6 @@ impl Lanes {
                  Bring the name back, or: jobrelay replay --receiver {} --to ANOTHER", row.receiver
             );
         }
-        Ok(())
     }
 
     /// How each lane is doing, by name; orphans included.

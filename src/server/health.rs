@@ -20,7 +20,7 @@ async fn alive() -> HttpResponse {
 
 async fn ready(state: web::Data<State>) -> Result<web::Json<Readiness>, Problem> {
     readiness(state.intake.corridor.store.writable(), state.lanes.moving(), state.intake.stopping())
-        .map(|()| web::Json(Readiness { ready: true }))
+        .map(|()| web::Json(Readiness { ready: true, detail: state.standing.load().detail() }))
         .map_err(|detail| Problem::new(Sort::Unavailable, detail))
 }
 

@@ -23,6 +23,7 @@ pub enum Sort {
     TooLarge,
     Encoding,
     Unreadable,
+    RoutesRefused,
     Internal,
     Unavailable,
 }
@@ -50,6 +51,11 @@ impl Sort {
             Sort::Unreadable => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "/problems/unreadable", "This cannot be read as an event")
             }
+            Sort::RoutesRefused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "/problems/routes-refused",
+                "The routes.yaml on disk cannot be used; the one before goes on",
+            ),
             Sort::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "/problems/internal", "The relay could not do it"),
             Sort::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "/problems/unavailable", "The relay cannot take this now")

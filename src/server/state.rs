@@ -1,11 +1,12 @@
 //! What the handlers share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use jiff::Timestamp;
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
 
-use super::{Corridor, Door};
+use super::{Corridor, Door, Reload, Standing};
 use crate::delivery::Lanes;
 
 /// What taking events in needs: nothing of the lanes, so that no lane can ever slow the door.
@@ -47,25 +48,16 @@ pub struct State {
     pub intake: Arc<Intake>,
     /// Getting messages out.
     pub lanes: Lanes,
-    /// Milliseconds since the Unix epoch. An atomic, since it changes while requests are read.
-    config_since: AtomicI64,
+    /// How the running routes.yaml stands to the file on disk.
+    pub standing: ArcSwap<Standing>,
+    /// Asks for the file to be read now.
+    pub reload: mpsc::UnboundedSender<Reload>,
 }
 
 impl State {
-    /// The state of a relay whose routes.yaml applies since `config_since`.
+    /// The state of a relay whose routes.yaml stands so.
     #[must_use]
-    pub fn new(intake: Arc<Intake>, lanes: Lanes, config_since: Timestamp) -> State {
-        State { intake, lanes, config_since: AtomicI64::new(config_since.as_millisecond()) }
-    }
-
-    /// To be called when another routes.yaml was put into the corridor's `config`.
-    pub fn config_applied(&self, now: Timestamp) {
-        self.config_since.store(now.as_millisecond(), Ordering::Relaxed);
-    }
-
-    /// Since when the running routes.yaml applies.
-    pub fn config_since(&self) -> Timestamp {
-        // It was stored from a timestamp, so it is one.
-        Timestamp::from_millisecond(self.config_since.load(Ordering::Relaxed)).unwrap_or_default()
+    pub fn new(intake: Arc<Intake>, lanes: Lanes, standing: Standing, reload: mpsc::UnboundedSender<Reload>) -> State {
+        State { intake, lanes, standing: ArcSwap::from_pointee(standing), reload }
     }
 }

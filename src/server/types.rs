@@ -203,6 +203,47 @@ pub struct ConfigView {
     pub receivers: Vec<Arc<str>>,
     /// Its routes, in order.
     pub routes: Vec<Arc<str>>,
+    /// Set while the file on disk is not the one that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refusal>,
+}
+
+/// Why the routes.yaml on disk is not the one that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Since when.
+    pub since: Timestamp,
+    /// Its path.
+    pub file: String,
+    /// How many problems were found.
+    pub problems: usize,
+    /// The first by its sort and place: `unknown-key at 4:25, and 2 more`.
+    pub summary: String,
+    /// All of them, a line each, as `jobrelay check` tells them.
+    pub report: String,
+}
+
+/// `POST /api/v1/reload`: what came of it. A file that cannot be used is answered 422, with the report as the detail.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ReloadAnswer {
+    /// Whether anything is new.
+    pub result: ReloadResult,
+    /// The version that runs now.
+    pub version: Arc<str>,
+    /// The version that ran before.
+    pub before: Arc<str>,
+    /// What changed, a line each; none for a change of layout or comments.
+    pub changes: Vec<String>,
+}
+
+/// What became of a routes.yaml that was read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReloadResult {
+    /// It runs now.
+    Applied,
+    /// It is what ran already.
+    Unchanged,
 }
 
 /// `GET /api/v1/stats`: what happened at the door since the process started.
@@ -232,4 +273,7 @@ pub struct ResumeAnswer {
 pub struct Readiness {
     /// Events can be accepted and messages move.
     pub ready: bool,
+    /// What should be looked at all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }

@@ -15,7 +15,7 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, HttpRequest, web};
 
 use super::problems::{Problem, Sort};
-use super::{State, auth};
+use super::{State, auth, reload};
 use crate::config::Config;
 use crate::yaml::nearest;
 
@@ -37,6 +37,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .service(resource("/dismiss").route(web::post().to(actions::dismiss)))
             .service(resource("/quarantine").route(web::get().to(operate::quarantine)))
             .service(resource("/config").route(web::get().to(operate::config)))
+            .service(resource("/reload").route(web::post().to(reload::reload)))
             .service(resource("/stats").route(web::get().to(operate::stats)))
             .default_service(web::to(nothing_here)),
     );
@@ -59,7 +60,7 @@ async fn admins_only(
 }
 
 async fn wrong_method(request: HttpRequest) -> Problem {
-    let posts = ["/send", "/replay", "/dismiss", "/resume"].iter().any(|end| request.path().ends_with(end));
+    let posts = ["/send", "/replay", "/dismiss", "/resume", "/reload"].iter().any(|end| request.path().ends_with(end));
     let allow = if posts { "POST" } else { "GET" };
     Problem::new(Sort::Method, format!("{} takes {allow}.", request.path())).with(actix_web::http::header::ALLOW, allow)
 }

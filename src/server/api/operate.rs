@@ -42,11 +42,13 @@ pub async fn quarantine(request: HttpRequest, state: Data<State>) -> Result<Json
 
 pub async fn config(state: Data<State>) -> Json<ConfigView> {
     let config = state.intake.corridor.config.load();
+    let standing = state.standing.load();
     Json(ConfigView {
         version: config.version.clone(),
-        since: state.config_since(),
+        since: standing.since,
         receivers: config.receivers.keys().cloned().collect(),
         routes: config.routes.routes.iter().map(|route| route.name.clone()).collect(),
+        refused: standing.refused.clone(),
     })
 }
 

@@ -1,0 +1,196 @@
+//! Applies a changed routes.yaml to the running relay: as a whole or not at all, and says which it was.
+//!
+//! The files are looked at twice a second and read when they rest; SIGHUP and `POST /api/v1/reload` read them at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::Instant;
+
+use super::hindsight;
+use super::source::{Refused, Seen, Source, Watch};
+use crate::config::{Changes, Config};
+use crate::delivery::Lanes;
+use crate::event::OwnEvent;
+use crate::server::types::{Refusal, ReloadAnswer, ReloadResult};
+use crate::server::{Reload, Standing, State};
+use crate::store::Store;
+
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// What failed for another reason than what the files say (a full disk, a certificate that is not there yet) is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// Keeps the running relay to what is on disk.
+pub(super) struct Reloader {
+    pub source: Source,
+    pub watch: Watch,
+    /// `POST /api/v1/reload`.
+    pub asked: mpsc::UnboundedReceiver<Reload>,
+    pub state: Arc<State>,
+    pub lanes: Lanes,
+    pub running: Arc<ArcSwap<Config>>,
+    pub store: Arc<dyn Store>,
+    pub tell: mpsc::UnboundedSender<OwnEvent>,
+    pub again: Option<Instant>,
+    /// At most one: what the last change would have meant. Ends with its owner.
+    pub hindsight: JoinSet<()>,
+}
+
+/// Why the files are read.
+enum Why {
+    Changed(Seen),
+    /// By signal, or by someone who waits for the answer.
+    Asked(Option<Reload>),
+}
+
+impl Reloader {
+    /// Looks until aborted.
+    pub(super) async fn run(mut self) {
+        let mut hangup = signal(SignalKind::hangup())
+            .inspect_err(|error| tracing::error!("SIGHUP cannot be received: {error}"))
+            .ok();
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let why = tokio::select! {
+                _ = look.tick() => match self.look().await {
+                    Some(seen) => Why::Changed(seen),
+                    None => continue,
+                },
+                () = received(hangup.as_mut()) => Why::Asked(None),
+                Some(asked) = self.asked.recv() => Why::Asked(Some(asked)),
+            };
+            self.reload(why).await;
+        }
+    }
+
+    /// Off this thread: a network mount that hangs must hold up nothing else.
+    async fn seen(&self) -> Option<Seen> {
+        let source = self.source.clone();
+        spawn_blocking(move || source.look()).await.ok()
+    }
+
+    /// `Some`: it is time to read.
+    async fn look(&mut self) -> Option<Seen> {
+        let seen = self.seen().await?;
+        let again = self.again.is_some_and(|at| at <= Instant::now());
+        (self.watch.look(seen.clone()) || again).then_some(seen)
+    }
+
+    async fn reload(&mut self, why: Why) {
+        let source = self.source.clone();
+        let Ok(loaded) = spawn_blocking(move || source.load(false)).await else { return };
+        if let Why::Changed(before) = &why
+            && let Some(now) = self.seen().await
+            && now != *before
+        {
+            return self.watch.disturbed(now);
+        }
+        self.again = None;
+        let asked = matches!(why, Why::Asked(_));
+        let result = match loaded {
+            Ok(config) => self.apply(config, asked).await,
+            Err(refused) => Err(refused),
+        };
+        let answer = result.map_err(|refused| self.refuse(refused, asked));
+        if let Why::Asked(Some(waiting)) = why {
+            // Whoever asked may have gone.
+            let _ = waiting.send(answer);
+        }
+    }
+
+    async fn apply(&mut self, config: Arc<Config>, asked: bool) -> Result<ReloadAnswer, Refused> {
+        let now = Timestamp::now();
+        let before = self.running.load_full();
+        let changes = Changes::between(&before, &config);
+        let changed = before.version != config.version || !changes.is_empty();
+        if changed {
+            self.put_in_place(&config, now).await.inspect_err(|_| self.again = Some(Instant::now() + AGAIN_AFTER))?;
+        }
+        let was = self.state.standing.load();
+        let since = if before.version == config.version { was.since } else { now };
+        self.state.standing.store(Arc::new(Standing { since, read_at: Some(now), refused: None }));
+        self.log(&before, &config, &changes, (changed, was.refused.is_some(), asked));
+        if changed {
+            // The one before is abandoned: it speaks of a file that is gone.
+            self.hindsight = JoinSet::new();
+            if changes.may_be_noticed() {
+                self.hindsight.spawn(hindsight::run(Arc::clone(&self.store), Arc::clone(&before), Arc::clone(&config)));
+            }
+        }
+        Ok(ReloadAnswer {
+            result: if changed { ReloadResult::Applied } else { ReloadResult::Unchanged },
+            version: Arc::clone(&config.version),
+            before: Arc::clone(&before.version),
+            changes: changes.iter().map(ToString::to_string).collect(),
+        })
+    }
+
+    /// Whatever can fail comes first.
+    async fn put_in_place(&self, config: &Arc<Config>, now: Timestamp) -> Result<(), Refused> {
+        let ready =
+            self.lanes.ready(config).await.map_err(|why| Refused::because("a receiver cannot be set up", &why))?;
+        if self.running.load().version != config.version {
+            self.store
+                .apply_version(&config.version, &config.masked, now)
+                .await
+                .map_err(|error| Refused::because("the store cannot be written", &error.to_string()))?;
+        }
+        // Lanes before decisions: an event decided by the new file must find its lane.
+        self.lanes.apply(ready);
+        self.running.store(Arc::clone(config));
+        Ok(())
+    }
+
+    fn log(&self, before: &Config, now: &Config, changes: &Changes, (changed, healed, asked): (bool, bool, bool)) {
+        let (file, version, before) = (self.source.name(), &now.version, &before.version);
+        match (changed, healed) {
+            (true, _) if version == before => {
+                tracing::info!(%version, "{file} says the same, and other secrets: it applies");
+            }
+            (true, _) => {
+                tracing::info!(%version, %before, changes = changes.iter().count(), "a changed {file} applies")
+            }
+            (false, true) => tracing::info!(%version, "{file} is again what runs"),
+            (false, false) if asked => tracing::info!(%version, "{file} was read again: nothing has changed"),
+            (false, false) => tracing::debug!(%version, "{file} was read again: nothing has changed"),
+        }
+        for change in changes.iter() {
+            tracing::info!(%version, %before, part = %change.part, change = %change.how, "{change}");
+        }
+    }
+
+    /// The running file goes on. What is refused again for the same reasons is told again only to who asked.
+    fn refuse(&self, refused: Refused, asked: bool) -> Refusal {
+        let file = self.source.name();
+        let was = self.state.standing.load();
+        let known = was.refused.as_ref().is_some_and(|before| before.report == refused.report);
+        let since = was.refused.as_ref().map_or_else(Timestamp::now, |before| before.since);
+        let Refused { problems, summary, report } = refused;
+        if asked || !known {
+            let version = &self.running.load().version;
+            tracing::error!(problems, %version, "{file} was refused, the one before goes on:\n{report}");
+        }
+        if !known {
+            // The other end is gone only while the relay stops.
+            let _ = self.tell.send(OwnEvent::RoutesRefused { problems, report: report.clone() });
+        }
+        let refusal = Refusal { since, file, problems, summary, report };
+        self.state.standing.store(Arc::new(Standing { refused: Some(refusal.clone()), ..Standing::clone(&was) }));
+        refusal
+    }
+}
+
+async fn received(hangup: Option<&mut Signal>) {
+    match hangup {
+        Some(hangup) => {
+            hangup.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,244 @@
+//! routes.yaml and secrets on disk: what they say now, and whether they have changed and come to rest.
+//!
+//! Polling a few files' metadata costs next to nothing and works where notifications do not: network mounts, symlinks swapped
+//! by a Kubernetes config map, editors that save by renaming, files that vanish and return.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::{self, Config, Secrets};
+use crate::yaml::{self, Problems, Severity};
+
+/// Where the configuration comes from.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub routes: PathBuf,
+    pub secrets: Secrets,
+}
+
+/// Why what is on disk cannot be used.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub problems: usize,
+    /// One line that quotes nothing of the file: `unknown-key at 4:25, and 2 more`.
+    pub summary: String,
+    /// All of it, with places and cures.
+    pub report: String,
+}
+
+impl Refused {
+    /// By one fault that has no place in the file.
+    pub fn because(summary: &str, why: &str) -> Refused {
+        Refused { problems: 1, summary: summary.to_owned(), report: format!("error: {why}") }
+    }
+}
+
+/// What was seen on disk: enough to notice any change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen(BTreeMap<PathBuf, Option<Mark>>);
+
+/// Device, inode, length, modification and status change times.
+type Mark = (u64, u64, u64, (i64, i64), (i64, i64));
+
+impl Source {
+    /// How the file is called in logs and answers.
+    pub fn name(&self) -> String {
+        self.routes.display().to_string()
+    }
+
+    /// Reads the files as they are now; warnings are logged. `terminal`: a refusal shows source lines, for the file's owner only.
+    pub fn load(&self, terminal: bool) -> Result<Arc<Config>, Refused> {
+        let file = self.name();
+        let text = fs::read_to_string(&self.routes).map_err(|error| {
+            let why = format!(
+                "{file} cannot be read: {error}\nhelp: `jobrelay init` writes a commented sample; --routes names another file"
+            );
+            Refused::because("it cannot be read", &why)
+        })?;
+        let (config, problems) = config::load(&text, &self.secrets);
+        let plain = || yaml::report_without_source(&file, &text, &problems);
+        if let Some(config) = config {
+            if !problems.is_empty() {
+                tracing::warn!("{}", plain());
+            }
+            Ok(Arc::new(config))
+        } else {
+            let report = if terminal { yaml::report(&file, &text, &problems, true) } else { plain() };
+            Err(Refused { problems: problems.len(), summary: summary(&text, &problems), report })
+        }
+    }
+
+    /// What can be told without reading: `load` need not be called while it stays the same.
+    pub fn look(&self) -> Seen {
+        let mut marks = BTreeMap::new();
+        marks.insert(self.routes.clone(), mark(&self.routes));
+        if let Some(path) = &self.secrets.path {
+            marks.insert(path.clone(), mark(path));
+            for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+                marks.insert(entry.path(), mark(&entry.path()));
+            }
+        }
+        Seen(marks)
+    }
+}
+
+fn mark(path: &Path) -> Option<Mark> {
+    let m = fs::metadata(path).ok()?;
+    Some((m.dev(), m.ino(), m.len(), (m.mtime(), m.mtime_nsec()), (m.ctime(), m.ctime_nsec())))
+}
+
+/// The first error by its sort and place; anyone may read it.
+fn summary(text: &str, problems: &Problems) -> String {
+    let mut errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
+    let Some(first) = errors.next() else { return "it cannot be used".to_owned() };
+    let before = text.get(..first.span.start).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let (line, column) = (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1);
+    let rest = errors.count();
+    let more = if rest == 0 { String::new() } else { format!(", and {rest} more") };
+    format!("{} at {line}:{column}{more}", first.code.name())
+}
+
+/// Tells from one look to the next when files have changed and come to rest. A file that is still being written looks different at
+/// each look, and half of it may well be a routes.yaml that can be used.
+#[derive(Debug)]
+pub(super) struct Watch {
+    read: Seen,
+    last: Seen,
+}
+
+impl Watch {
+    /// `seen` was taken before the files were read: a write that came meanwhile is seen at the next look.
+    pub fn new(seen: Seen) -> Watch {
+        Watch { read: seen.clone(), last: seen }
+    }
+
+    /// Whether to read the files now: they are not as they were when last read, and the same at two looks.
+    pub fn look(&mut self, seen: Seen) -> bool {
+        let rests = seen == self.last;
+        self.last = seen;
+        if rests && self.last != self.read {
+            self.read = self.last.clone();
+            return true;
+        }
+        false
+    }
+
+    /// They changed while they were read: what was read is not to be trusted.
+    pub fn disturbed(&mut self, seen: Seen) {
+        self.last = seen;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    const GOOD: &str = "receivers: { log: { kind: console } }\nroutes: [{ name: all, to: log }]\n";
+
+    struct Files {
+        dir: tempfile::TempDir,
+        source: Source,
+        watch: Watch,
+    }
+
+    impl Files {
+        fn new() -> Files {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join("routes.yaml"), GOOD).unwrap();
+            fs::create_dir(dir.path().join("secrets")).unwrap();
+            fs::write(dir.path().join("secrets/A"), "one").unwrap();
+            let secrets = Secrets { path: Some(dir.path().join("secrets")) };
+            let source = Source { routes: dir.path().join("routes.yaml"), secrets };
+            let watch = Watch::new(source.look());
+            Files { dir, source, watch }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.dir.path().join(name)
+        }
+
+        /// In place, as `>` does.
+        fn write(&self, name: &str, text: &str) {
+            fs::write(self.path(name), text).unwrap();
+        }
+
+        fn look(&mut self) -> bool {
+            self.watch.look(self.source.look())
+        }
+
+        /// Seen at the first look, read at the second, and not again.
+        #[track_caller]
+        fn read_once(&mut self) {
+            assert_eq!([self.look(), self.look(), self.look()], [false, true, false]);
+        }
+    }
+
+    #[test]
+    fn every_way_to_save_is_seen_once_it_rests() {
+        let mut files = Files::new();
+        assert!(!files.look() && !files.look(), "nothing has changed");
+        files.write("routes.yaml", "in place\n");
+        files.read_once();
+        files.write("new", "renamed\n");
+        fs::rename(files.path("new"), files.path("routes.yaml")).unwrap();
+        files.read_once();
+        fs::remove_file(files.path("routes.yaml")).unwrap();
+        files.read_once();
+        files.write("routes.yaml", "back\n");
+        files.read_once();
+        files.write("secrets/A", "two");
+        files.read_once();
+        files.write("secrets/B", "new");
+        files.read_once();
+    }
+
+    #[test]
+    fn a_mounted_config_map_is_followed_through_its_links() {
+        let mut files = Files::new();
+        for (version, text) in [("..1", "one\n"), ("..2", "two\n")] {
+            fs::create_dir(files.path(version)).unwrap();
+            files.write(&format!("{version}/routes.yaml"), text);
+        }
+        symlink("..1", files.path("..data")).unwrap();
+        fs::remove_file(files.path("routes.yaml")).unwrap();
+        symlink("..data/routes.yaml", files.path("routes.yaml")).unwrap();
+        files.read_once();
+        symlink("..2", files.path("..data_tmp")).unwrap();
+        fs::rename(files.path("..data_tmp"), files.path("..data")).unwrap();
+        files.read_once();
+    }
+
+    #[test]
+    fn a_file_is_left_alone_while_it_grows() {
+        let mut files = Files::new();
+        let mut written = String::new();
+        for line in ["receivers:\n", "  log: { kind: console }\n", "routes:\n", "  - { name: all, to: log }\n"] {
+            written.push_str(line);
+            files.write("routes.yaml", &written);
+            assert!(!files.look(), "{written}");
+        }
+        assert!(files.look());
+        files.write("routes.yaml", "more\n");
+        files.watch.disturbed(files.source.look());
+        assert!(files.look(), "what came while it was read is read too");
+    }
+
+    #[test]
+    fn a_refusal_names_sort_and_place_and_quotes_nothing() {
+        let files = Files::new();
+        files.write("routes.yaml", &format!("{GOOD}nonsense: my-secret\nmore: my-secret\n"));
+        let refused = files.source.load(false).unwrap_err();
+        assert_eq!((refused.problems, refused.summary.as_str()), (2, "unknown-key at 3:1, and 1 more"));
+        assert!(refused.report.contains("routes.yaml:3:1: error[unknown-key]"), "{}", refused.report);
+        assert!(!refused.report.contains("my-secret"), "{}", refused.report);
+        fs::remove_file(files.path("routes.yaml")).unwrap();
+        let refused = files.source.load(false).unwrap_err();
+        assert_eq!((refused.problems, refused.summary.as_str()), (1, "it cannot be read"));
+    }
+}
