@@ -19,4 +19,4 @@ mod worker;
 
 pub use client::{Client, install_crypto, proxies_in_environment};
 pub use lanes::{Junction, Lanes, Setup};
-pub use status::{Health, LaneStatus};
+pub use status::{Health, LaneStatus, Tally};

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::receiver::Verdict;
+
 /// A lane's health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -17,6 +19,31 @@ pub enum Health {
     Blocked,
     /// Not in routes.yaml any more, and still owed something.
     Orphaned,
+}
+
+/// How a lane's attempts ended, and what it gave up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    pub delivered: u64,
+    pub later: u64,
+    pub refused: u64,
+    pub blocked: u64,
+    /// Deliveries, not attempts.
+    pub dead: u64,
+}
+
+impl Tally {
+    /// Counts an attempt; `dead`: it was its delivery's last.
+    pub fn count(&mut self, verdict: Verdict, dead: bool) {
+        let count = match verdict {
+            Verdict::Delivered => &mut self.delivered,
+            Verdict::Later => &mut self.later,
+            Verdict::Refused => &mut self.refused,
+            Verdict::Blocked => &mut self.blocked,
+        };
+        *count += 1;
+        self.dead += u64::from(dead);
+    }
 }
 
 /// One receiver's lane.
@@ -34,6 +61,9 @@ pub struct LaneStatus {
     pub advice: Option<String>,
     pub owed: u64,
     pub in_flight: usize,
+    /// Since the lane began in this run.
+    #[serde(default)]
+    pub attempts: Tally,
     /// When the next probe or retry goes out.
     pub next_attempt: Option<Timestamp>,
 }
@@ -51,6 +81,7 @@ impl LaneStatus {
             advice: None,
             owed: 0,
             in_flight: 0,
+            attempts: Tally::default(),
             next_attempt: None,
         }
     }

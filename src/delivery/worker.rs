@@ -236,6 +236,7 @@ impl Worker {
             return;
         };
         let name = &self.means.receiver.name;
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).attempts.count(judgement.verdict, end == End::Dead);
         let detail = if gave_up { format!("gave up after retry.for: {}", judgement.detail) } else { judgement.detail };
         match end {
             End::Delivered => {

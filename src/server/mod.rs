@@ -10,6 +10,7 @@ mod body;
 mod counters;
 mod health;
 mod ingest;
+mod metrics;
 mod problems;
 mod reload;
 mod run;

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
-use super::{State, api, health, ingest};
+use super::{State, api, health, ingest, metrics};
 
 /// Connections at once, over all workers. More wait in the kernel's queue: they are late, not refused.
 const CONNECTIONS: usize = 4096;
@@ -66,6 +66,7 @@ pub fn run(state: &Arc<State>, listeners: Vec<TcpListener>, workers: usize) -> i
             .app_data(web::Data::from(Arc::clone(&state)))
             .configure(ingest::routes)
             .configure(health::routes)
+            .configure(metrics::routes)
             .configure(api::routes)
             .default_service(web::to(ingest::nowhere));
     };

@@ -47,7 +47,8 @@ fn resource(path: &str) -> actix_web::Resource {
     web::resource(path).default_service(web::to(wrong_method))
 }
 
-async fn admins_only(
+/// Lets only those pass who show the admin token.
+pub(super) async fn admins_only(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
@@ -59,7 +60,8 @@ async fn admins_only(
     next.call(request).await.map(ServiceResponse::map_into_left_body)
 }
 
-async fn wrong_method(request: HttpRequest) -> Problem {
+/// 405, with what the address takes.
+pub(super) async fn wrong_method(request: HttpRequest) -> Problem {
     let posts = ["/send", "/replay", "/dismiss", "/resume", "/reload"].iter().any(|end| request.path().ends_with(end));
     let allow = if posts { "POST" } else { "GET" };
     Problem::new(Sort::Method, format!("{} takes {allow}.", request.path())).with(actix_web::http::header::ALLOW, allow)
