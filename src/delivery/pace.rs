@@ -26,10 +26,16 @@ impl Pace {
         Pace { interval, tolerance: BURST_WINDOW.saturating_sub(interval), due: Duration::ZERO }
     }
 
-    /// Keeps what was sent so far, at another rate.
+    /// From now on at another rate: the next message waits as long after the last one as this rate says, not as the old one did.
     pub fn change(&mut self, rate: Option<Rate>) {
-        let due = self.due;
-        *self = Pace { due, ..Pace::new(rate) };
+        let changed = Pace::new(rate);
+        let nothing_sent = self.due == Duration::ZERO;
+        let due = if nothing_sent {
+            self.due
+        } else {
+            self.due.saturating_sub(self.interval).saturating_add(changed.interval)
+        };
+        *self = Pace { due, ..changed };
     }
 
     /// When the next message may go, at the earliest.
@@ -80,6 +86,30 @@ mod tests {
         let rate = Rate { count: 5_000, per: Duration::from_secs(1) };
         let sent = sent_within(rate, Duration::from_secs(2));
         assert!((10_000..=10_500).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn another_rate_applies_to_what_waits() {
+        let rate = |count, secs| Some(Rate { count, per: Duration::from_secs(secs) });
+        let at = Duration::from_secs;
+        // (before, after, the next message after one at 100 s)
+        for (before, after, next) in [
+            (rate(1, 3600), rate(1, 1), 101),
+            (rate(1, 1), rate(1, 3600), 3700),
+            (None, rate(1, 60), 160),
+            (rate(1, 60), None, 100),
+        ] {
+            let mut pace = Pace::new(before);
+            pace.sent(at(100));
+            pace.change(after);
+            assert!(
+                pace.ready_at() <= at(next) && pace.ready_at() + BURST_WINDOW >= at(next),
+                "{before:?} {after:?} {pace:?}"
+            );
+        }
+        let mut unused = Pace::new(rate(1, 1));
+        unused.change(rate(1, 3600));
+        assert_eq!(unused.ready_at(), Duration::ZERO);
     }
 
     #[test]
