@@ -1,6 +1,7 @@
 //! The running relay: store, lanes and door put together, and taken apart again in the right order.
 
 mod hindsight;
+mod last_good;
 mod logging;
 mod own;
 mod reloader;
@@ -25,6 +26,8 @@ use tokio::time::Instant;
 
 use crate::config::Secrets;
 use crate::delivery::{Junction, Lanes, Setup, install_crypto, proxies_in_environment};
+use crate::event::OwnEvent;
+use crate::server::types::Refusal;
 use crate::server::{self, Corridor, Door, Intake, Standing, State};
 use crate::store::{SqliteStore, Store};
 
@@ -59,6 +62,8 @@ pub struct Options {
     pub log_format: Option<LogFormat>,
     /// Refuse to call private addresses too, beside link-local and cloud-metadata ones.
     pub deny_private: bool,
+    /// Where `routes` cannot be used at the start, run the version that ruled last.
+    pub last_good: bool,
     /// Run by `demo`: a throw-away store, a reader who watches the terminal.
     pub demo: bool,
 }
@@ -136,7 +141,10 @@ async fn start(options: &Options) -> Result<Relay, End> {
     let source = source::Source { routes: options.routes.clone(), secrets: Secrets { path: options.secrets.clone() } };
     let watch = source::Watch::new(source.look());
     let terminal = std::io::stderr().is_terminal();
-    let config = source.load(terminal).map_err(|refused| End::Unusable(refused.report))?;
+    let loaded = match source.load(terminal) {
+        Err(refused) if !options.last_good => return Err(End::Unusable(refused.report)),
+        loaded => loaded,
+    };
     let listeners = listeners(&options.listen)?;
     let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let door = server::start_policy(&addresses, &options.ingest_auth, options.admin_token.as_deref())
@@ -144,9 +152,14 @@ async fn start(options: &Options) -> Result<Relay, End> {
 
     let junction = Junction::default();
     let store = open_store(options, &junction).await?;
-    let now = Timestamp::now();
-    store.apply_version(&config.version, &config.masked, now).await.map_err(|e| End::Failed(e.to_string()))?;
     let (tell, own_events) = mpsc::unbounded_channel();
+    let (config, refused) = match loaded {
+        Ok(config) => (config, None),
+        Err(refused) => {
+            let config = last_good::load(&*store, &source, &refused).await.map_err(End::Unusable)?;
+            (config, Some(refused))
+        }
+    };
     let setup = Setup {
         store: Arc::clone(&store),
         junction,
@@ -155,12 +168,22 @@ async fn start(options: &Options) -> Result<Relay, End> {
         deny_private: options.deny_private,
     };
     let lanes = Lanes::start(setup, Arc::clone(&config)).await.map_err(End::Unusable)?;
+    // Only what can run is recorded as ruling; it decides nothing before.
+    let now = Timestamp::now();
+    store.apply_version(&config.version, &config.masked, now).await.map_err(|e| End::Failed(e.to_string()))?;
 
     let running = Arc::new(ArcSwap::new(config));
     let corridor = Arc::new(Corridor::new(Arc::clone(&store), Arc::clone(&running), tell.clone()));
     let said = say(options, &addresses, &door);
     let intake = Arc::new(Intake::new(Arc::clone(&corridor), door));
-    let standing = Standing { since: now, read_at: Some(now), refused: None };
+    let standing = match refused {
+        None => Standing { since: now, read_at: Some(now), refused: None },
+        Some(refused) => {
+            let refusal = refused.since(now, source.name());
+            tell_refused(&tell, &refusal);
+            Standing { since: now, read_at: None, refused: Some(refusal) }
+        }
+    };
     let (reload, asked) = mpsc::unbounded_channel();
     let state = Arc::new(State::new(Arc::clone(&intake), lanes.clone(), standing, reload));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -258,6 +281,11 @@ fn listeners(listen: &[String]) -> Result<Vec<TcpListener>, End> {
         }
     }
     Ok(listeners)
+}
+
+fn tell_refused(tell: &mpsc::UnboundedSender<OwnEvent>, refusal: &Refusal) {
+    // The other end is gone only while the relay stops.
+    let _ = tell.send(OwnEvent::RoutesRefused { problems: refusal.problems, report: refusal.report.clone() });
 }
 
 async fn open_store(options: &Options, junction: &Junction) -> Result<Arc<dyn Store>, End> {

@@ -78,6 +78,7 @@ impl DemoArgs {
             admin_token: None,
             log_format: Some(LogFormat::Human),
             deny_private: false,
+            last_good: false,
             demo: true,
         }))
     }

@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::lanes::{lanes, trouble};
 use super::output::{say, say_json};
 use crate::delivery::Health;
+use crate::server::types::Readiness;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -34,11 +35,15 @@ impl HealthArgs {
                 Err(_) => Err(Failure::new(format!("no answer from {} within {PATIENCE:?}", client.shown()))),
             }
         });
+        let detail = answer.as_ref().ok().and_then(|body| serde_json::from_str::<Readiness>(body).ok()?.detail);
         if self.relay.json {
-            let why = answer.as_ref().err().map(ToString::to_string);
+            let why = detail.clone().or_else(|| answer.as_ref().err().map(ToString::to_string));
             say_json(&json!({ "ready": answer.is_ok(), "detail": why }))?;
         } else if answer.is_ok() {
             say("ready")?;
+            if let Some(detail) = detail {
+                say(detail)?;
+            }
             for lane in converse(async { Ok(lanes(&client).await) })? {
                 if lane.health != Health::Open {
                     say(trouble(&lane))?;

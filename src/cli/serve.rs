@@ -85,6 +85,10 @@ pub struct ServeArgs {
     #[arg(long, env = "JOBRELAY_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<LogFormat>,
 
+    /// If routes.yaml cannot be used at the start, run the version that ran last, and say so loudly, instead of ending
+    #[arg(long, env = "JOBRELAY_LAST_GOOD", value_parser = FalseyValueParser::new())]
+    last_good: bool,
+
     /// Never call private addresses (10.0.0.0/8 and the like) either. Link-local and cloud-metadata addresses are never called
     #[arg(long, env = "JOBRELAY_DENY_PRIVATE", value_parser = FalseyValueParser::new())]
     deny_private: bool,
@@ -109,6 +113,7 @@ impl ServeArgs {
             admin_token: self.admin_token.filter(|token| !token.is_empty()),
             log_format: self.log_format,
             deny_private: self.deny_private,
+            last_good: self.last_good,
             demo: false,
         }
     }

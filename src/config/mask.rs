@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::Redactor;
-use crate::yaml::{Map, Node, Style, Value};
+use crate::yaml::{Map, Node, Problems, Style, Value, parse};
 
-/// Stands for a secret that was written in plain.
+/// Stands for a secret that was written in plain, in a value that can be read again.
 const MASKED: &str = "${MASKED}";
+/// The same where nothing is read again, and in the stores of older versions.
+const STARS: &str = "***";
 
 /// `text` with what `redactor` knows replaced by `${MASKED}` in values, by `***` elsewhere. Routes, messages, keys and kinds stay as they are, whatever they look like: a
 /// decision must be the same when it is made again by the masked file.
@@ -26,6 +28,25 @@ pub(super) fn mask(text: &str, root: &Map, redactor: &Redactor) -> String {
         }
     }
     pieces.join()
+}
+
+/// Whether a masked text lacks a secret that was written in plain: it cannot be used to send then.
+#[must_use]
+pub fn holds_masked(text: &str) -> bool {
+    let Some(Node { value: Value::Map(root), .. }) = parse(text, &mut Problems::default()) else {
+        // The stars of older versions may be no YAML.
+        return text.contains(STARS);
+    };
+    root.get("receivers").is_some_and(|(_, receivers)| holds(receivers))
+}
+
+fn holds(node: &Node) -> bool {
+    match &node.value {
+        Value::Null => false,
+        Value::Scalar(scalar) => scalar.text.contains(MASKED) || scalar.text.contains(STARS),
+        Value::List(items) => items.iter().any(holds),
+        Value::Map(map) => map.0.iter().any(|(_, value)| holds(value)),
+    }
 }
 
 /// Parts of the text whose masked form is settled, by where they start; what lies between them is redacted as it is.
@@ -110,13 +131,12 @@ impl Pieces<'_> {
 
 /// A variable stands for a secret, so that the file can be read again where none is at hand; the default of a variable has one.
 fn readable(redacted: &str) -> Cow<'_, str> {
-    if redacted.contains("${") { redacted.into() } else { redacted.replace("***", MASKED).into() }
+    if redacted.contains("${") { redacted.into() } else { redacted.replace(STARS, MASKED).into() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::yaml::{Problems, parse};
 
     fn masked(text: &str, secrets: &[&str]) -> String {
         let node = parse(text, &mut Problems::default()).expect("YAML");
@@ -133,6 +153,24 @@ mod tests {
             "# was: ***\nreceivers:\n  slack: { kind: slack, url: \"${MASKED}\", sign: [\"${MASKED}\", \"${MASKED}\"] }\n\
              routes:\n  - { name: slack, to: slack, when: { tenant: slack } } # ***\n"
         );
+    }
+
+    #[test]
+    fn a_missing_secret_is_noticed() {
+        let file = |url: &str, to: &str| {
+            format!("receivers:\n  a: {{ kind: webhook, url: {url} }}\nroutes: [{{ name: \"***\", to: {to} }}] # ***\n")
+        };
+        let plain = file("https://x.example/secret", "a");
+        for (text, missing) in [
+            (masked(&plain, &["https://x.example/secret"]), true),
+            (masked(&plain, &["secret"]), true),
+            (masked(&plain, &[]), false),
+            (file("\"${URL}\"", "a"), false),
+            (file("\"***\"", "a"), true),
+            (file("***", "a"), true),
+        ] {
+            assert_eq!(holds_masked(&text), missing, "{text}");
+        }
     }
 
     #[test]

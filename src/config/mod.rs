@@ -14,6 +14,7 @@ mod substitute;
 
 pub use diff::{Change, Changes, How, Part};
 pub use load::{Config, load, load_without_secrets};
+pub use mask::holds_masked;
 pub use names::Name;
 pub use redactor::Redactor;
 pub use secrets::Secrets;

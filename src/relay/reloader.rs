@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
 
-use super::hindsight;
 use super::source::{Refused, Seen, Source, Watch};
+use super::{hindsight, tell_refused};
 use crate::config::{Changes, Config};
 use crate::delivery::Lanes;
 use crate::event::OwnEvent;
@@ -23,7 +23,7 @@ use crate::store::Store;
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// What failed for another reason than what the files say (a full disk, a certificate that is not there yet) is tried again.
-const AGAIN_AFTER: Duration = Duration::from_secs(10);
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Keeps the running relay to what is on disk.
 pub(super) struct Reloader {
@@ -108,27 +108,38 @@ impl Reloader {
         let now = Timestamp::now();
         let before = self.running.load_full();
         let changes = Changes::between(&before, &config);
-        let changed = before.version != config.version || !changes.is_empty();
-        if changed {
+        let same_version = before.version == config.version;
+        let result = if same_version && changes.is_empty() { ReloadResult::Unchanged } else { ReloadResult::Applied };
+        if result == ReloadResult::Applied {
             self.put_in_place(&config, now).await.inspect_err(|_| self.again = Some(Instant::now() + AGAIN_AFTER))?;
         }
         let was = self.state.standing.load();
-        let since = if before.version == config.version { was.since } else { now };
+        let since = if same_version { was.since } else { now };
         self.state.standing.store(Arc::new(Standing { since, read_at: Some(now), refused: None }));
-        self.log(&before, &config, &changes, (changed, was.refused.is_some(), asked));
-        if changed {
-            // The one before is abandoned: it speaks of a file that is gone.
-            self.hindsight = JoinSet::new();
-            if changes.may_be_noticed() {
-                self.hindsight.spawn(hindsight::run(Arc::clone(&self.store), Arc::clone(&before), Arc::clone(&config)));
+        let file = self.source.name();
+        match result {
+            ReloadResult::Applied => {
+                log_changes(&file, &before, &config, &changes);
+                self.look_back(&before, &config, &changes);
             }
+            ReloadResult::Unchanged if was.refused.is_some() => {
+                tracing::info!(version = %config.version, "{file} is again what runs");
+            }
+            ReloadResult::Unchanged if asked => {
+                tracing::info!(version = %config.version, "{file} was read again: nothing has changed");
+            }
+            ReloadResult::Unchanged => {}
         }
-        Ok(ReloadAnswer {
-            result: if changed { ReloadResult::Applied } else { ReloadResult::Unchanged },
-            version: Arc::clone(&config.version),
-            before: Arc::clone(&before.version),
-            changes: changes.iter().map(ToString::to_string).collect(),
-        })
+        let (version, before) = (Arc::clone(&config.version), Arc::clone(&before.version));
+        Ok(ReloadAnswer { result, version, before, changes: changes.iter().map(ToString::to_string).collect() })
+    }
+
+    /// Says later what the change would have meant. What was begun for the one before is abandoned: its file is gone.
+    fn look_back(&mut self, before: &Arc<Config>, now: &Arc<Config>, changes: &Changes) {
+        self.hindsight = JoinSet::new();
+        if changes.may_be_noticed() {
+            self.hindsight.spawn(hindsight::run(Arc::clone(&self.store), Arc::clone(before), Arc::clone(now)));
+        }
     }
 
     /// Whatever can fail comes first.
@@ -147,42 +158,34 @@ impl Reloader {
         Ok(())
     }
 
-    fn log(&self, before: &Config, now: &Config, changes: &Changes, (changed, healed, asked): (bool, bool, bool)) {
-        let (file, version, before) = (self.source.name(), &now.version, &before.version);
-        match (changed, healed) {
-            (true, _) if version == before => {
-                tracing::info!(%version, "{file} says the same, and other secrets: it applies");
-            }
-            (true, _) => {
-                tracing::info!(%version, %before, changes = changes.iter().count(), "a changed {file} applies")
-            }
-            (false, true) => tracing::info!(%version, "{file} is again what runs"),
-            (false, false) if asked => tracing::info!(%version, "{file} was read again: nothing has changed"),
-            (false, false) => tracing::debug!(%version, "{file} was read again: nothing has changed"),
-        }
-        for change in changes.iter() {
-            tracing::info!(%version, %before, part = %change.part, change = %change.how, "{change}");
-        }
-    }
-
     /// The running file goes on. What is refused again for the same reasons is told again only to who asked.
     fn refuse(&self, refused: Refused, asked: bool) -> Refusal {
-        let file = self.source.name();
         let was = self.state.standing.load();
         let known = was.refused.as_ref().is_some_and(|before| before.report == refused.report);
         let since = was.refused.as_ref().map_or_else(Timestamp::now, |before| before.since);
-        let Refused { problems, summary, report } = refused;
+        let refusal = refused.since(since, self.source.name());
         if asked || !known {
+            let Refusal { file, problems, report, .. } = &refusal;
             let version = &self.running.load().version;
             tracing::error!(problems, %version, "{file} was refused, the one before goes on:\n{report}");
         }
         if !known {
-            // The other end is gone only while the relay stops.
-            let _ = self.tell.send(OwnEvent::RoutesRefused { problems, report: report.clone() });
+            tell_refused(&self.tell, &refusal);
         }
-        let refusal = Refusal { since, file, problems, summary, report };
         self.state.standing.store(Arc::new(Standing { refused: Some(refusal.clone()), ..Standing::clone(&was) }));
         refusal
+    }
+}
+
+fn log_changes(file: &str, before: &Config, now: &Config, changes: &Changes) {
+    let (version, before) = (&now.version, &before.version);
+    if version == before {
+        tracing::info!(%version, "{file} applies with other secrets");
+    } else {
+        tracing::info!(%version, %before, "a changed {file} applies");
+    }
+    for change in changes.iter() {
+        tracing::info!(%version, %before, part = %change.part, change = %change.how, "{change}");
     }
 }
 

@@ -9,7 +9,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::config::{self, Config, Secrets};
+use crate::server::types::Refusal;
 use crate::yaml::{self, Problems, Severity};
 
 /// Where the configuration comes from.
@@ -33,6 +36,12 @@ impl Refused {
     /// By one fault that has no place in the file.
     pub fn because(summary: &str, why: &str) -> Refused {
         Refused { problems: 1, summary: summary.to_owned(), report: format!("error: {why}") }
+    }
+
+    /// As it is shown from then on.
+    pub fn since(self, since: Timestamp, file: String) -> Refusal {
+        let Refused { problems, summary, report } = self;
+        Refusal { since, file, problems, summary, report }
     }
 }
 

@@ -17,8 +17,9 @@ pub fn fingerprint(node: &Node) -> u64 {
         }
         Value::Null | Value::Scalar(_) | Value::List(_) => digest_node(node, &mut digest),
     }
-    let digest = digest.finalize();
-    u64::from_be_bytes(digest[..8].try_into().expect("a SHA-256 has 32 bytes"))
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest.finalize()[..8]);
+    u64::from_be_bytes(first)
 }
 
 fn digest_node(node: &Node, digest: &mut Sha256) {

@@ -1,80 +1,11 @@
 //! Accepted is durable: kill -9 under load, receivers away, and every event still reaches everyone it was decided for.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio::sync::Mutex;
 
-use crate::support::{Fake, Relay, Reply, Request, update};
-
-const KEYS: usize = 24;
-
-/// Posts to a relay that comes and goes; knows what was answered 200.
-struct Sender {
-    url: Arc<std::sync::Mutex<String>>,
-    accepted: Arc<Mutex<BTreeSet<String>>>,
-    attempts: Arc<AtomicUsize>,
-    stop: Arc<AtomicBool>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
-}
-
-impl Sender {
-    /// One task for each key, so that the order within a key is the order of the answers.
-    fn start(relay: &Relay) -> Sender {
-        let sender = Sender {
-            url: Arc::new(std::sync::Mutex::new(relay.url("/webhooks/v1alpha1/jobEvents"))),
-            accepted: Arc::default(),
-            attempts: Arc::default(),
-            stop: Arc::default(),
-            tasks: Vec::new(),
-        };
-        let tasks = (0..KEYS).map(|key| {
-            let (url, accepted, attempts, stop) = (
-                Arc::clone(&sender.url),
-                Arc::clone(&sender.accepted),
-                Arc::clone(&sender.attempts),
-                Arc::clone(&sender.stop),
-            );
-            let http = relay.http.clone();
-            tokio::spawn(async move {
-                for n in 0.. {
-                    if stop.load(Ordering::SeqCst) {
-                        return;
-                    }
-                    let job = format!("{key:02}-{n:06}");
-                    let body = update(&job, &format!("P{key}"), "").to_string();
-                    let to = url.lock().expect("not poisoned").clone();
-                    attempts.fetch_add(1, Ordering::SeqCst);
-                    let answer =
-                        http.post(to).header("content-type", "application/cloudevents+json").body(body).send().await;
-                    if answer.is_ok_and(|answer| answer.status() == 200) {
-                        accepted.lock().await.insert(job);
-                    } else {
-                        tokio::time::sleep(Duration::from_millis(10)).await;
-                    }
-                }
-            })
-        });
-        let tasks = tasks.collect();
-        Sender { tasks, ..sender }
-    }
-
-    fn now_at(&self, relay: &Relay) {
-        *self.url.lock().expect("not poisoned") = relay.url("/webhooks/v1alpha1/jobEvents");
-    }
-
-    async fn finish(self) -> BTreeSet<String> {
-        self.stop.store(true, Ordering::SeqCst);
-        for task in self.tasks {
-            task.await.expect("no panic");
-        }
-        let accepted = self.accepted.lock().await;
-        accepted.clone()
-    }
-}
+use crate::support::{Fake, Relay, Reply, Request, Sender, update};
 
 /// Counts what arrived: everything accepted, each key in order, repeats with the same delivery ID only.
 fn audit(receiver: &str, requests: &[Request], accepted: &BTreeSet<String>) -> usize {

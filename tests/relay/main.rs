@@ -8,5 +8,6 @@ mod hindsight;
 mod keep;
 mod operate;
 mod receive;
+mod reload;
 mod restart;
 mod say;

@@ -3,7 +3,9 @@
 mod events;
 mod fake;
 mod relay;
+mod sender;
 
 pub use events::{PLANNING_FAILED, STOPPED, event, finished, update};
 pub use fake::{Fake, Reply, Request};
 pub use relay::{Relay, run_in};
+pub use sender::Sender;

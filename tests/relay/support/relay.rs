@@ -55,6 +55,11 @@ impl Relay {
         self
     }
 
+    pub fn switch(mut self, flag: &str) -> Relay {
+        self.flags.push(flag.to_owned());
+        self
+    }
+
     pub fn env(mut self, name: &str, value: &str) -> Relay {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
@@ -179,7 +184,9 @@ impl Relay {
         std::fs::rename(&new, self.path("routes.yaml")).expect("a file can be renamed");
         self.until("routes.yaml was read again", || {
             let text = self.log_text();
-            text[before..].contains(" applies") || text[before..].contains("was refused")
+            text[before..].contains(" applies")
+                || text[before..].contains("is again what runs")
+                || text[before..].contains("was refused")
         })
         .await;
     }

@@ -1,0 +1,77 @@
+//! A sender that never stops: what it was answered 200 for must arrive.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use super::{Relay, update};
+
+const KEYS: usize = 24;
+
+/// Posts to a relay that comes and goes; knows what was answered 200.
+pub struct Sender {
+    url: Arc<std::sync::Mutex<String>>,
+    accepted: Arc<Mutex<BTreeSet<String>>>,
+    stop: Arc<AtomicBool>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Sender {
+    /// One task for each key (a data product), so that the order within a key is the order of the answers.
+    pub fn start(relay: &Relay) -> Sender {
+        Sender::paced(relay, Duration::ZERO)
+    }
+
+    /// With a pause after each event of a key.
+    pub fn paced(relay: &Relay, pause: Duration) -> Sender {
+        let sender = Sender {
+            url: Arc::new(std::sync::Mutex::new(relay.url("/webhooks/v1alpha1/jobEvents"))),
+            accepted: Arc::default(),
+            stop: Arc::default(),
+            tasks: Vec::new(),
+        };
+        let tasks = (0..KEYS).map(|key| {
+            let (url, accepted, stop) =
+                (Arc::clone(&sender.url), Arc::clone(&sender.accepted), Arc::clone(&sender.stop));
+            let http = relay.http.clone();
+            tokio::spawn(async move {
+                for n in 0.. {
+                    if stop.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    let job = format!("{key:02}-{n:06}");
+                    let body = update(&job, &format!("P{key}"), "").to_string();
+                    let to = url.lock().expect("not poisoned").clone();
+                    let answer =
+                        http.post(to).header("content-type", "application/cloudevents+json").body(body).send().await;
+                    if answer.is_ok_and(|answer| answer.status() == 200) {
+                        accepted.lock().await.insert(job);
+                        tokio::time::sleep(pause).await;
+                    } else {
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                }
+            })
+        });
+        let tasks = tasks.collect();
+        Sender { tasks, ..sender }
+    }
+
+    /// The relay came back at another address.
+    pub fn now_at(&self, relay: &Relay) {
+        *self.url.lock().expect("not poisoned") = relay.url("/webhooks/v1alpha1/jobEvents");
+    }
+
+    /// Stops, and returns the jobs whose events were accepted.
+    pub async fn finish(self) -> BTreeSet<String> {
+        self.stop.store(true, Ordering::SeqCst);
+        for task in self.tasks {
+            task.await.expect("no panic");
+        }
+        let accepted = self.accepted.lock().await;
+        accepted.clone()
+    }
+}
