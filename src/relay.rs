@@ -154,7 +154,10 @@ async fn start(options: &Options) -> Result<Relay, End> {
     let store = open_store(options, &junction).await?;
     let (tell, own_events) = mpsc::unbounded_channel();
     let (config, refused) = match loaded {
-        Ok(config) => (config, None),
+        Ok(loaded) => {
+            loaded.log_warnings();
+            (loaded.config, None)
+        }
         Err(refused) => {
             let config = last_good::load(&*store, &source, &refused).await.map_err(End::Unusable)?;
             (config, Some(refused))

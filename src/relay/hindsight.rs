@@ -85,7 +85,7 @@ fn tell(version: &str, difference: &Difference) {
     for (receiver, d) in difference.receivers.iter().filter(|(_, d)| d.more + d.fewer + d.changed > 0) {
         tracing::info!(
             version, events, %receiver, more = d.more, fewer = d.fewer, changed = d.changed,
-            "by this file, {receiver} would have got {} more, {} fewer and {} other messages in the last 24 h",
+            "by this file, {receiver} would have got {} more, {} fewer and {} changed messages in the last 24 h",
             d.more, d.fewer, d.changed
         );
     }

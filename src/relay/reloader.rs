@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
 
-use super::source::{Refused, Seen, Source, Watch};
+use super::source::{Loaded, Refused, Seen, Source, Watch};
 use super::{hindsight, tell_refused};
 use crate::config::{Changes, Config};
 use crate::delivery::Lanes;
@@ -94,7 +94,7 @@ impl Reloader {
         self.again = None;
         let asked = matches!(why, Why::Asked(_));
         let result = match loaded {
-            Ok(config) => self.apply(config, asked).await,
+            Ok(loaded) => self.apply(loaded, asked).await,
             Err(refused) => Err(refused),
         };
         let answer = result.map_err(|refused| self.refuse(refused, asked));
@@ -104,7 +104,8 @@ impl Reloader {
         }
     }
 
-    async fn apply(&mut self, config: Arc<Config>, asked: bool) -> Result<ReloadAnswer, Refused> {
+    async fn apply(&mut self, loaded: Loaded, asked: bool) -> Result<ReloadAnswer, Refused> {
+        let config = Arc::clone(&loaded.config);
         let now = Timestamp::now();
         let before = self.running.load_full();
         let changes = Changes::between(&before, &config);
@@ -116,6 +117,9 @@ impl Reloader {
         let was = self.state.standing.load();
         let since = if same_version { was.since } else { now };
         self.state.standing.store(Arc::new(Standing { since, read_at: Some(now), refused: None }));
+        if asked || result == ReloadResult::Applied {
+            loaded.log_warnings();
+        }
         let file = self.source.name();
         match result {
             ReloadResult::Applied => {

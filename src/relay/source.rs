@@ -22,6 +22,23 @@ pub(super) struct Source {
     pub secrets: Secrets,
 }
 
+/// What is on disk, ready to run.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub config: Arc<Config>,
+    /// A line each.
+    warnings: String,
+}
+
+impl Loaded {
+    /// Says what may not be as meant.
+    pub fn log_warnings(&self) {
+        if !self.warnings.is_empty() {
+            tracing::warn!("{}", self.warnings);
+        }
+    }
+}
+
 /// Why what is on disk cannot be used.
 #[derive(Debug)]
 pub(super) struct Refused {
@@ -58,8 +75,8 @@ impl Source {
         self.routes.display().to_string()
     }
 
-    /// Reads the files as they are now; warnings are logged. `terminal`: a refusal shows source lines, for the file's owner only.
-    pub fn load(&self, terminal: bool) -> Result<Arc<Config>, Refused> {
+    /// Reads the files as they are now. `terminal`: a refusal shows source lines, for the file's owner only.
+    pub fn load(&self, terminal: bool) -> Result<Loaded, Refused> {
         let file = self.name();
         let text = fs::read_to_string(&self.routes).map_err(|error| {
             let why = format!(
@@ -70,10 +87,7 @@ impl Source {
         let (config, problems) = config::load(&text, &self.secrets);
         let plain = || yaml::report_without_source(&file, &text, &problems);
         if let Some(config) = config {
-            if !problems.is_empty() {
-                tracing::warn!("{}", plain());
-            }
-            Ok(Arc::new(config))
+            Ok(Loaded { config: Arc::new(config), warnings: plain() })
         } else {
             let report = if terminal { yaml::report(&file, &text, &problems, true) } else { plain() };
             Err(Refused { problems: problems.len(), summary: summary(&text, &problems), report })
