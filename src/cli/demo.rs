@@ -12,11 +12,10 @@ use serde_json::Value;
 use super::client::converse;
 use super::failure::Failure;
 use super::output::{count, say};
-use super::sample::{self, Wish};
 use super::serve::listen_address;
 use crate::config::SAMPLE;
 use crate::delivery::api_client::ApiClient;
-use crate::event::Outcome;
+use crate::event::{Outcome, Resource, Sample, State};
 use crate::relay::{self, LogFormat, Options};
 use crate::server::types::IngestAnswer;
 
@@ -126,9 +125,9 @@ async fn play(address: SocketAddr) -> Result<(), Failure> {
     }
     let jobs = jobs();
     say(format_args!("Posting {} to {DOOR}, as the sender would:\n", count(jobs.len() as u64, "sample event")))?;
-    for wish in &jobs {
+    for job in &jobs {
         tokio::time::sleep(PACE).await;
-        let event = sample::event(wish, Timestamp::now(), fastrand::u128(..)).map_err(Failure::new)?;
+        let event = job.event(Timestamp::now(), fastrand::u128(..)).map_err(Failure::new)?;
         say(format_args!("-> {}", headline(&event)))?;
         let _: IngestAnswer = client.post(DOOR, &event).await?;
     }
@@ -138,24 +137,24 @@ async fn play(address: SocketAddr) -> Result<(), Failure> {
 }
 
 /// Every type with every outcome, a success after each failure, and one job seen from its beginning.
-fn jobs() -> Vec<Wish> {
-    let of = |text: &str| Some(text.to_owned());
+fn jobs() -> Vec<Sample> {
+    let named = |name: &str| Some(Resource::named(name));
     let resources = [
-        Wish { source: of("CRM accounts"), ..Wish::default() },
-        Wish { data_product: of("Customers"), ..Wish::default() },
-        Wish { workflow: of("Nightly refresh"), ..Wish::default() },
-        Wish { data_product: of("Customers"), destination: of("warehouse"), ..Wish::default() },
-        Wish { destination: of("Warehouse"), ..Wish::default() },
+        Sample { source: named("CRM accounts"), ..Sample::default() },
+        Sample { data_product: named("Customers"), ..Sample::default() },
+        Sample { workflow: named("Nightly refresh"), ..Sample::default() },
+        Sample { data_product: named("Customers"), destination: named("warehouse"), ..Sample::default() },
+        Sample { destination: named("Warehouse"), ..Sample::default() },
     ];
     let mut jobs = Vec::new();
     for (i, resource) in resources.iter().enumerate() {
-        let states = if i == 0 { &["PENDING", "RUNNING"][..] } else { &[] };
+        let states = if i == 0 { &[State::Pending, State::Running][..] } else { &[] };
         let job = |run: usize| Some((4_001 + i * 10 + run).to_string());
         for state in states {
-            jobs.push(Wish { state: of(state), job: job(0), ..resource.clone() });
+            jobs.push(Sample { state: Some(state.clone()), job: job(0), ..resource.clone() });
         }
         for (run, outcome) in [Outcome::Failed, Outcome::Stopped, Outcome::Succeeded].into_iter().enumerate() {
-            jobs.push(Wish { outcome: Some(outcome), job: job(run), ..resource.clone() });
+            jobs.push(Sample { outcome: Some(outcome), job: job(run), ..resource.clone() });
         }
     }
     jobs
@@ -192,8 +191,8 @@ mod tests {
         let now = "2026-01-31T09:05:00Z".parse().unwrap();
         let seen: BTreeSet<String> = jobs()
             .iter()
-            .map(|wish| {
-                let event = sample::event(wish, now, 7).unwrap();
+            .map(|job| {
+                let event = job.event(now, 7).unwrap();
                 let data = &event["data"];
                 format!("{} {} {}", data["jobType"], data["status"]["state"], data["status"]["error"]["reason"])
             })

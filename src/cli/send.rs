@@ -15,7 +15,7 @@ use super::deliveries::state_word;
 use super::failure::Failure;
 use super::lanes::{lanes, trouble};
 use super::output::{count, one_line, say, say_json};
-use super::sample::{self, Wish};
+use super::sample::Wish;
 use super::times::stamp;
 use crate::delivery::api_client::ApiClient;
 use crate::delivery::{Health, LaneStatus};
@@ -49,6 +49,7 @@ pub struct SendArgs {
         value_name = "FILE",
         conflicts_with_all = [
             "job_type", "state", "outcome", "reason", "error", "source", "data_product", "workflow", "destination", "job", "tenant",
+            "queued_for", "ran_for", "event_type",
         ]
     )]
     file: Option<PathBuf>,
@@ -70,7 +71,7 @@ impl SendArgs {
     pub fn run(self) -> Result<ExitCode, Failure> {
         let event = match &self.file {
             Some(file) => read_event(file)?,
-            None => sample::event(&self.wish, Timestamp::now(), fastrand::u128(..)).map_err(Failure::usage)?,
+            None => self.wish.sample().event(Timestamp::now(), fastrand::u128(..)).map_err(Failure::usage)?,
         };
         let client = self.relay.client()?;
         let request = SendRequest { event, to: self.to.clone() };

@@ -164,6 +164,12 @@ impl ResourceKind {
 }
 
 impl Resource {
+    /// One of which only the name is known.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Resource {
+        Resource { id: None, name: Some(name.into()) }
+    }
+
     /// The name, else the ID: what people recognise.
     #[must_use]
     pub fn name_or_id(&self) -> &str {

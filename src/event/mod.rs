@@ -12,6 +12,8 @@ mod parse;
 mod raw;
 mod read_job;
 mod received;
+mod sample;
+mod sample_job;
 mod status;
 mod tenant;
 mod view;
@@ -28,6 +30,7 @@ pub use parse::{Unreadable, parse};
 #[cfg(test)]
 pub(crate) use raw::Raw;
 pub use received::{Form, Received, split};
+pub use sample::{Contradiction, Sample};
 pub use status::STOPPED_BY_USER;
 pub use view::{FlatEvent, flat};
 

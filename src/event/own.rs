@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::view::Millis;
-use super::{DeliveryId, EventId, Form, Received, fingerprint};
+use super::{DeliveryId, EventId, Received, fingerprint};
 
 /// The `source` of the relay's own events. It names no host, so they belong to no tenant.
 pub(super) const SOURCE: &str = "/jobrelay";
@@ -89,11 +89,7 @@ pub fn own(what: &OwnEvent, now: Timestamp) -> Received {
         "datacontenttype": "application/json",
         "data": data,
     });
-    Received {
-        form: Form { content_type: "application/cloudevents+json".to_owned(), attributes: Vec::new() },
-        body: envelope.to_string().into(),
-        received_at: now,
-    }
+    Received::structured(&envelope, now)
 }
 
 /// The receiver an envelope speaks of, if it is one of the relay's own.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Unreadable;
@@ -27,6 +28,15 @@ pub struct Form {
     /// The `ce-*` headers of the binary form, without the prefix, in lower case. Empty in the other forms.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<(String, String)>,
+}
+
+impl Received {
+    /// One structured `CloudEvent`, as if it had just come.
+    #[must_use]
+    pub fn structured(envelope: &Value, received_at: Timestamp) -> Received {
+        let form = Form { content_type: STRUCTURED.to_owned(), attributes: Vec::new() };
+        Received { form, body: envelope.to_string().into(), received_at }
+    }
 }
 
 impl Form {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::event::{Form, Received};
+use crate::event::Received;
 
 /// Marks a structured `CloudEvent`, or wraps a bare job event into one. `id` must be fresh: the same sample sent twice is two events.
 ///
@@ -20,11 +20,7 @@ pub fn mark(event: Value, id: &str, now: Timestamp) -> Result<Received, String> 
     };
     envelope.insert("id".to_owned(), json!(id));
     envelope.insert("jobrelaytest".to_owned(), json!(true));
-    Ok(Received {
-        form: Form { content_type: "application/cloudevents+json".to_owned(), attributes: Vec::new() },
-        body: serde_json::to_vec(&envelope).expect("a JSON object always serialises").into(),
-        received_at: now,
-    })
+    Ok(Received::structured(&Value::Object(envelope), now))
 }
 
 /// An ID no sender has used.
