@@ -210,6 +210,18 @@ impl Job {
         [&self.source, &self.data_product, &self.workflow, &self.destination].into_iter().flatten()
     }
 
+    /// The resource of this kind that the event names. A publish configuration is asked for by its halves.
+    #[must_use]
+    pub fn of_kind(&self, kind: ResourceKind) -> Option<&Resource> {
+        match kind {
+            ResourceKind::Source => self.source.as_ref(),
+            ResourceKind::DataProduct => self.data_product.as_ref(),
+            ResourceKind::Workflow => self.workflow.as_ref(),
+            ResourceKind::Destination => self.destination.as_ref(),
+            ResourceKind::PublishConfiguration => None,
+        }
+    }
+
     /// What the job ran for; where the type does not say, what its identifiers say.
     pub(super) fn subject(&self) -> Option<Subject<'_>> {
         let by_type = self.job_type.as_ref().and_then(|job_type| self.subject_of(job_type));

@@ -2,7 +2,7 @@
 //! ever be looked at too early.
 
 use super::Pattern;
-use super::when::{Is, Lasted, Part, Word};
+use super::when::{Clause, Is, Lasted, Part, Word};
 use crate::event::{JobType, Outcome, ResourceKind, STOPPED_BY_USER, State};
 
 /// The values that are still possible, here and in the conditions around; `None`: any.
@@ -22,9 +22,9 @@ pub(super) struct Around {
 }
 
 impl Around {
-    /// What surrounds the conditions inside a `not` or `any` beside `parts`.
-    pub fn with(&self, parts: &[Part], negated: bool) -> Around {
-        Around { required: self.required.and(parts), negated: self.negated || negated }
+    /// What surrounds the conditions inside a `not` or `any` beside `clauses`.
+    pub fn with(&self, clauses: &[Clause], negated: bool) -> Around {
+        Around { required: self.required.and(clauses), negated: self.negated || negated }
     }
 
     /// Whether DONE is required, here or around.
@@ -41,9 +41,9 @@ impl Around {
                 && self.required.states.as_ref().is_some_and(|states| states.iter().all(after_pending))
     }
 
-    /// Why `part` can never hold beside `parts` and under what is around; a sentence.
-    pub fn contradiction(&self, part: &Part, parts: &[Part]) -> Option<String> {
-        let required = if self.negated { Required::default().and(parts) } else { self.required.and(parts) };
+    /// Why `part` can never hold beside `clauses` and under what is around; a sentence.
+    pub fn contradiction(&self, part: &Part, clauses: &[Clause]) -> Option<String> {
+        let required = if self.negated { Required::default().and(clauses) } else { self.required.and(clauses) };
         match part {
             Part::Type(_) if required.types.as_ref().is_some_and(Vec::is_empty) => {
                 Some("the type required around it is another".to_owned())
@@ -54,7 +54,7 @@ impl Around {
             Part::Outcome(_) if required.outcomes.as_ref().is_some_and(Vec::is_empty) => {
                 Some("the outcome required around it is another".to_owned())
             }
-            Part::State(_) if parts.iter().any(|beside| matches!(beside, Part::Outcome(_))) => None,
+            Part::State(_) if clauses.iter().any(|beside| matches!(beside.part, Part::Outcome(_))) => None,
             Part::Outcome(_) | Part::State(_) if required.ends_before_done() => {
                 Some("only a job in state DONE has an outcome".to_owned())
             }
@@ -71,10 +71,10 @@ impl Around {
 }
 
 impl Required {
-    fn and(&self, parts: &[Part]) -> Required {
+    fn and(&self, clauses: &[Clause]) -> Required {
         let mut required = self.clone();
-        for part in parts {
-            match part {
+        for clause in clauses {
+            match &clause.part {
                 Part::Type(types) => narrow(&mut required.types, exact(types)),
                 Part::State(states) => narrow(&mut required.states, exact(states)),
                 Part::Outcome(outcomes) => narrow(&mut required.outcomes, Some(outcomes.clone())),

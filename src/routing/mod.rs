@@ -2,6 +2,7 @@
 
 mod context;
 mod decide;
+mod explain;
 mod hours;
 mod lasts;
 mod path;
@@ -11,6 +12,7 @@ mod values;
 mod when;
 
 pub use decide::{Decision, Route, Routes, Target, decide};
+pub use explain::{Condition, Explanation, Reading, RouteReading, explain};
 pub use pattern::Pattern;
 pub use read::read_when;
 pub use when::When;

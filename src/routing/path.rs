@@ -37,27 +37,37 @@ impl Path {
     /// Whether what stands at this path in `raw` matches one of `patterns`: text, a number or a boolean by its JSON
     /// text, a list if any of its elements does.
     pub fn matches(&self, raw: &Value, patterns: &[Pattern]) -> bool {
-        below(&self.segments, raw, patterns)
+        any_below(&self.segments, raw, &mut |text| patterns.iter().any(|pattern| pattern.matches(text)))
+    }
+
+    /// Every text that `matches` looks at in `raw`, but empty ones, which match nothing.
+    pub fn texts(&self, raw: &Value) -> Vec<String> {
+        let mut texts = Vec::new();
+        any_below(&self.segments, raw, &mut |text| {
+            texts.extend((!text.is_empty()).then(|| text.to_owned()));
+            false
+        });
+        texts
     }
 }
 
-fn below(segments: &[Segment], value: &Value, patterns: &[Pattern]) -> bool {
-    let Some((segment, rest)) = segments.split_first() else { return leaf(value, patterns) };
+/// Whether `wanted` says so of any text at the path.
+fn any_below(segments: &[Segment], value: &Value, wanted: &mut impl FnMut(&str) -> bool) -> bool {
+    let Some((segment, rest)) = segments.split_first() else { return any_leaf(value, wanted) };
     match (value, segment.index) {
-        (Value::Object(members), _) => members.get(&segment.name).is_some_and(|value| below(rest, value, patterns)),
-        (Value::Array(items), Some(index)) => items.get(index).is_some_and(|value| below(rest, value, patterns)),
-        (Value::Array(items), None) => items.iter().any(|value| below(segments, value, patterns)),
+        (Value::Object(members), _) => members.get(&segment.name).is_some_and(|value| any_below(rest, value, wanted)),
+        (Value::Array(items), Some(index)) => items.get(index).is_some_and(|value| any_below(rest, value, wanted)),
+        (Value::Array(items), None) => items.iter().any(|value| any_below(segments, value, wanted)),
         _ => false,
     }
 }
 
-fn leaf(value: &Value, patterns: &[Pattern]) -> bool {
-    let any = |text: &str| patterns.iter().any(|pattern| pattern.matches(text));
+fn any_leaf(value: &Value, wanted: &mut impl FnMut(&str) -> bool) -> bool {
     match value {
-        Value::String(text) => any(text),
-        Value::Bool(yes) => any(if *yes { "true" } else { "false" }),
-        Value::Number(number) => any(&number.to_string()),
-        Value::Array(items) => items.iter().any(|item| leaf(item, patterns)),
+        Value::String(text) => wanted(text),
+        Value::Bool(yes) => wanted(if *yes { "true" } else { "false" }),
+        Value::Number(number) => wanted(&number.to_string()),
+        Value::Array(items) => items.iter().any(|item| any_leaf(item, wanted)),
         Value::Null | Value::Object(_) => false,
     }
 }

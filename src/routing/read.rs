@@ -5,7 +5,7 @@ use super::hours;
 use super::lasts::Comparison;
 use super::path::Path;
 use super::values::{each, outcomes, patterns, quoted, states, types};
-use super::when::{Lasted, Member, Part, When, Word};
+use super::when::{Clause, Lasted, Member, Part, When, Word, Written};
 use crate::event::ResourceKind;
 use crate::yaml::{Code, Key, Map, Node, Problems, Value, nearest};
 
@@ -63,35 +63,52 @@ fn read(node: &Node, around: &Around, problems: &mut Problems) -> When {
         }
     };
     // What conditions inside this one may be, and whether a duration can be judged, depends on all its plain keys.
-    let mut parts = Vec::with_capacity(map.0.len());
+    let mut clauses: Vec<Clause> = Vec::with_capacity(map.0.len());
     let mut read_from: Vec<&Key> = Vec::with_capacity(map.0.len());
     let mut dependent = Vec::new();
-    for (key, value) in &map.0 {
-        if matches!(key.text.as_str(), "not" | "any" | "ran_for" | "queued_for") {
-            dependent.push((key, value));
-        } else if let Some(part) = plain(key, value, problems) {
-            parts.push(part);
-            read_from.push(key);
+    for (place, (key, value)) in map.0.iter().enumerate() {
+        match key.text.as_str() {
+            "not" | "any" | "ran_for" | "queued_for" => dependent.push((place, key, value)),
+            "raw" => clauses.extend(raw(place, value, problems)),
+            name => {
+                if let Some(part) = plain(key, value, problems) {
+                    clauses.push(Clause { part, written: written(place, name.to_owned(), value) });
+                }
+            }
         }
+        read_from.resize(clauses.len(), key);
     }
-    for (part, key) in parts.iter().zip(&read_from) {
-        if let Some(why) = around.contradiction(part, &parts) {
+    for (clause, key) in clauses.iter().zip(&read_from) {
+        if let Some(why) = around.contradiction(&clause.part, &clauses) {
             never_holds(key, &why, problems);
         }
     }
-    let inside = around.with(&parts, false);
-    let inside_not = around.with(&parts, true);
-    for (key, value) in dependent {
-        parts.push(match key.text.as_str() {
+    let inside = around.with(&clauses, false);
+    let inside_not = around.with(&clauses, true);
+    for (place, key, value) in dependent {
+        let part = match key.text.as_str() {
             "not" => Part::Not(nested(key, value, true, &inside_not, problems)),
             "any" => Part::Any(nested(key, value, false, &inside, problems)),
             name => {
                 let lasted = if name == "ran_for" { Lasted::Ran } else { Lasted::Queued };
                 duration(key, lasted, value, &inside, problems)
             }
-        });
+        };
+        clauses.push(Clause { part, written: written(place, key.text.clone(), value) });
     }
-    When { parts }
+    When { clauses }
+}
+
+fn written(place: usize, key: String, node: &Node) -> Box<Written> {
+    let text = |node: &Node| match &node.value {
+        Value::Scalar(scalar) => Some(scalar.text.clone()),
+        _ => None,
+    };
+    let (values, list) = match &node.value {
+        Value::List(nodes) => (nodes.iter().filter_map(text).collect(), true),
+        _ => (text(node).into_iter().collect(), false),
+    };
+    Box::new(Written { place, key, values, list })
 }
 
 fn never_holds(key: &Key, why: &str, problems: &mut Problems) {
@@ -123,7 +140,6 @@ fn plain(key: &Key, node: &Node, problems: &mut Problems) -> Option<Part> {
         "state" => Some(Part::State(states(node, problems))),
         "outcome" => Some(Part::Outcome(outcomes(node, problems))),
         "time" => Some(Part::Time(each("time", node, problems, hours::parse).concat())),
-        "raw" => raw(node, problems),
         _ => {
             unknown(key, problems);
             None
@@ -167,26 +183,28 @@ fn unknown(key: &Key, problems: &mut Problems) {
     problems.error(Code::UnknownKey, key.span, format!("unknown key {}", quoted(&key.text)), help);
 }
 
-fn raw(node: &Node, problems: &mut Problems) -> Option<Part> {
+/// A clause for each path.
+fn raw(place: usize, node: &Node, problems: &mut Problems) -> Vec<Clause> {
     let help = "write `raw: { data.priority: high }`";
     let Value::Map(Map(entries)) = &node.value else {
         problems.error(Code::WrongType, node.span, "raw: expected a map of paths to patterns", help.to_owned());
-        return None;
+        return Vec::new();
     };
     if entries.is_empty() {
         problems.error(Code::NoEffect, node.span, "raw: no path is asked for", help.to_owned());
     }
-    let mut paths = Vec::with_capacity(entries.len());
+    let mut clauses = Vec::with_capacity(entries.len());
     for (key, value) in entries {
         let patterns = patterns("raw", value, problems);
         if let Some(path) = Path::new(&key.text) {
-            paths.push((path, patterns));
+            let written = written(place, format!("raw.{}", key.text), value);
+            clauses.push(Clause { part: Part::Raw(path, patterns), written });
         } else {
             let message = format!("raw: {} is no path: a name between its dots is empty", quoted(&key.text));
             problems.error(Code::BadValue, key.span, message, "a dot inside a name is written `\\.`".to_owned());
         }
     }
-    Some(Part::Raw(paths))
+    clauses
 }
 
 /// `not` takes a condition or a list, `any` a list.

@@ -10,10 +10,29 @@ use super::lasts::Comparison;
 use super::path::Path;
 use crate::event::{Event, Job, JobType, Outcome, Resource, ResourceKind, State};
 
-/// A condition: holds if all its parts hold. Without parts it always does.
+/// A condition: holds if all its clauses hold. Without clauses it always does.
 #[derive(Debug, Clone, Default)]
 pub struct When {
-    pub(super) parts: Vec<Part>,
+    pub(super) clauses: Vec<Clause>,
+}
+
+/// One key of a condition (of `raw`, one path). How it was written lies apart: deciding never looks at it.
+#[derive(Debug, Clone)]
+pub(super) struct Clause {
+    pub part: Part,
+    pub written: Box<Written>,
+}
+
+/// A clause as it stands in the file.
+#[derive(Debug, Clone)]
+pub(super) struct Written {
+    /// Where the key stands among its neighbours.
+    pub place: usize,
+    /// The key; of `raw`, with its path: `raw.data.priority`.
+    pub key: String,
+    /// The scalar, or those of the list; none for `not` and `any`.
+    pub values: Vec<String>,
+    pub list: bool,
 }
 
 /// One key of a condition; a list of values holds if any of them does.
@@ -32,8 +51,7 @@ pub(super) enum Part {
     },
     Lasted(Lasted, Vec<Comparison>),
     Time(Vec<Hours>),
-    /// Every path must match one of its patterns.
-    Raw(Vec<(Path, Vec<Pattern>)>),
+    Raw(Path, Vec<Pattern>),
     /// None of them.
     Not(Vec<When>),
     /// At least one of them.
@@ -79,12 +97,12 @@ impl When {
     /// Whether the condition holds for `event`. `timezone` is for `time` conditions.
     #[must_use]
     pub fn holds(&self, event: &Event, timezone: &TimeZone) -> bool {
-        self.parts.iter().all(|part| part.holds(event, timezone))
+        self.clauses.iter().all(|clause| clause.part.holds(event, timezone))
     }
 }
 
 impl Part {
-    fn holds(&self, event: &Event, timezone: &TimeZone) -> bool {
+    pub fn holds(&self, event: &Event, timezone: &TimeZone) -> bool {
         let job = event.job.as_ref();
         match self {
             Part::Type(types) => job.and_then(|job| job.job_type.as_ref()).is_some_and(|job_type| {
@@ -104,14 +122,14 @@ impl Part {
             }
             Part::Text(word, patterns) => word.matches(event, patterns),
             Part::Resource { kind, member, patterns } => job.is_some_and(|job| match kind {
-                Some(kind) => of_kind(job, *kind).is_some_and(|resource| member.matches(resource, patterns)),
+                Some(kind) => job.of_kind(*kind).is_some_and(|resource| member.matches(resource, patterns)),
                 None => job.resources().any(|resource| member.matches(resource, patterns)),
             }),
             Part::Lasted(lasted, comparisons) => job
                 .and_then(|job| lasted.of(job))
                 .is_some_and(|duration| comparisons.iter().any(|comparison| comparison.holds(duration))),
             Part::Time(hours) => hours.iter().any(|hours| hours.contain(event.received.received_at, timezone)),
-            Part::Raw(paths) => paths.iter().all(|(path, patterns)| path.matches(event.raw(), patterns)),
+            Part::Raw(path, patterns) => path.matches(event.raw(), patterns),
             Part::Not(conditions) => !conditions.iter().any(|when| when.holds(event, timezone)),
             Part::Any(conditions) => conditions.iter().any(|when| when.holds(event, timezone)),
         }
@@ -120,17 +138,6 @@ impl Part {
 
 fn any(patterns: &[Pattern], text: &str) -> bool {
     patterns.iter().any(|pattern| pattern.matches(text))
-}
-
-fn of_kind(job: &Job, kind: ResourceKind) -> Option<&Resource> {
-    match kind {
-        ResourceKind::Source => job.source.as_ref(),
-        ResourceKind::DataProduct => job.data_product.as_ref(),
-        ResourceKind::Workflow => job.workflow.as_ref(),
-        ResourceKind::Destination => job.destination.as_ref(),
-        // A pair is asked for by its halves.
-        ResourceKind::PublishConfiguration => None,
-    }
 }
 
 impl Word {

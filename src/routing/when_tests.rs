@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::event::Event;
 use crate::routing::read_when;
-use crate::routing::testing::{event, failed_load, job_event, read, when};
-use crate::yaml::{Key, Map, Node, Problems, Scalar, Span, Style, Value};
+use crate::routing::testing::{any_condition, event, failed_load, job_event, read, when};
+use crate::yaml::{Map, Node, Problems, Value};
 
 fn holds(condition: &str, event: &Event) -> bool {
     when(condition).holds(event, &TimeZone::UTC)
@@ -332,73 +332,6 @@ fn a_duration_needs_a_state_in_which_it_is_over() {
             "Error needs-state at `ran_for`: ran_for needs a job that is DONE: while one runs, no event arrives when the time is up | add `state: DONE` or an `outcome` to judge a job when it has ended; to hear of one that is still running, let an outside check ask `jobrelay events` (README: what it cannot notice yet)"
         ]
     );
-}
-
-fn node(value: Value) -> Node {
-    Node { span: Span::default(), value }
-}
-
-fn map(entries: Vec<(String, Node)>) -> Node {
-    node(Value::Map(Map(entries.into_iter().map(|(text, node)| (Key { text, span: Span::default() }, node)).collect())))
-}
-
-fn any_value() -> impl Strategy<Value = Node> {
-    let texts = vec![
-        "load_source",
-        "update*",
-        "DONE",
-        "RUNNING",
-        "failed",
-        "succeeded",
-        "*",
-        "CRM",
-        "s-?",
-        "PLANNING_FAILED",
-        "> 1h",
-        "<= 2m",
-        "Tue 14:00-15:00",
-        "Wed",
-        "acme",
-        "",
-    ];
-    let scalar = prop::sample::select(texts)
-        .prop_map(|text| node(Value::Scalar(Scalar { text: text.to_owned(), style: Style::Plain })));
-    prop_oneof![
-        4 => scalar.clone(),
-        1 => prop::collection::vec(scalar, 0..3).prop_map(|nodes| node(Value::List(nodes))),
-        1 => Just(node(Value::Null)),
-    ]
-}
-
-fn any_condition() -> impl Strategy<Value = Node> {
-    let keys = vec![
-        "type",
-        "state",
-        "outcome",
-        "reason",
-        "resource",
-        "source",
-        "data_product.id",
-        "job",
-        "queued_for",
-        "ran_for",
-        "tenant",
-        "event_type",
-        "time",
-        "unheard_of",
-    ];
-    let plain =
-        prop::collection::hash_map(prop::sample::select(keys).prop_map(str::to_owned), any_value(), 0..5).boxed();
-    let leaf = plain.clone().prop_map(|entries| map(entries.into_iter().collect()));
-    leaf.prop_recursive(3, 24, 3, move |inner| {
-        let nested =
-            prop::option::of(prop::collection::vec(inner, 0..3).prop_map(|nodes| node(Value::List(nodes)))).boxed();
-        (plain.clone(), nested.clone(), nested).prop_map(|(plain, any, not)| {
-            let nested =
-                [("any", any), ("not", not)].into_iter().filter_map(|(key, node)| Some((key.to_owned(), node?)));
-            map(plain.into_iter().chain(nested).collect())
-        })
-    })
 }
 
 /// The same condition with the keys of every map turned around.
