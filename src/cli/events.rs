@@ -13,6 +13,7 @@ use super::flat;
 use super::output::{count, one_line, say, say_json};
 use super::table::{Column, table};
 use super::times::{Since, since, stamp};
+use crate::event::vocabulary::{self, Use};
 use crate::event::{EventId, duration};
 use crate::server::types::{DeliveryDetail, EventDetail, EventSummary, Names};
 
@@ -173,9 +174,9 @@ fn show(id: EventId, relay: &RelayArgs) -> Result<(), Failure> {
 fn detail_text(detail: &EventDetail) -> String {
     let EventDetail { summary, deliveries, .. } = detail;
     let mark = if summary.test { "  (a test)" } else { "" };
-    let words = flat::WORDS.iter().filter_map(|word| {
-        let text = flat::resource_with_id(&summary.event, word).filter(|_| is_resource(word));
-        text.or_else(|| flat::word(&summary.event, word)).map(|text| vec![(*word).to_owned(), text])
+    let words = vocabulary::names(Use::Show).filter_map(|word| {
+        let text = flat::resource_with_id(&summary.event, word).filter(|_| vocabulary::is_resource(word));
+        text.or_else(|| flat::word(&summary.event, word)).map(|text| vec![word.to_owned(), text])
     });
     let mut parts = vec![format!("{}  {}{mark}", summary.id, one_line(&flat::sentence(&summary.event)))];
     parts.push(indented(&table(&[Column::Fixed(""), Column::Wraps("")], words.collect())));
@@ -193,10 +194,6 @@ fn detail_text(detail: &EventDetail) -> String {
         parts.extend(deliveries.iter().map(delivery_text));
     }
     parts.join("\n\n")
-}
-
-fn is_resource(word: &str) -> bool {
-    matches!(word, "source" | "data_product" | "workflow" | "destination")
 }
 
 /// One delivery, its attempts and what to do.

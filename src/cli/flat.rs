@@ -5,29 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::event::duration;
-
-/// The words of a job event and its envelope, in the order they are shown.
-pub const WORDS: [&str; 19] = [
-    "type",
-    "state",
-    "since",
-    "outcome",
-    "reason",
-    "error",
-    "source",
-    "data_product",
-    "workflow",
-    "destination",
-    "job",
-    "queued_for",
-    "ran_for",
-    "tenant",
-    "event_id",
-    "event_type",
-    "time",
-    "received_at",
-    "history",
-];
+use crate::event::vocabulary::{self, Sort};
 
 /// What `word` says of `event`, as text; `None` if it is absent.
 pub fn word(event: &Value, word: &str) -> Option<String> {
@@ -35,7 +13,7 @@ pub fn word(event: &Value, word: &str) -> Option<String> {
     let text = match value {
         Value::Null => return None,
         Value::String(text) => text.clone(),
-        Value::Number(n) if matches!(word, "queued_for" | "ran_for") => {
+        Value::Number(n) if vocabulary::find(word).is_some_and(|word| word.sort == Sort::Duration) => {
             duration::readable(Duration::try_from_secs_f64(n.as_f64()?).ok()?)
         }
         Value::Array(past) if word == "history" => past.iter().filter_map(past_status).collect::<Vec<_>>().join(", "),

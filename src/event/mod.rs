@@ -17,6 +17,7 @@ mod sample_job;
 mod status;
 mod tenant;
 mod view;
+pub mod vocabulary;
 mod words;
 
 use jiff::Timestamp;

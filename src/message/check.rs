@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::engine::{Mode, words};
 use super::scan::{Kind, Token, tokens};
-use super::scope::{RESOURCES, SCALARS};
 use super::{Engine, Template};
+use crate::event::vocabulary::{self, Sort, Use, is_resource};
 use crate::yaml::{Code, Node, Problems, Scalar, Span, Style, nearest};
 
 /// The filters there are: the design's own and minijinja's.
@@ -194,7 +194,7 @@ fn check_names(
         }
         let compares = |token: &Token<'_>| matches!(token.text, "==" | "!=");
         let alone = before.text != "." && after.text != ".";
-        if RESOURCES.contains(&name.text) && alone && (compares(before) || compares(after)) {
+        if is_resource(name.text) && alone && (compares(before) || compares(after)) {
             let message = format!("`{0}` is a thing with a name and an ID; compare `{0}.name` or `{0}.id`", name.text);
             problems.error(
                 Code::ComparedResource,
@@ -226,21 +226,25 @@ fn wrong_name(root: &str, part: Option<&str>, mode: Mode) -> Option<Wrong> {
         });
         Some(Wrong { message: format!("`{root}` has no `{part}`"), help: Some(help), part: true })
     };
+    let word = vocabulary::find(root).filter(|word| word.is_for(Use::Print));
+    if let Some(word) = word {
+        return match word.sort {
+            Sort::Structure => None,
+            Sort::Resource if root == "resource" => unknown_part(&["id", "name", "kind"]),
+            Sort::Resource => unknown_part(&["id", "name"]),
+            _ => unknown_part(&[]),
+        };
+    }
     match root {
         "message" if in_body => unknown_part(&MESSAGE_PARTS),
-        "resource" => unknown_part(&["id", "name", "kind"]),
-        _ if RESOURCES.contains(&root) => unknown_part(&["id", "name"]),
-        _ if SCALARS.contains(&root) => unknown_part(&[]),
-        "history" | "raw" => None,
         _ if FUNCTIONS.contains(&root) => None,
         "message" => {
             let message = "`message` is known in a receiver's `body` only".to_owned();
             Some(Wrong { message, help: None, part: false })
         }
         _ => {
-            let known =
-                SCALARS.iter().chain(&RESOURCES).chain(&["history", "raw"]).chain(in_body.then_some(&"message"));
-            let help = match nearest(root, known.copied()) {
+            let known = vocabulary::names(Use::Print).chain(in_body.then_some("message"));
+            let help = match nearest(root, known) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "other members of the event are under `raw`, such as `raw.data.someMember`".to_owned(),
             };

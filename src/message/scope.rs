@@ -21,31 +21,6 @@ pub struct Scope {
     pub delivery: DeliveryId,
 }
 
-/// The names of the vocabulary that stand for one thing with an `id` and a `name`.
-pub(super) const RESOURCES: [&str; 5] = ["resource", "source", "data_product", "workflow", "destination"];
-
-/// The names that stand for a plain value.
-pub(super) const SCALARS: [&str; 18] = [
-    "type",
-    "type_label",
-    "state",
-    "since",
-    "outcome",
-    "reason",
-    "error",
-    "job",
-    "queued_for",
-    "ran_for",
-    "tenant",
-    "event_id",
-    "event_type",
-    "time",
-    "received_at",
-    "route",
-    "receiver",
-    "delivery",
-];
-
 impl Scope {
     /// The value of a name of the vocabulary; absent ones are undefined, unknown ones `None`.
     pub(super) fn get(&self, name: &str) -> Option<Value> {

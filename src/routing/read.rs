@@ -7,32 +7,13 @@ use super::path::Path;
 use super::values::{each, outcomes, patterns, quoted, states, types};
 use super::when::{Clause, Lasted, Member, Part, When, Word, Written};
 use crate::event::ResourceKind;
+use crate::event::vocabulary::{Use, names};
 use crate::yaml::{Code, Key, Map, Node, Problems, Value, nearest};
 
 /// What a condition may ask for.
-const KEYS: [&str; 21] = [
-    "type",
-    "state",
-    "outcome",
-    "reason",
-    "error",
-    "resource",
-    "source",
-    "data_product",
-    "workflow",
-    "destination",
-    "job",
-    "queued_for",
-    "ran_for",
-    "tenant",
-    "event_id",
-    "event_type",
-    "time",
-    "since",
-    "raw",
-    "not",
-    "any",
-];
+fn keys() -> impl Iterator<Item = &'static str> {
+    names(Use::When).chain(["not", "any"])
+}
 
 /// Reads a `when`, recording every problem in it. Where an error was recorded, the condition must not be used.
 ///
@@ -175,9 +156,9 @@ fn unknown(key: &Key, problems: &mut Problems) {
         "jobId" | "job_id" => "did you mean \"job\"?".to_owned(),
         "or" => "did you mean \"any\"?".to_owned(),
         "and" => "all keys of a condition must hold anyway: write them beside each other".to_owned(),
-        name => match nearest(name, KEYS) {
+        name => match nearest(name, keys()) {
             Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("a condition can ask for {}", KEYS.join(", ")),
+            None => format!("a condition can ask for {}", keys().collect::<Vec<_>>().join(", ")),
         },
     };
     problems.error(Code::UnknownKey, key.span, format!("unknown key {}", quoted(&key.text)), help);

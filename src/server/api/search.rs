@@ -6,26 +6,13 @@ use jiff::tz::TimeZone;
 
 use super::query::Query;
 use crate::event::Event;
+use crate::event::vocabulary::{self, Use};
 use crate::routing::{When, read_when};
 use crate::server::problems::Problem;
 use crate::store::{EventFilter, Store, StoredEvent};
 use crate::yaml::{Key, Map, Node, Problems, Scalar, Span, Style, Value};
 
-/// Words that are patterns, several times given: any of them.
-const WORDS: [&str; 12] = [
-    "type",
-    "state",
-    "outcome",
-    "reason",
-    "error",
-    "resource",
-    "source",
-    "data_product",
-    "workflow",
-    "destination",
-    "tenant",
-    "event_type",
-];
+/// Keys of the query besides the words of the vocabulary. Those are patterns; several times given: any of them.
 const OTHERS: [&str; 8] = ["test", "job", "key", "sender_id", "since", "until", "before", "limit"];
 
 /// Events read from the store at a time when they are filtered here.
@@ -57,7 +44,7 @@ impl Search {
     /// # Errors
     /// 400: unknown keys, bad values, patterns that can never hold.
     pub fn read(request: &HttpRequest, now: Timestamp) -> Result<Search, Problem> {
-        let known: Vec<&str> = WORDS.iter().chain(&OTHERS).copied().collect();
+        let known: Vec<&str> = vocabulary::names(Use::Search).chain(OTHERS).collect();
         let query = Query::read(request, &known)?;
         let filter = EventFilter {
             before: query.id("before")?,
@@ -114,7 +101,7 @@ impl Search {
 /// The words of the query as a condition; `None` if there are none.
 fn when(query: &Query) -> Result<Option<When>, Problem> {
     let mut map = Map::default();
-    for word in WORDS {
+    for word in vocabulary::names(Use::Search) {
         let values: Vec<Node> = query
             .all(word)
             .map(|text| node(Value::Scalar(Scalar { text: text.to_owned(), style: Style::Quoted })))
