@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::client::Client;
+use super::prepare::{Prepared, Subject, prepare};
 use crate::config::{Config, Redactor};
-use crate::event::{DeliveryId, Event, EventId};
-use crate::message::{Circumstances, Composed, Late, Message, Scope, Since, compose};
-use crate::receiver::{
-    Answer, Audience, Call, Judgement, Outgoing, Reason, Receiver, Sent, Unsendable, Verdict, plain_text,
-};
+use crate::event::{Event, EventId};
+use crate::message::{Late, Since};
+use crate::receiver::{Answer, Audience, Judgement, Outgoing, Reason, Receiver, Unsendable, Verdict};
 use crate::store::{Owed, Store, StoreError};
 
 /// A message this late says so.
@@ -51,27 +50,11 @@ impl Tried {
     }
 }
 
-/// A message in the service's form, with what a reader sees of it.
-struct Prepared {
-    sent: Sent,
-    copy: Option<String>,
-}
-
 /// What became of a message in one form. Texts are as they came.
 struct Outcome {
     judgement: Judgement,
     notes: Vec<String>,
     copy: Option<String>,
-}
-
-/// What a delivery is about, for rendering.
-#[derive(Debug, Clone)]
-pub struct Subject {
-    pub id: DeliveryId,
-    pub event_id: EventId,
-    pub event: Arc<Event>,
-    pub route: Arc<str>,
-    pub closes: Option<DeliveryId>,
 }
 
 /// Makes one attempt of `owed`.
@@ -93,9 +76,8 @@ pub async fn attempt(means: &Means, owed: &Owed) -> Result<Tried, StoreError> {
         tracing::Span::current().record("job", job);
     }
     let own = event.is_own();
-    let subject =
-        Subject { id: owed.id, event_id: owed.event, event, route: Arc::clone(&owed.route), closes: owed.closes };
-    let late = lateness(means, &subject, at).await?;
+    let late = lateness(means, owed.event, &event, at).await?;
+    let subject = Subject { id: owed.id, event, route: Arc::clone(&owed.route), closes: owed.closes };
 
     let mut outcome = send(means, &subject, late.clone(), at, false).await;
     if outcome.judgement.bad_form && means.receiver.kind.audience() == Audience::People {
@@ -116,29 +98,45 @@ pub async fn attempt(means: &Means, owed: &Owed) -> Result<Tried, StoreError> {
     })
 }
 
-/// The message of a delivery as it would be sent now, for its reader; secrets redacted.
+/// The message of a delivery of the event `id` as it would be sent now, for its reader; secrets redacted.
 ///
 /// # Errors
 /// When nothing can be sent, or the store cannot be read.
-pub async fn preview(means: &Means, subject: &Subject) -> Result<String, String> {
+pub async fn preview(means: &Means, id: EventId, subject: &Subject) -> Result<String, String> {
     let now = Timestamp::now();
-    let late = lateness(means, subject, now).await.map_err(|e| e.to_string())?;
-    let prepared = prepare(means, subject, late, now, false).map_err(|e| e.to_string())?;
-    let text = prepared.copy.unwrap_or_else(|| match &prepared.sent.outgoing {
+    let late = lateness(means, id, &subject.event, now).await.map_err(|e| e.to_string())?;
+    let prepared = means.prepare(subject, late, now, false).map_err(|e| e.to_string())?;
+    let text = prepared.copy.unwrap_or_else(|| match &prepared.outgoing {
         Outgoing::Http(request) => String::from_utf8_lossy(&request.body).into_owned(),
         Outgoing::Console(text) | Outgoing::Inbox(text) => text.clone(),
     });
     Ok(means.config.redactor.redact(&text).into_owned())
 }
 
+impl Means {
+    fn prepare(
+        &self,
+        subject: &Subject,
+        late: Option<Late>,
+        now: Timestamp,
+        plain: bool,
+    ) -> Result<Prepared, Unsendable> {
+        prepare(&self.config, &self.receiver, self.public_url.as_deref(), subject, late, now, plain)
+    }
+}
+
 async fn send(means: &Means, subject: &Subject, late: Option<Late>, now: Timestamp, plain: bool) -> Outcome {
-    let prepared = match prepare(means, subject, late, now, plain) {
+    let Prepared { outgoing, copy, notes, fallback, .. } = match means.prepare(subject, late, now, plain) {
         Ok(prepared) => prepared,
         Err(Unsendable(why)) => {
             return Outcome { judgement: dead(Reason::Template, why), notes: Vec::new(), copy: None };
         }
     };
-    let judgement = match &prepared.sent.outgoing {
+    if let Some(why) = fallback {
+        let why = means.config.redactor.redact(&why);
+        tracing::error!(receiver = %means.receiver.name, delivery = %subject.id, "the built-in message was sent: {why}");
+    }
+    let judgement = match &outgoing {
         Outgoing::Http(request) => {
             let answer = means.client.send(request).await;
             means.receiver.judge(&answer.map(|answer| without_secrets(answer, &means.config.redactor)))
@@ -150,62 +148,7 @@ async fn send(means: &Means, subject: &Subject, late: Option<Late>, now: Timesta
         }
         Outgoing::Inbox(_) => written("kept in the inbox"),
     };
-    Outcome { judgement, notes: prepared.sent.notes, copy: prepared.copy }
-}
-
-fn prepare(
-    means: &Means,
-    subject: &Subject,
-    late: Option<Late>,
-    now: Timestamp,
-    plain: bool,
-) -> Result<Prepared, Unsendable> {
-    let Means { config, receiver, .. } = means;
-    let machine = receiver.kind.audience() == Audience::Machine;
-    let mut notes = Vec::new();
-    let message = if receiver.uses_message() {
-        let scope = Scope {
-            event: Arc::clone(&subject.event),
-            route: Arc::clone(&subject.route),
-            receiver: Arc::clone(&receiver.name),
-            delivery: subject.id,
-        };
-        let circumstances = Circumstances {
-            late: if machine { None } else { late },
-            closes: subject.closes,
-            public_url: means.public_url.as_deref().map(str::to_owned),
-        };
-        let Composed { message, failed } =
-            compose(&config.engine, &config.layers(&subject.route, receiver), &scope, &circumstances);
-        if let Some(why) = failed {
-            if machine {
-                return Err(Unsendable(why));
-            }
-            let why = config.redactor.redact(&why);
-            tracing::error!(receiver = %receiver.name, delivery = %subject.id, "the built-in message was sent: {why}");
-            notes.push(format!("the built-in message was sent: {why}"));
-        }
-        message
-    } else {
-        Message::default()
-    };
-    let call = Call {
-        event: &subject.event,
-        delivery: subject.id,
-        route: &subject.route,
-        message: &message,
-        engine: &config.engine,
-        now,
-        plain,
-    };
-    let mut sent = receiver.request(&call)?;
-    notes.append(&mut sent.notes);
-    sent.notes = notes;
-    let copy = match &sent.outgoing {
-        Outgoing::Console(text) | Outgoing::Inbox(text) => Some(text.clone()),
-        Outgoing::Http(_) => (!machine).then(|| plain_text(&message, &mut Vec::new())),
-    };
-    Ok(Prepared { sent, copy })
+    Outcome { judgement, notes, copy }
 }
 
 /// Before anything is cut from the answer: half a secret would not be known as one.
@@ -217,12 +160,12 @@ fn without_secrets(mut answer: Answer, redactor: &Redactor) -> Answer {
 }
 
 /// How late a message to people is, and what the next run of the same key has come to since.
-async fn lateness(means: &Means, subject: &Subject, now: Timestamp) -> Result<Option<Late>, StoreError> {
-    let by = Duration::try_from(now.duration_since(subject.event.received.received_at)).unwrap_or_default();
+async fn lateness(means: &Means, id: EventId, event: &Event, now: Timestamp) -> Result<Option<Late>, StoreError> {
+    let by = Duration::try_from(now.duration_since(event.received.received_at)).unwrap_or_default();
     if by <= LATE || means.receiver.kind.audience() == Audience::Machine {
         return Ok(None);
     }
-    let next = means.store.next_of_key(&subject.event.key, subject.event_id).await?;
+    let next = means.store.next_of_key(&event.key, id).await?;
     let since = next.and_then(|stored| {
         let job = stored.event.job.as_ref()?;
         match job.outcome {

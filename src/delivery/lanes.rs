@@ -10,9 +10,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::attempt::{Means, Subject, preview};
+use super::attempt::{Means, preview};
 use super::client::Client;
 use super::intake::Intake;
+use super::prepare::Subject;
 use super::threads::Threads;
 use super::worker::{Command, Worker};
 use super::{Health, LaneStatus};
@@ -246,12 +247,11 @@ impl Lanes {
         let stored = stored.ok_or_else(|| format!("the event {} is not in the store any more", delivery.event))?;
         let subject = Subject {
             id: delivery.id,
-            event_id: delivery.event,
             event: stored.event,
             route: Arc::clone(&delivery.route),
             closes: delivery.closes,
         };
-        preview(&means, &subject).await
+        preview(&means, delivery.event, &subject).await
     }
 
     /// Lets every lane finish what is in flight and keep its state, until `deadline` at the latest.

@@ -1,6 +1,6 @@
 //! Getting messages there: one lane per receiver, each with its own queue, pace and health.
 //!
-//! `lane`, `health`, `pace`, `clock`, `schedule` and `guard` are pure; `worker` drives a lane, `attempt` makes one try, `client` speaks HTTP.
+//! `lane`, `health`, `pace`, `clock`, `schedule`, `guard` and `prepare` are pure; `worker` drives a lane, `attempt` makes one try, `client` speaks HTTP.
 
 pub mod api_client;
 mod attempt;
@@ -12,6 +12,7 @@ mod intake;
 mod lane;
 mod lanes;
 mod pace;
+mod prepare;
 mod schedule;
 mod status;
 mod threads;
@@ -20,3 +21,4 @@ mod worker;
 pub use client::{Client, install_crypto, proxies_in_environment};
 pub use lanes::{Junction, Lanes, Setup};
 pub use status::{Health, LaneStatus, Tally};
+pub use prepare::{Prepared, Subject, prepare};

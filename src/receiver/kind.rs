@@ -60,7 +60,11 @@ pub trait Kind: Debug + Send + Sync {
         let _ = (key, given);
         None
     }
-    /// Whether the kind can make a mention of this; kinds without mentions skip them all.
+    /// Whether the kind can call somebody at all; those that cannot skip every mention.
+    fn mentions(&self) -> bool {
+        false
+    }
+    /// Whether the kind can make a mention of this.
     ///
     /// # Errors
     /// A sentence that says what is accepted.

@@ -92,6 +92,10 @@ impl Kind for Slack {
         self.url.secrets()
     }
 
+    fn mentions(&self) -> bool {
+        true
+    }
+
     fn check_mention(&self, text: &str) -> Result<(), String> {
         mention(text).map(|_| ())
     }
