@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::client::Client;
 use super::prepare::{Prepared, Subject, prepare};
+use super::preview::Preview;
 use crate::config::{Config, Redactor};
 use crate::event::{Event, EventId};
 use crate::message::{Late, Since};
@@ -98,19 +99,17 @@ pub async fn attempt(means: &Means, owed: &Owed) -> Result<Tried, StoreError> {
     })
 }
 
-/// The message of a delivery of the event `id` as it would be sent now, for its reader; secrets redacted.
+/// The message of a delivery of the event `id` as it would be, or was, sent at `now`.
 ///
 /// # Errors
-/// When nothing can be sent, or the store cannot be read.
-pub async fn preview(means: &Means, id: EventId, subject: &Subject) -> Result<String, String> {
-    let now = Timestamp::now();
+/// When nothing can be sent, or the store cannot be read: a sentence, redacted.
+pub async fn preview(means: &Means, id: EventId, subject: &Subject, now: Timestamp) -> Result<Preview, String> {
+    let redactor = &means.config.redactor;
     let late = lateness(means, id, &subject.event, now).await.map_err(|e| e.to_string())?;
-    let prepared = means.prepare(subject, late, now, false).map_err(|e| e.to_string())?;
-    let text = prepared.copy.unwrap_or_else(|| match &prepared.outgoing {
-        Outgoing::Http(request) => String::from_utf8_lossy(&request.body).into_owned(),
-        Outgoing::Console(text) | Outgoing::Inbox(text) => text.clone(),
-    });
-    Ok(means.config.redactor.redact(&text).into_owned())
+    let prepared = means
+        .prepare(subject, late, now, false)
+        .map_err(|Unsendable(why)| format!("nothing can be sent: {}", redactor.redact(&why)))?;
+    Ok(Preview::of(&prepared, &means.receiver, redactor))
 }
 
 impl Means {
@@ -159,13 +158,13 @@ fn without_secrets(mut answer: Answer, redactor: &Redactor) -> Answer {
     answer
 }
 
-/// How late a message to people is, and what the next run of the same key has come to since.
+/// How late a message to people is at `now`, and what the next run of the same key has come to until then.
 async fn lateness(means: &Means, id: EventId, event: &Event, now: Timestamp) -> Result<Option<Late>, StoreError> {
     let by = Duration::try_from(now.duration_since(event.received.received_at)).unwrap_or_default();
     if by <= LATE || means.receiver.kind.audience() == Audience::Machine {
         return Ok(None);
     }
-    let next = means.store.next_of_key(&event.key, id).await?;
+    let next = means.store.next_of_key(&event.key, id, now).await?;
     let since = next.and_then(|stored| {
         let job = stored.event.job.as_ref()?;
         match job.outcome {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -14,13 +15,14 @@ use super::attempt::{Means, preview};
 use super::client::Client;
 use super::intake::Intake;
 use super::prepare::Subject;
+use super::preview::Preview;
 use super::threads::Threads;
 use super::worker::{Command, Worker};
 use super::{Health, LaneStatus};
 use crate::config::Config;
-use crate::event::OwnEvent;
+use crate::event::{EventId, OwnEvent};
 use crate::receiver::Receiver;
-use crate::store::{Delivery, Handoff, LaneRow, Owed, Store, StoreError};
+use crate::store::{Handoff, LaneRow, Owed, Store, StoreError};
 
 /// How many deliveries all lanes together hold in memory with their events: a few KiB each.
 const HELD_BY_ALL: usize = 20_000;
@@ -236,22 +238,20 @@ impl Lanes {
         self.lock().values().all(|running| running.leaving || !running.task.is_finished())
     }
 
-    /// The message of a delivery as it would be sent now, secrets redacted.
+    /// The message of a delivery of the event `id` as it would be, or was, sent to `receiver` at `now`, by the running routes.yaml.
     ///
     /// # Errors
-    /// A sentence: receiver or event gone, or nothing can be sent.
-    pub async fn preview(&self, delivery: &Delivery) -> Result<String, String> {
-        let means = self.lock().get(&delivery.receiver).map(|running| running.means.clone());
-        let means = means.ok_or_else(|| format!("routes.yaml names no receiver {:?} any more", delivery.receiver))?;
-        let stored = means.store.event(delivery.event).await.map_err(|e| e.to_string())?;
-        let stored = stored.ok_or_else(|| format!("the event {} is not in the store any more", delivery.event))?;
-        let subject = Subject {
-            id: delivery.id,
-            event: stored.event,
-            route: Arc::clone(&delivery.route),
-            closes: delivery.closes,
-        };
-        preview(&means, delivery.event, &subject).await
+    /// A sentence: the receiver is gone, or nothing can be sent.
+    pub async fn preview(
+        &self,
+        receiver: &str,
+        id: EventId,
+        subject: &Subject,
+        now: Timestamp,
+    ) -> Result<Preview, String> {
+        let means = self.lock().get(receiver).filter(|running| !running.leaving).map(|running| running.means.clone());
+        let means = means.ok_or_else(|| format!("routes.yaml names no receiver {receiver:?} any more"))?;
+        preview(&means, id, subject, now).await
     }
 
     /// Lets every lane finish what is in flight and keep its state, until `deadline` at the latest.

@@ -1,6 +1,6 @@
 //! Getting messages there: one lane per receiver, each with its own queue, pace and health.
 //!
-//! `lane`, `health`, `pace`, `clock`, `schedule`, `guard` and `prepare` are pure; `worker` drives a lane, `attempt` makes one try, `client` speaks HTTP.
+//! `lane`, `health`, `pace`, `clock`, `schedule`, `guard`, `prepare` and `preview` are pure; `worker` drives a lane, `attempt` makes one try, `client` speaks HTTP.
 
 pub mod api_client;
 mod attempt;
@@ -13,6 +13,7 @@ mod lane;
 mod lanes;
 mod pace;
 mod prepare;
+mod preview;
 mod schedule;
 mod status;
 mod threads;
@@ -22,3 +23,4 @@ pub use client::{Client, install_crypto, proxies_in_environment};
 pub use lanes::{Junction, Lanes, Setup};
 pub use status::{Health, LaneStatus, Tally};
 pub use prepare::{Prepared, Subject, prepare};
+pub use preview::{BodyView, Preview, RequestView};

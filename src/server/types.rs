@@ -1,10 +1,14 @@
 //! The JSON of `/api/v1`, used by the server that writes it and the commands that read it.
 
+mod explain;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use explain::{Explained, File, Standing, Told};
 
 use crate::event::{DeliveryId, EventId};
 use crate::store::{Attempt, Delivery, Replayed};

@@ -73,8 +73,9 @@ pub trait Store: Send + Sync + 'static {
     /// What was sent, for deliveries that keep a copy (see [`Attempted::copy`]).
     async fn copy(&self, id: DeliveryId) -> Result<Option<String>, StoreError>;
 
-    /// The newest event with this key after `after`, if any.
-    async fn next_of_key(&self, key: &str, after: EventId) -> Result<Option<StoredEvent>, StoreError>;
+    /// The newest event with this key after `after` that was received before `until`, if any.
+    async fn next_of_key(&self, key: &str, after: EventId, until: Timestamp)
+    -> Result<Option<StoredEvent>, StoreError>;
 
     /// Owes deliveries anew: a copy of each named delivery (same event and route), with a new ID that names the old; to `to` if given.
     async fn replay(&self, deliveries: &[DeliveryId], to: Option<&str>) -> Result<Vec<Replayed>, StoreError>;

@@ -1,12 +1,16 @@
 //! Deliveries: lists, one with its attempts, and the message its reader sees.
 
+use std::sync::Arc;
+
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Path};
 use jiff::Timestamp;
 
+use super::events;
 use super::query::{Query, path_id};
 use crate::config::Redactor;
-use crate::event::DeliveryId;
+use crate::delivery::Subject;
+use crate::event::{DeliveryId, Event};
 use crate::server::problems::{Problem, Sort};
 use crate::server::types::{DeliveryDetail, MessageView, Page};
 use crate::server::{Corridor, State};
@@ -47,10 +51,20 @@ pub async fn message(path: Path<String>, state: Data<State>) -> Result<Json<Mess
     let delivery = find(&*corridor.store, path_id(&path)?).await?;
     let (text, sent) = match corridor.store.copy(delivery.id).await? {
         Some(copy) => (copy, true),
-        None => (state.lanes.preview(&delivery).await.map_err(|why| Problem::new(Sort::Conflict, why))?, false),
+        None => {
+            let event = events::find(&*corridor.store, delivery.event).await?.event;
+            let (subject, now) = (subject(&delivery, event), Timestamp::now());
+            let preview = state.lanes.preview(&delivery.receiver, delivery.event, &subject, now).await;
+            (preview.map_err(|why| Problem::new(Sort::Conflict, why))?.reading(), false)
+        }
     };
     let text = corridor.config.load().redactor.redact(&text).into_owned();
     Ok(Json(MessageView { text, sent }))
+}
+
+/// What a kept delivery is about.
+pub fn subject(delivery: &Delivery, event: Arc<Event>) -> Subject {
+    Subject { id: delivery.id, event, route: Arc::clone(&delivery.route), closes: delivery.closes }
 }
 
 /// The delivery with this ID.

@@ -4,14 +4,14 @@ use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Path};
 use jiff::Timestamp;
 
-use super::deliveries;
+use super::deliveries::detail;
 use super::query::{Query, path_id};
 use super::search::Search;
 use crate::event::{self, Event, EventId, Resource};
-use crate::server::State;
 use crate::server::problems::Problem;
 use crate::server::types::{EventDetail, EventSummary, Names, Page};
-use crate::store::{DeliveryFilter, EventFilter, Store, StoredEvent};
+use crate::server::{Corridor, State};
+use crate::store::{Delivery, DeliveryFilter, EventFilter, Store, StoredEvent};
 
 /// Deliveries shown with one event: more than it has receivers, even replayed a few times.
 const DELIVERIES: usize = 1000;
@@ -29,11 +29,9 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<Json<Page<
 pub async fn one(path: Path<String>, state: Data<State>) -> Result<Json<EventDetail>, Problem> {
     let corridor = &state.intake.corridor;
     let stored = find(&*corridor.store, path_id(&path)?).await?;
-    let filter = DeliveryFilter { event: Some(stored.id), limit: DELIVERIES, ..DeliveryFilter::default() };
     let mut details = Vec::new();
-    // Oldest first: it reads as it happened.
-    for delivery in corridor.store.deliveries(&filter).await?.into_iter().rev() {
-        details.push(deliveries::detail(corridor, delivery).await?);
+    for delivery in deliveries(corridor, stored.id).await? {
+        details.push(detail(corridor, delivery).await?);
     }
     Ok(Json(EventDetail { summary: summary(&stored), raw: stored.event.raw().clone(), deliveries: details }))
 }
@@ -54,6 +52,14 @@ pub async fn names(request: HttpRequest, state: Data<State>) -> Result<Json<Name
         }
     }
     Ok(Json(names))
+}
+
+/// The deliveries of an event, oldest first: it reads as it happened.
+pub async fn deliveries(corridor: &Corridor, event: EventId) -> Result<Vec<Delivery>, Problem> {
+    let filter = DeliveryFilter { event: Some(event), limit: DELIVERIES, ..DeliveryFilter::default() };
+    let mut deliveries = corridor.store.deliveries(&filter).await?;
+    deliveries.reverse();
+    Ok(deliveries)
 }
 
 /// The event with this ID.

@@ -4,6 +4,7 @@ mod actions;
 mod bulk;
 mod deliveries;
 mod events;
+mod explain;
 mod operate;
 mod query;
 mod sample;
@@ -26,6 +27,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .wrap(from_fn(admins_only))
             .service(resource("/events").route(web::get().to(events::list)))
             .service(resource("/events/{id}").route(web::get().to(events::one)))
+            .service(resource("/events/{id}/explain").route(web::get().to(explain::explain)))
             .service(resource("/names").route(web::get().to(events::names)))
             .service(resource("/deliveries").route(web::get().to(deliveries::list)))
             .service(resource("/deliveries/{id}").route(web::get().to(deliveries::one)))

@@ -1,6 +1,6 @@
 //! Looking back: by what people know, by time, page by page; and always complete.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::world::at;
 use super::{Place, Sample, World};
@@ -102,12 +102,16 @@ pub(crate) async fn the_next_event_of_a_key_is_the_newest<P: Place>() {
     let mut world = World::<P>::new().await;
     let ids = four(&world).await;
     let key = Sample::new("x").build().event.key.clone();
+    let day = SignedDuration::from_hours(24);
+    let later = world.accept(Sample::new("later").received_after(day)).await.id;
     for _ in 0..2 {
-        let next = |after| world.store.next_of_key(&key, after);
-        assert_eq!(next(ids[0]).await.unwrap().map(|e| e.id), Some(ids[3]));
-        assert_eq!(next(ids[2]).await.unwrap().map(|e| e.id), Some(ids[3]));
-        assert!(next(ids[3]).await.unwrap().is_none());
-        assert!(world.store.next_of_key("another", EventId(0)).await.unwrap().is_none());
+        let next = async |after, until| world.store.next_of_key(&key, after, until).await.unwrap().map(|e| e.id);
+        assert_eq!(next(ids[0], Timestamp::MAX).await, Some(later));
+        assert_eq!(next(ids[0], at(day)).await, Some(ids[3]), "those received before then");
+        assert_eq!(next(ids[2], at(day)).await, Some(ids[3]));
+        assert_eq!(next(ids[3], at(day)).await, None);
+        assert_eq!(next(later, Timestamp::MAX).await, None);
+        assert!(world.store.next_of_key("another", EventId(0), Timestamp::MAX).await.unwrap().is_none());
         world.kill().await;
     }
 }
@@ -128,8 +132,8 @@ pub(crate) async fn deliveries_are_found_by_each_part<P: Place>() {
     let all = || DeliveryFilter { limit: 100, ..DeliveryFilter::default() };
     let ops = || DeliveryFilter { receiver: Some("ops".to_owned()), ..all() };
     let dead = || DeliveryFilter { state: Some(DeliveryState::Dead), ..all() };
-    let future = jiff::Timestamp::now() + SignedDuration::from_hours(1);
-    let past = jiff::Timestamp::now() - SignedDuration::from_hours(1);
+    let future = Timestamp::now() + SignedDuration::from_hours(1);
+    let past = Timestamp::now() - SignedDuration::from_hours(1);
     let cases = [
         (all(), vec![0, 1, 2, 3, 4, 5]),
         (DeliveryFilter { limit: 2, ..all() }, vec![4, 5]),

@@ -37,9 +37,16 @@ pub fn page(db: &Connection, tail: &Tail, filter: &EventFilter) -> rusqlite::Res
     found(db, tail, hash, before, i64::MIN, filter.limit, |stored| holds(stored, filter))
 }
 
-/// The newest event of a key after another.
-pub fn next_of_key(db: &Connection, tail: &Tail, key: &str, after: EventId) -> rusqlite::Result<Option<StoredEvent>> {
-    let newest = found(db, tail, KeyHash::of(key).0, i64::MAX, after.0, 1, |stored| stored.event.key == key)?;
+/// The newest event of a key after another, received before `until`.
+pub fn next_of_key(
+    db: &Connection,
+    tail: &Tail,
+    key: &str,
+    after: EventId,
+    until: Timestamp,
+) -> rusqlite::Result<Option<StoredEvent>> {
+    let holds = |stored: &StoredEvent| stored.event.key == key && stored.event.received.received_at < until;
+    let newest = found(db, tail, KeyHash::of(key).0, i64::MAX, after.0, 1, holds)?;
     Ok(newest.into_iter().next())
 }
 

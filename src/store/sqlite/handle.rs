@@ -158,9 +158,14 @@ impl Store for SqliteStore {
         self.readers.read(move |db| deliveries::copy(db, id)).await
     }
 
-    async fn next_of_key(&self, key: &str, after: EventId) -> Result<Option<StoredEvent>, StoreError> {
+    async fn next_of_key(
+        &self,
+        key: &str,
+        after: EventId,
+        until: Timestamp,
+    ) -> Result<Option<StoredEvent>, StoreError> {
         let (tail, key) = (self.tail.clone(), key.to_owned());
-        self.readers.read(move |db| events::next_of_key(db, &tail, &key, after)).await
+        self.readers.read(move |db| events::next_of_key(db, &tail, &key, after, until)).await
     }
 
     async fn replay(&self, deliveries: &[DeliveryId], to: Option<&str>) -> Result<Vec<Replayed>, StoreError> {

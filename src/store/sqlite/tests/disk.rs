@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -199,9 +199,9 @@ async fn events_are_found_in_every_generation_and_rows_go_with_their_events() {
     assert_eq!(found(page).await, expected[5..8]);
     let key = sample(4).build().event.key.clone();
     for (after, newest) in [(4, 193), (100, 193)] {
-        assert_eq!(store.next_of_key(&key, ids[after]).await.unwrap().unwrap().id, ids[newest]);
+        assert_eq!(store.next_of_key(&key, ids[after], Timestamp::MAX).await.unwrap().unwrap().id, ids[newest]);
     }
-    assert!(store.next_of_key(&key, ids[193]).await.unwrap().is_none());
+    assert!(store.next_of_key(&key, ids[193], Timestamp::MAX).await.unwrap().is_none());
 
     let prune = async |n: i64| {
         let before = sample(n).received_at();

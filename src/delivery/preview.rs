@@ -1,0 +1,200 @@
+//! What is sent, to be looked at: the same request, with nothing in it that must not be shown.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Prepared;
+use crate::config::Redactor;
+use crate::receiver::{Outgoing, Receiver, Request};
+
+/// A message before it is sent; secrets redacted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Preview {
+    /// What its reader sees. Absent for machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// What is sent. Absent for kinds that send nothing anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestView>,
+    /// Cuts, fallbacks, and mentions that the kind cannot make.
+    pub notes: Vec<String>,
+}
+
+/// An HTTP request, as it goes out but for its secrets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RequestView {
+    /// Upper case.
+    pub method: String,
+    /// Scheme and host: services put their keys into paths and queries.
+    pub url: String,
+    /// By name; `***` where a value may be a key.
+    pub headers: BTreeMap<String, String>,
+    /// Absent where the method sends none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<BodyView>,
+}
+
+/// A body, so that its bytes can be told exactly.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BodyView {
+    /// The bytes are this, written without spaces.
+    Json(Value),
+    /// UTF-8, and no such JSON.
+    Text(String),
+    /// Anything else.
+    Base64(String),
+}
+
+impl Preview {
+    /// What `prepared` shows of itself.
+    #[must_use]
+    pub fn of(prepared: &Prepared, receiver: &Receiver, redactor: &Redactor) -> Preview {
+        let hidden = |text: &str| redactor.redact(text).into_owned();
+        let request = match &prepared.outgoing {
+            Outgoing::Http(request) => Some(RequestView::of(request, receiver, redactor)),
+            Outgoing::Console(_) | Outgoing::Inbox(_) => None,
+        };
+        let unmentioned = prepared
+            .unmentioned
+            .iter()
+            .map(|mention| format!("the mention {mention:?} is left out: {} has no mentions", receiver.kind_name));
+        Preview {
+            text: prepared.copy.as_deref().map(hidden),
+            request,
+            notes: prepared.notes.iter().cloned().chain(unmentioned).map(|note| hidden(&note)).collect(),
+        }
+    }
+
+    /// What its reader sees; of a machine, the body it gets.
+    #[must_use]
+    pub fn reading(&self) -> String {
+        let body = || self.request.as_ref().and_then(|request| request.body.as_ref()).map(BodyView::text);
+        self.text.clone().or_else(body).unwrap_or_default()
+    }
+}
+
+impl RequestView {
+    fn of(request: &Request, receiver: &Receiver, redactor: &Redactor) -> RequestView {
+        // Also those that are too short for the redactor, which looks for them in any text.
+        let own = |name: &str| receiver.common.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+        let headers = request.headers.iter().map(|(name, value)| {
+            let secret = own(name) || name.eq_ignore_ascii_case("authorization");
+            (name.clone(), if secret { "***".to_owned() } else { redactor.redact(value).into_owned() })
+        });
+        RequestView {
+            method: request.method.clone(),
+            url: request.url.to_string(),
+            headers: headers.collect(),
+            body: (!request.body.is_empty()).then(|| BodyView::of(&request.body, redactor)),
+        }
+    }
+}
+
+impl BodyView {
+    fn of(body: &[u8], redactor: &Redactor) -> BodyView {
+        let Ok(text) = std::str::from_utf8(body) else { return BodyView::Base64(STANDARD.encode(body)) };
+        let text = redactor.redact(text);
+        match serde_json::from_str::<Value>(&text) {
+            Ok(json) if json.to_string() == text => BodyView::Json(json),
+            _ => BodyView::Text(text.into_owned()),
+        }
+    }
+
+    /// As it is sent.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            BodyView::Json(json) => json.to_string(),
+            BodyView::Text(text) | BodyView::Base64(text) => text.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::load_without_secrets;
+    use crate::delivery::{Subject, prepare};
+    use crate::event::DeliveryId;
+    use crate::message::testing::{event_of, failed_job};
+
+    fn preview(receiver: &str) -> Preview {
+        let file = "
+receivers:
+  inbox: { kind: inbox, message: { mention: here } }
+  machine:
+    kind: webhook
+    url: https://x.example/hooks/T0-secret-path
+    auth: { bearer: s3cr3t-token }
+    headers: { X-Short: abc }
+    body: { token: 's3cr3t-token', job: '{{ job }}' }
+routes:
+  - { name: all, to: [inbox, machine] }
+";
+        let (config, problems) = load_without_secrets(file);
+        let config = config.unwrap_or_else(|| panic!("{problems:?}"));
+        let event = std::sync::Arc::new(event_of(Some(failed_job())));
+        let now = event.received.received_at;
+        let subject = Subject { id: DeliveryId(1 << 50), event, route: "all".into(), closes: None };
+        let receiver = &config.receivers[receiver];
+        let prepared = prepare(&config, receiver, None, &subject, None, now, false).unwrap();
+        Preview::of(&prepared, receiver, &config.redactor)
+    }
+
+    #[test]
+    fn a_request_without_its_secrets() {
+        let shown = serde_json::to_string_pretty(&preview("machine")).unwrap();
+        insta::assert_snapshot!(shown.replace(env!("CARGO_PKG_VERSION"), "VERSION"), @r#"
+        {
+          "request": {
+            "method": "POST",
+            "url": "https://x.example/…",
+            "headers": {
+              "Authorization": "***",
+              "Content-Type": "application/json",
+              "Idempotency-Key": "dlv_0010000000000-ecb8a137",
+              "User-Agent": "jobrelay/VERSION",
+              "X-Short": "***"
+            },
+            "body": {
+              "json": {
+                "token": "***",
+                "job": "job_1"
+              }
+            }
+          },
+          "notes": []
+        }
+        "#);
+    }
+
+    #[test]
+    fn a_reader_sees_text_and_hears_of_mentions_left_out() {
+        let preview = preview("inbox");
+        assert_eq!(preview.request, None);
+        assert!(preview.reading().contains("Customers"));
+        assert_eq!(preview.notes, [r#"the mention "here" is left out: inbox has no mentions"#]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_body_tells_its_bytes(bytes in prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..40),
+            "[ {}\\[\\]\",:a0-9.eE-]{0,12}".prop_map(String::into_bytes),
+        ]) {
+            let shown = BodyView::of(&bytes, &Redactor::default());
+            let told = match &shown {
+                BodyView::Base64(text) => STANDARD.decode(text).unwrap(),
+                other => other.text().into_bytes(),
+            };
+            prop_assert_eq!(told, bytes);
+        }
+    }
+}
