@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{check, deliveries, demo, dismiss, events, health, init, replay, resume, send, serve};
+use super::{check, deliveries, demo, dismiss, events, explain, health, init, replay, resume, send, serve};
 
 /// A webhook relay for job events.
 ///
@@ -23,6 +23,7 @@ First steps:
   jobrelay check       find every mistake in it
   jobrelay serve       run it
   jobrelay send        try it with a sample event, in another terminal
+  jobrelay explain     see why an event went where it went, or would
 
 Exit codes: 0 done, 1 failed, 2 wrong usage."
 )]
@@ -38,6 +39,7 @@ pub enum Command {
     Demo(demo::DemoArgs),
     Init(init::InitArgs),
     Check(check::CheckArgs),
+    Explain(explain::ExplainArgs),
     Send(send::SendArgs),
     Events(events::EventsArgs),
     Deliveries(deliveries::DeliveriesArgs),
@@ -62,6 +64,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Demo(args) => args.run(),
         Command::Init(args) => args.run(),
         Command::Check(args) => args.run(),
+        Command::Explain(args) => args.run(),
         Command::Send(args) => args.run(),
         Command::Events(args) => args.run(),
         Command::Deliveries(args) => args.run(),
@@ -122,6 +125,12 @@ mod tests {
             "send",
             "send --type load_source --source CRM --outcome succeeded",
             "send --file - --to data-ops --wait 0s --json",
+            "explain",
+            "explain evt_01k8zq4m7xb20 --routes new.yaml --receiver data-ops --json",
+            "explain dlv_01k8zq4m7xb21 --message",
+            "explain event.json --at 2026-01-31T09:00:00Z --all",
+            "explain --last --receiver data-ops",
+            "explain --type update_data_product --outcome failed --reason PLANNING_FAILED",
             "events --names",
             "events --since 2h --outcome failed --limit 5",
             "events show evt_01k8zq4m7xb20 --json",
@@ -152,6 +161,10 @@ mod tests {
             "check --format xml",
             "send --file x.json --type load_source",
             "send --outcome perhaps",
+            "explain --last evt_01k8zq4m7xb20",
+            "explain --last --outcome failed",
+            "explain event.json --type load_source",
+            "explain --at soon",
             "events --since yesterday",
             "events --limit 0",
             "events --names --job 1",

@@ -1,6 +1,5 @@
 //! `check`: every problem of a routes.yaml, before it runs.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,6 +7,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::failure::Failure;
+use super::look::Look;
 use super::output::{count, say, say_json};
 use super::serve::maybe_path;
 use super::since::{Hindsight, SinceArgs};
@@ -90,7 +90,7 @@ impl CheckArgs {
             Format::Json => say_json(&machine(&file, &text, config.as_ref(), &problems, hindsight.as_ref()))?,
             Format::Human => {
                 if !problems.is_empty() {
-                    say(report(&file, &text, &problems, colored()).trim_end())?;
+                    say(report(&file, &text, &problems, Look::of_terminal().color).trim_end())?;
                     say("")?;
                 }
                 if let Some(hindsight) = &hindsight {
@@ -171,10 +171,6 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
-}
-
-fn colored() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! `send`: a sample event through a running relay, and what becomes of it.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use super::advice::advice;
 use super::client::{RelayArgs, converse};
 use super::deliveries::state_word;
 use super::failure::Failure;
+use super::input::read_input;
 use super::lanes::{lanes, trouble};
 use super::output::{count, one_line, say, say_json};
 use super::sample::Wish;
@@ -125,14 +125,7 @@ impl SendArgs {
 }
 
 fn read_event(file: &Path) -> Result<Value, Failure> {
-    let shown = if file == Path::new("-") { "standard input".into() } else { file.display().to_string() };
-    let mut text = String::new();
-    let read = if file == Path::new("-") {
-        std::io::stdin().read_to_string(&mut text)
-    } else {
-        std::fs::File::open(file).and_then(|mut file| file.read_to_string(&mut text))
-    };
-    read.map_err(|e| Failure::new(format!("cannot read {shown}: {e}")))?;
+    let (shown, text) = read_input(file)?;
     serde_json::from_str(&text).map_err(|e| {
         Failure::new(format!("{shown} is not JSON: {e}")).help("one event, as a CloudEvent or a bare job event")
     })

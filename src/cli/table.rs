@@ -30,7 +30,7 @@ pub fn table(columns: &[Column], rows: Vec<Vec<String>>) -> String {
 }
 
 /// The width of the terminal; `None` if the output goes elsewhere.
-fn terminal_width() -> Option<u16> {
+pub fn terminal_width() -> Option<u16> {
     let out = std::io::stdout();
     if !out.is_terminal() {
         return None;

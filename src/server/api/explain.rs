@@ -16,7 +16,10 @@ use crate::routing::{self, Decision, Explanation};
 use crate::server::problems::Problem;
 use crate::server::types::{Explained, File, Standing, Told};
 use crate::server::{Corridor, State};
-use crate::store::{Delivery, DeliveryState, StoredEvent};
+use crate::store::{Applied, Delivery, DeliveryState, StoredEvent};
+
+/// Versions of routes.yaml looked through, newest first.
+const VERSIONS: usize = 10_000;
 
 pub async fn explain(request: HttpRequest, path: Path<String>, state: Data<State>) -> Result<Json<Explained>, Problem> {
     let query = Query::read(&request, &["message", "receiver"])?;
@@ -49,14 +52,28 @@ pub async fn explain(request: HttpRequest, path: Path<String>, state: Data<State
         received_at: stored.event.received.received_at,
         test: stored.event.test,
         event: serde_json::to_value(flat(&stored.event)).expect("the vocabulary is plain JSON"),
-        file: File { version: Arc::clone(&stored.version), standing },
+        file: File {
+            version: Arc::clone(&stored.version),
+            standing,
+            since: since(corridor, &stored).await?,
+            path: None,
+        },
         decision: stored.decision,
         explanation,
         unexplained,
         now,
         deliveries,
+        recovers: Vec::new(),
         messages,
     }))
+}
+
+/// Since when the file that decided applied then.
+pub async fn since(corridor: &Corridor, stored: &StoredEvent) -> Result<Option<Timestamp>, Problem> {
+    let applied = corridor.store.versions(VERSIONS).await?;
+    let of_it =
+        |applied: &&Applied| applied.version == stored.version && applied.at <= stored.event.received.received_at;
+    Ok(applied.iter().find(of_it).map(|applied| applied.at))
 }
 
 /// How the file that decided reads the event, or why that cannot be told any more.

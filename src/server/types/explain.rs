@@ -39,6 +39,9 @@ pub struct Explained {
     /// Of a recorded event, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deliveries: Vec<Delivery>,
+    /// Of a success that is not recorded: who hears of it if they were told of a failure of the same key before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recovers: Vec<Arc<str>>,
     /// Where asked for: what each receiver is told, by the running routes.yaml or the file named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<Told>,
@@ -51,6 +54,12 @@ pub struct File {
     pub version: Arc<str>,
     /// Where it stands.
     pub standing: Standing,
+    /// Of one that decided: since when it applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Of one that was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
 
 /// Where a routes.yaml stands.
