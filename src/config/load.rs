@@ -12,10 +12,10 @@ use super::names::{Name, read_names};
 use super::receivers::{Receivers, read_receivers};
 use super::routes::{Names, read_routes};
 use super::sections::{
-    check_message, check_names, check_tests, read_messages, read_timezone, receivers_section, routes_section,
-    warn_unused,
+    check_message, check_names, read_messages, read_timezone, receivers_section, routes_section, warn_unused,
 };
 use super::substitute::Lookup;
+use super::tests::{read_tests, run_tests};
 use super::{Redactor, Secrets};
 use crate::message::{Definition, Engine};
 use crate::receiver::{MessageRef, Receiver};
@@ -41,6 +41,8 @@ pub struct Config {
     /// The names that the routes ask for, in the order of the file.
     pub names: Vec<Name>,
     pub(super) parts: Parts,
+    /// How many tests it passed.
+    pub tests: usize,
     route_messages: HashMap<Arc<str>, Definition>,
     messages: BTreeMap<String, Definition>,
 }
@@ -97,7 +99,6 @@ fn read(text: &str, lookup: &Lookup<'_>, problems: &mut Problems) -> Option<Conf
     let messages = read_messages(root, &mut engine, problems);
     let zone = read_timezone(root, problems);
     engine.set_timezone(zone.clone());
-    check_tests(root, problems);
     let section = receivers_section(root, problems);
     let Receivers { receivers, redactor } = read_receivers(text, section, lookup, &mut engine, problems);
     let names = Names { receivers: section, messages: &messages };
@@ -106,12 +107,13 @@ fn read(text: &str, lookup: &Lookup<'_>, problems: &mut Problems) -> Option<Conf
     }
     let items = routes_section(root, problems);
     let (routes, route_messages) = read_routes(items, &names, &mut engine, problems);
+    let tests = read_tests(root, &names, &zone, problems);
     // Before everything is read, a receiver may only seem unused.
     if !problems.has_errors() {
         warn_unused(section, &routes, problems);
     }
     let masked = mask(text, root, &redactor);
-    Some(Config {
+    let config = Config {
         version: version(&masked),
         masked,
         receivers,
@@ -120,9 +122,15 @@ fn read(text: &str, lookup: &Lookup<'_>, problems: &mut Problems) -> Option<Conf
         redactor,
         names: read_names(items),
         parts: Parts::of(root),
+        tests: tests.len(),
         route_messages,
         messages,
-    })
+    };
+    // What is not right by itself would fail them too.
+    if !problems.has_errors() {
+        run_tests(&tests, &config, problems);
+    }
+    Some(config)
 }
 
 /// The first 12 hex digits of the SHA-256.
@@ -254,14 +262,6 @@ mod tests {
           |
           = help: Ends the reading of the routes when this one applies
 
-        warning[tests-not-run]: this version reads the tests but does not run them
-         --> routes.yaml:7:1
-          |
-        7 | tests:
-          | ^^^^^
-          |
-          = help: until then, `jobrelay send` shows who gets an event and what it says
-
         error[unknown-key]: unknown key "expects"
          --> routes.yaml:8:25
           |
@@ -355,15 +355,6 @@ mod tests {
         let (config, report) = reported(&text);
         assert!(config.is_some());
         assert!(report.contains("warning[unused-receiver]: no route names the receiver \"console\""), "{report}");
-    }
-
-    #[test]
-    fn tests_are_never_silently_ignored() {
-        let section = "tests:\n  - { name: t, job: { outcome: failed }, expect: { to: [inbox] } }\n";
-        let text = format!("{RECEIVERS}routes:\n  - {{ name: a, to: [inbox, console] }}\n{section}");
-        let (config, report) = reported(&text);
-        assert!(config.is_some());
-        assert!(report.contains("warning[tests-not-run]"), "{report}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod routes;
 mod secrets;
 mod sections;
 mod substitute;
+mod tests;
 
 pub use diff::{Change, Changes, How, Part};
 pub use load::{Config, load, load_without_secrets};

@@ -45,13 +45,38 @@ pub(super) struct Names<'a> {
 
 impl Names<'_> {
     /// Records an error unless a receiver has this name.
-    fn receiver(&self, name: &str, span: Span, problems: &mut Problems) {
+    pub fn receiver(&self, name: &str, span: Span, problems: &mut Problems) {
         let known: Vec<&str> = self.receivers.0.iter().map(|(key, _)| key.text.as_str()).collect();
         if known.is_empty() {
             // That there are none is a problem of its own.
             return;
         }
         check(name, &known, "receiver", "receivers", span, problems);
+    }
+
+    /// A name or a list of them, as in `to`.
+    pub fn receivers<'a>(&self, node: &'a Node, problems: &mut Problems) -> Vec<(&'a str, Span)> {
+        let items = match &node.value {
+            Value::List(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        };
+        let mut to: Vec<(&str, Span)> = Vec::new();
+        for item in items {
+            let Value::Scalar(Scalar { text, .. }) = &item.value else {
+                problems.error(
+                    Code::WrongType,
+                    item.span,
+                    "to: expected the name of a receiver or a list of names",
+                    "write `to: name`, `to: [name, other]`, or `to: []` for nobody".to_owned(),
+                );
+                continue;
+            };
+            self.receiver(text, item.span, problems);
+            if !to.iter().any(|(name, _)| name == text) {
+                to.push((text, item.span));
+            }
+        }
+        to
     }
 
     /// The message of this name; an error if there is none.
@@ -93,10 +118,11 @@ pub(super) fn read_routes(
         // Read even if the settings are not all there, to find all problems of a file at once.
         let Value::Map(map) = &node.value else { continue };
         let when = map.get("when").map_or_else(When::default, |(_, when)| read_when(when, problems));
-        let to = map.get("to").map_or_else(Vec::new, |(_, to)| read_to(to, names, problems));
+        let to = map.get("to").map_or_else(Vec::new, |(_, to)| names.receivers(to, problems));
+        let to = to.into_iter().map(|(name, _)| name.into()).collect();
         let message = map.get("message").and_then(|(_, message)| read_message(message, names, engine, problems));
         if let Some((_, name)) = map.get("name") {
-            unique(name, &mut seen, problems);
+            unique(name, "route", "decisions and messages go", &mut seen, problems);
         }
         let Some(RouteSettings { name, stop, otherwise, .. }) = settings else { continue };
         let name: Arc<str> = name.into();
@@ -108,47 +134,16 @@ pub(super) fn read_routes(
     (routes, messages)
 }
 
-fn unique(name: &Node, seen: &mut BTreeSet<String>, problems: &mut Problems) {
+/// Records a name that is empty or given twice. `what` bears it, and `why` it must be its own.
+pub(super) fn unique(name: &Node, what: &str, why: &str, seen: &mut BTreeSet<String>, problems: &mut Problems) {
     let Value::Scalar(Scalar { text, .. }) = &name.value else { return };
     if text.trim().is_empty() {
-        problems.error(
-            Code::EmptyName,
-            name.span,
-            "the name is empty",
-            "say what the route is for: `failed jobs`".to_owned(),
-        );
+        let help = format!("say what the {what} is for: `failed jobs`");
+        problems.error(Code::EmptyName, name.span, "the name is empty", help);
     } else if !seen.insert(text.clone()) {
-        problems.error(
-            Code::DuplicateName,
-            name.span,
-            format!("another route is called {text:?}"),
-            "give each route its own name: decisions and messages go by it".to_owned(),
-        );
+        let help = format!("give each {what} its own name: {why} by it");
+        problems.error(Code::DuplicateName, name.span, format!("another {what} is called {text:?}"), help);
     }
-}
-
-fn read_to(node: &Node, names: &Names<'_>, problems: &mut Problems) -> Vec<Arc<str>> {
-    let items = match &node.value {
-        Value::List(items) => items.as_slice(),
-        _ => std::slice::from_ref(node),
-    };
-    let mut to: Vec<Arc<str>> = Vec::new();
-    for item in items {
-        let Value::Scalar(Scalar { text, .. }) = &item.value else {
-            problems.error(
-                Code::WrongType,
-                item.span,
-                "to: expected the name of a receiver or a list of names",
-                "write `to: name`, `to: [name, other]`, or `to: []` for nobody".to_owned(),
-            );
-            continue;
-        };
-        names.receiver(text, item.span, problems);
-        if !to.iter().any(|name| **name == **text) {
-            to.push(text.as_str().into());
-        }
-    }
-    to
 }
 
 fn read_message(node: &Node, names: &Names<'_>, engine: &mut Engine, problems: &mut Problems) -> Option<Definition> {

@@ -3,9 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
-use schemars::JsonSchema;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::routes::Names;
 use crate::message::{Definition, Engine, read_definition};
@@ -108,44 +105,6 @@ pub(super) fn read_timezone(root: &Map, problems: &mut Problems) -> TimeZone {
         problems.error(Code::BadValue, node.span, "timezone: this is no time zone", help);
         TimeZone::UTC
     })
-}
-
-/// An example with what must come of it.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "checks the keys only: tests are not run yet")]
-struct TestSettings {
-    /// What the test is called.
-    name: String,
-    /// The event, in the words of `when`.
-    #[schemars(with = "serde_json::Value")]
-    job: IgnoredAny,
-    /// Who gets it (`to`), and what it says (`message`).
-    #[schemars(with = "serde_json::Value")]
-    expect: IgnoredAny,
-}
-
-/// Tests are not run by this version, and that is never silent.
-pub(super) fn check_tests(root: &Map, problems: &mut Problems) {
-    let Some((key, node)) = root.get("tests") else { return };
-    match &node.value {
-        Value::Null => return,
-        Value::List(items) => {
-            for item in items {
-                yaml::read::<TestSettings>(item, problems);
-            }
-        }
-        Value::Scalar(_) | Value::Map(_) => {
-            let help = "write each as `- name: …`, with its `job` and `expect` below".to_owned();
-            problems.error(Code::WrongType, node.span, "tests: expected a list of tests", help);
-        }
-    }
-    problems.warn(
-        Code::TestsNotRun,
-        key.span,
-        "this version reads the tests but does not run them",
-        "until then, `jobrelay send` shows who gets an event and what it says".to_owned(),
-    );
 }
 
 pub(super) fn warn_unused(receivers: &Map, routes: &[Route], problems: &mut Problems) {

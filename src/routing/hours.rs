@@ -67,6 +67,14 @@ pub(super) fn parse(text: &str) -> Result<Vec<Hours>, String> {
     Ok(all)
 }
 
+/// Reads `Sat 03:00`: the day (0 is Monday) and the minute in it.
+#[must_use]
+pub fn moment_of_week(text: &str) -> Option<(u8, u16)> {
+    let (name, clock) = text.trim().split_once(char::is_whitespace)?;
+    let (day, minute) = (day(name).ok()?, minutes(clock.trim()).ok()?);
+    (minute < DAY_MINUTES).then_some((u8::try_from(day).ok()?, minute))
+}
+
 fn refused(text: &str) -> String {
     format!(
         "{text:?} is not a time: write days and hours, as in \"Mon-Fri 08:00-18:00\", \"Sat, Sun\" or \"22:00-06:00\""

@@ -13,6 +13,8 @@ mod when;
 
 pub use decide::{Decision, Route, Routes, Target, decide};
 pub use explain::{Condition, Explanation, Reading, RouteReading, explain};
+pub use hours::moment_of_week;
+pub use path::Path;
 pub use pattern::Pattern;
 pub use read::read_when;
 pub use when::When;

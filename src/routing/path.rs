@@ -1,13 +1,13 @@
 //! A dotted path into the raw envelope: `data.status.state`.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Pattern;
 
 /// A compiled path. A dot inside a name is written `\.`; a number picks an element of a list, any other name looks
 /// into every element of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Path {
+pub struct Path {
     segments: Box<[Segment]>,
 }
 
@@ -19,6 +19,7 @@ struct Segment {
 
 impl Path {
     /// `None` if a name is empty.
+    #[must_use]
     pub fn new(text: &str) -> Option<Path> {
         let mut names = vec![String::new()];
         let mut chars = text.chars().peekable();
@@ -34,9 +35,25 @@ impl Path {
         names.into_iter().map(segment).collect::<Option<_>>().map(|segments| Path { segments })
     }
 
+    /// Puts `value` at this path, making what leads there: an object, unless a list has the index asked for.
+    pub fn put(&self, raw: &mut Value, value: Value) {
+        let mut at = raw;
+        for segment in &self.segments {
+            let found = segment.index.filter(|index| at.get(*index).is_some());
+            if found.is_none() && !at.is_object() {
+                *at = Value::Object(Map::new());
+            }
+            at = match found {
+                Some(index) => &mut at[index],
+                None => &mut at[&segment.name],
+            };
+        }
+        *at = value;
+    }
+
     /// Whether what stands at this path in `raw` matches one of `patterns`: text, a number or a boolean by its JSON
     /// text, a list if any of its elements does.
-    pub fn matches(&self, raw: &Value, patterns: &[Pattern]) -> bool {
+    pub(super) fn matches(&self, raw: &Value, patterns: &[Pattern]) -> bool {
         any_below(&self.segments, raw, &mut |text| patterns.iter().any(|pattern| pattern.matches(text)))
     }
 

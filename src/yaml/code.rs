@@ -110,6 +110,8 @@ codes! {
     UnmatchedRoute = "unmatched-route",
     /// No route names a receiver.
     UnusedReceiver = "unused-receiver",
-    /// Tests are read but not run.
-    TestsNotRun = "tests-not-run",
+    /// A test's words do not go together: no event says this.
+    Contradiction = "contradiction",
+    /// A test's event does not reach whom it must, or they read something else.
+    FailedTest = "failed-test",
 }
