@@ -28,6 +28,11 @@ impl Hours {
         let local = timezone.to_datetime(time);
         let today = u8::try_from(local.weekday().to_monday_zero_offset()).expect("0 to 6");
         let now = u16::from(local.hour().unsigned_abs()) * 60 + u16::from(local.minute().unsigned_abs());
+        self.contain_local(today, now)
+    }
+
+    /// `today`: 0 for Monday; `now`: minutes since midnight.
+    fn contain_local(self, today: u8, now: u16) -> bool {
         let begins_on = |day: u8| self.days & (1 << day) != 0;
         if self.from < self.to {
             begins_on(today) && (self.from..self.to).contains(&now)
@@ -35,6 +40,34 @@ impl Hours {
             begins_on(today) && now >= self.from || begins_on((today + 6) % 7) && now < self.to
         }
     }
+}
+
+/// Days and minutes, one for each stretch of the week over which none of `hours` begins or ends.
+pub(super) fn stretches(hours: &[Hours]) -> impl Iterator<Item = (u8, u16)> {
+    let mut minutes: Vec<u16> = hours.iter().flat_map(|hours| [hours.from, hours.to % DAY_MINUTES]).collect();
+    minutes.push(0);
+    minutes.sort_unstable();
+    minutes.dedup();
+    (0..7).flat_map(move |day| minutes.clone().into_iter().map(move |minute| (day, minute)))
+}
+
+fn any_contains(hours: &[Hours], (day, minute): (u8, u16)) -> bool {
+    hours.iter().any(|hours| hours.contain_local(day, minute))
+}
+
+/// Whether they are the whole week.
+pub(super) fn are_always(hours: &[Hours]) -> bool {
+    stretches(hours).all(|at| any_contains(hours, at))
+}
+
+/// Whether every moment of `these` is one of `others`.
+pub(super) fn are_within(these: &[Hours], others: &[Hours]) -> bool {
+    stretches(&[these, others].concat()).all(|at| !any_contains(these, at) || any_contains(others, at))
+}
+
+/// Whether no moment is one of both.
+pub(super) fn are_apart(these: &[Hours], others: &[Hours]) -> bool {
+    stretches(&[these, others].concat()).all(|at| !any_contains(these, at) || !any_contains(others, at))
 }
 
 /// Reads hours; the error is a sentence.
@@ -214,5 +247,31 @@ mod tests {
             let night = read(format!("{}-{}", clock(to), clock(from)));
             prop_assert_ne!(day.contain(time, &TimeZone::UTC), night.contain(time, &TimeZone::UTC));
         }
+
+        #[test]
+        fn relations_hold_at_every_moment(these in any_hours(), others in any_hours(), second in 0_i64..604_800) {
+            let time = Timestamp::from_second(second).expect("a time");
+            let held = |hours: &[Hours]| hours.iter().any(|hours| hours.contain(time, &TimeZone::UTC));
+            prop_assert!(!are_always(&these) || held(&these));
+            prop_assert!(!are_within(&these, &others) || !held(&these) || held(&others));
+            prop_assert!(!are_apart(&these, &others) || !held(&these) || !held(&others));
+        }
+    }
+
+    fn any_hours() -> impl Strategy<Value = Vec<Hours>> {
+        let hours = (1..128_u8, 0..24_u16, 0..25_u16).prop_filter("a stretch", |(_, from, to)| from != to);
+        prop::collection::vec(hours.prop_map(|(days, from, to)| Hours { days, from: from * 60, to: to * 60 }), 1..4)
+    }
+
+    #[test]
+    fn weeks_are_compared_whole() {
+        let read = |text| parse(text).expect(text);
+        for text in ["Mon-Sun 00:00-24:00", "Mon-Sun", "08:00-20:00, 20:00-08:00", "Mon-Fri, Sat, Sun"] {
+            assert!(are_always(&read(text)), "{text}");
+        }
+        assert!(!are_always(&read("Mon-Sun 00:00-23:59")));
+        assert!(are_within(&read("Sat 01:00-02:00"), &read("Fri 22:00-06:00")));
+        assert!(!are_within(&read("Fri 01:00-02:00"), &read("Fri 22:00-06:00")));
+        assert!(are_apart(&read("Mon-Fri 08:00-18:00"), &read("Mon-Fri 18:00-08:00")));
     }
 }

@@ -32,6 +32,43 @@ impl Comparison {
         Ok(Comparison { relation, than: duration::parse(rest)? })
     }
 
+    /// Whether it holds for every duration there is.
+    pub fn always_holds(self) -> bool {
+        self.relation == Relation::AtLeast && self.than.is_zero()
+    }
+
+    /// Whether it holds for no duration.
+    pub fn never_holds(self) -> bool {
+        self.relation == Relation::Less && self.than.is_zero()
+    }
+
+    /// Whether every duration for which this holds fulfils `other`.
+    pub fn implies(self, other: Comparison) -> bool {
+        use Relation::{AtLeast, AtMost, Less, More};
+        match (self.relation, other.relation) {
+            (Less, Less) | (AtMost, AtMost) | (Less, AtMost) => self.than <= other.than,
+            (AtMost, Less) => self.than < other.than,
+            (More, More) | (AtLeast, AtLeast) | (More, AtLeast) => self.than >= other.than,
+            (AtLeast, More) => self.than > other.than,
+            (Less | AtMost, More | AtLeast) | (More | AtLeast, Less | AtMost) => false,
+        }
+    }
+
+    /// Whether no duration fulfils both.
+    pub fn excludes(self, other: Comparison) -> bool {
+        self.implies(other.opposite())
+    }
+
+    fn opposite(self) -> Comparison {
+        let relation = match self.relation {
+            Relation::Less => Relation::AtLeast,
+            Relation::AtMost => Relation::More,
+            Relation::More => Relation::AtMost,
+            Relation::AtLeast => Relation::Less,
+        };
+        Comparison { relation, ..self }
+    }
+
     pub fn holds(self, duration: Duration) -> bool {
         match self.relation {
             Relation::Less => duration < self.than,
@@ -44,6 +81,8 @@ impl Comparison {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -66,6 +105,19 @@ mod tests {
             [("2h", "begin with <"), ("= 2h", "begin with <"), ("> 2 hours", "30s, 15m"), (">", "30s, 15m")]
         {
             assert!(Comparison::parse(text).expect_err(text).contains(said), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_implied_holds(signs in prop::array::uniform2(0..4_usize), than in prop::array::uniform2(0..4_u64), seconds in 0..5_u64) {
+            let read = |n: usize| Comparison::parse(&format!("{}{}s", ["<", "<=", ">", ">="][signs[n]], than[n])).expect("reads");
+            let (this, other) = (read(0), read(1));
+            let held = |comparison: Comparison| comparison.holds(Duration::from_secs(seconds));
+            prop_assert!(!this.implies(other) || !held(this) || held(other));
+            prop_assert!(!this.excludes(other) || !held(this) || !held(other));
+            prop_assert!(!this.always_holds() || held(this));
+            prop_assert!(!this.never_holds() || !held(this));
         }
     }
 }

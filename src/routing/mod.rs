@@ -4,10 +4,13 @@ mod context;
 mod decide;
 mod explain;
 mod hours;
+mod implies;
 mod lasts;
 mod path;
 mod pattern;
+mod possible;
 mod read;
+mod unneeded;
 mod values;
 mod when;
 
@@ -17,6 +20,7 @@ pub use hours::moment_of_week;
 pub use path::Path;
 pub use pattern::Pattern;
 pub use read::read_when;
+pub use unneeded::{Unneeded, unneeded};
 pub use when::When;
 
 #[cfg(test)]

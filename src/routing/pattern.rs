@@ -12,12 +12,12 @@ use std::str::Chars;
 /// assert!(Pattern::new("Customers*").matches("customers (EU)"));
 /// assert!(!Pattern::new("*").matches(""));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pattern {
     tokens: Box<[Token]>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Token {
     /// A letter, folded.
     Letter(char),
@@ -45,14 +45,25 @@ impl Pattern {
     /// Whether the whole of `value` fits. Takes at most time proportional to the lengths of both multiplied.
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {
-        if value.is_empty() {
-            return false;
-        }
-        let mut rest = value.chars();
+        !value.is_empty() && self.takes(value.chars().map(|c| Token::Letter(folded(c))))
+    }
+
+    /// Whether every value that `other` matches is matched by this, as far as that can be told by walking along both.
+    pub(super) fn covers(&self, other: &Pattern) -> bool {
+        self.takes(other.tokens.iter().copied())
+    }
+
+    /// Whether it matches one value alone, but for case.
+    pub(super) fn is_literal(&self) -> bool {
+        self.tokens.iter().all(|token| matches!(token, Token::Letter(_)))
+    }
+
+    /// Whether the whole of `rest` fits. Any text may stand for a `*` in it, so only a `*` takes one.
+    fn takes(&self, mut rest: impl Iterator<Item = Token> + Clone) -> bool {
         let mut at = 0;
         // After the last `*` met: which token follows it, and where the text it is tried against begins. A `*` before
         // it need not be tried again: what it could take more, the last one can.
-        let mut retry: Option<(usize, Chars<'_>)> = None;
+        let mut retry = None;
         loop {
             let here = rest.clone();
             let fits = match (self.tokens.get(at), rest.next()) {
@@ -67,8 +78,8 @@ impl Pattern {
                 }
                 (None, None) => return true,
                 (Some(_), None) => return false,
-                (Some(Token::One), Some(_)) => true,
-                (Some(Token::Letter(letter)), Some(c)) => *letter == folded(c),
+                (Some(Token::One), Some(token)) => token != Token::Many,
+                (Some(Token::Letter(letter)), Some(token)) => token == Token::Letter(*letter),
                 (None, Some(_)) => false,
             };
             if fits {
@@ -184,7 +195,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_pattern_covers_those_that_say_no_more() {
+        for (wide, narrow, covers) in [
+            ("*", "CRM", true),
+            ("A*", "AB*", true),
+            ("AB*", "A*", false),
+            ("*tom*", "cus*tom*ers", true),
+            ("?", "x", true),
+            ("?", "*", false),
+            ("?*", "a*", true),
+            ("crm", "CRM", true),
+            ("crm", "CR?", false),
+            (r"100\*", "100*", false),
+        ] {
+            assert_eq!(Pattern::new(wide).covers(&Pattern::new(narrow)), covers, "{wide} {narrow}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_covered_is_matched(wide in r"[ab*?]{0,6}", narrow in r"[ab*?]{0,6}", value in "[ab]{1,8}") {
+            let (wide, narrow) = (Pattern::new(&wide), Pattern::new(&narrow));
+            prop_assert!(!wide.covers(&narrow) || !narrow.matches(&value) || wide.matches(&value));
+        }
+
         #[test]
         fn agrees_with_trying_everything(pattern in r"[ab*?\\é]{0,8}", value in r"[ab*?\\é]{1,10}") {
             let (p, v): (Vec<char>, Vec<char>) = (pattern.chars().collect(), value.chars().collect());

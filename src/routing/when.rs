@@ -105,18 +105,12 @@ impl Part {
     pub fn holds(&self, event: &Event, timezone: &TimeZone) -> bool {
         let job = event.job.as_ref();
         match self {
-            Part::Type(types) => job.and_then(|job| job.job_type.as_ref()).is_some_and(|job_type| {
-                types.iter().any(|is| match is {
-                    Is::Exactly(wanted) => wanted == job_type,
-                    Is::Like(pattern) => pattern.matches(job_type.as_str()),
-                })
-            }),
-            Part::State(states) => job.and_then(|job| job.state.as_ref()).is_some_and(|state| {
-                states.iter().any(|is| match is {
-                    Is::Exactly(wanted) => wanted == state,
-                    Is::Like(pattern) => pattern.matches(state.as_str()),
-                })
-            }),
+            Part::Type(types) => job
+                .and_then(|job| job.job_type.as_ref())
+                .is_some_and(|job_type| types.iter().any(|is| is.fits(job_type, job_type.as_str()))),
+            Part::State(states) => job
+                .and_then(|job| job.state.as_ref())
+                .is_some_and(|state| states.iter().any(|is| is.fits(state, state.as_str()))),
             Part::Outcome(outcomes) => {
                 job.and_then(|job| job.outcome).is_some_and(|outcome| outcomes.contains(&outcome))
             }
@@ -157,6 +151,19 @@ impl Word {
             Word::EventType => any(patterns, &event.event_type),
             Word::Since => printed("since"),
             Word::TypeLabel => printed("type_label"),
+        }
+    }
+}
+
+impl<T> Is<T> {
+    /// Whether it holds for a known value, spelt `text`.
+    pub fn fits(&self, value: &T, text: &str) -> bool
+    where
+        T: PartialEq,
+    {
+        match self {
+            Is::Exactly(wanted) => wanted == value,
+            Is::Like(pattern) => pattern.matches(text),
         }
     }
 }
