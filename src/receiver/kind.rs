@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::request::Payload;
+use super::secret::names_a_secret;
 use super::{Answer, Call, Common, Failure, Judgement, Outgoing, Rate, Request, SecretUrl, Sent, Unsendable};
 use crate::message::{Body, Definition, Message, RenderError, RenderedBody, Scope};
 use crate::yaml::{Map, Node, Problems};
@@ -54,6 +55,10 @@ pub trait Kind: Debug + Send + Sync {
     /// Every secret among the kind's own settings.
     fn secrets(&self) -> Vec<String> {
         Vec::new()
+    }
+    /// Of these, what by itself lets somebody in: it does not belong into a file that others read.
+    fn credentials(&self) -> Vec<String> {
+        self.secrets()
     }
     /// Why a setting that was given has no effect beside the others, if so.
     fn no_effect(&self, key: &str, given: Given<'_>) -> Option<String> {
@@ -141,6 +146,16 @@ impl Receiver {
         secrets.sort_unstable();
         secrets.dedup();
         secrets
+    }
+
+    /// Of the secrets, those that by themselves let somebody in.
+    #[must_use]
+    pub fn credentials(&self) -> Vec<String> {
+        let mut credentials = self.kind.credentials();
+        let headers = self.common.headers.iter().filter(|(name, _)| names_a_secret(name));
+        credentials.extend(headers.map(|(_, value)| value.expose().to_owned()));
+        credentials.extend(self.common.proxy.iter().flat_map(SecretUrl::credentials));
+        credentials
     }
 
     /// The receiver's own `body` for `call`, if it has one. `text` is the kind's markup of the message's text.

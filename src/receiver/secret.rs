@@ -74,6 +74,37 @@ impl SecretUrl {
     }
 }
 
+impl SecretUrl {
+    /// What in it looks like a key: a password, a value of the query, a part of the path that is no word. As it stands in the URL.
+    #[must_use]
+    pub fn credentials(&self) -> Vec<String> {
+        let url = &self.0;
+        let parts = url.path().split('/').filter(|part| is_key_like(part)).map(str::to_owned);
+        let pairs = url.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+        let values = pairs.filter(|(name, value)| !value.is_empty() && (names_a_secret(name) || is_key_like(value)));
+        parts.chain(values.map(|(_, value)| value.to_owned())).chain(url.password().map(str::to_owned)).collect()
+    }
+}
+
+/// Whether what has this name (of a header, of a URL's query) is a secret, as far as names tell: `X-Api-Key`, `access_token`, `sig`.
+pub(super) fn names_a_secret(name: &str) -> bool {
+    const WHOLE: [&str; 6] = ["auth", "code", "cookie", "pass", "pwd", "sig"];
+    const ENDS: [&str; 6] = ["authorization", "key", "password", "secret", "signature", "token"];
+    let name = name.to_ascii_lowercase();
+    name.split(|c: char| !c.is_ascii_alphanumeric())
+        .any(|word| WHOLE.contains(&word) || ENDS.iter().any(|end| word.ends_with(end)))
+}
+
+/// Whether a text is made of letters and digits as no name is: `T024BE7LDAbc91xyz`, a UUID.
+fn is_key_like(text: &str) -> bool {
+    let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
+    let mixed = |run: &str| run.len() >= 16 && digits(run) >= 2 && run.bytes().any(|b| b.is_ascii_alphabetic());
+    let is_uuid = text.len() == 36
+        && text.split('-').map(str::len).eq([8, 4, 4, 4, 12])
+        && text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit());
+    is_uuid || text.split(['-', '_', '.', '~', '%']).any(mixed)
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
@@ -142,6 +173,25 @@ mod tests {
             ["https://user:pw@hooks.example/services/T0/B0/key?x=1", "/services/T0/B0/key?x=1", "pw"]
         );
         assert_eq!(SecretUrl::parse("http://127.0.0.1:9/").unwrap().secrets(), [""; 0]);
+    }
+
+    #[test]
+    fn keys_in_urls_are_told_from_plain_addresses() {
+        for (url, keys) in [
+            ("https://tickets.example.com/api/v2/incidents", &[][..]),
+            ("https://events.example.com/webhooks/v1alpha1/jobEvents?team=data&priority=high", &[]),
+            ("https://example.com/hooks/monitoring-of-data-products-2025", &[]),
+            ("https://user:hunter2@example.com/", &["hunter2"]),
+            ("https://example.com/run?code=abc&sig=x%2By&api-version=2016-10-01", &["abc", "x%2By"]),
+            ("https://example.com/?apiKey=k1&monkey=&keyword=none", &["k1"]),
+            ("https://discord.example/api/webhooks/11/aBc4dEf5gHi6jKl7mNo8", &["aBc4dEf5gHi6jKl7mNo8"]),
+            ("https://example.com/0b0c1d2e-1111-4222-8333-944455556666/in", &["0b0c1d2e-1111-4222-8333-944455556666"]),
+        ] {
+            assert_eq!(SecretUrl::parse(url).unwrap().credentials(), keys, "{url}");
+        }
+        for (name, tells) in [("Authorization", true), ("X-API-KEY", true), ("X-Team", false), ("Keyword", false)] {
+            assert_eq!(names_a_secret(name), tells, "{name}");
+        }
     }
 
     #[test]

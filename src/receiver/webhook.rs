@@ -126,17 +126,14 @@ impl Kind for Webhook {
 
     fn secrets(&self) -> Vec<String> {
         let mut secrets = self.url.secrets();
-        match &self.auth {
-            Some(auth @ Auth::Basic(Credentials { user, password })) => {
-                let header = auth.header();
-                secrets.extend([password.expose().to_owned(), format!("{user}:{}", password.expose())]);
-                secrets.extend(header.strip_prefix("Basic ").map(str::to_owned));
-            }
-            Some(Auth::Bearer(Token(token))) => secrets.push(token.expose().to_owned()),
-            None => {}
-        }
-        secrets.extend(self.sign.iter().flat_map(|OneOrMany(sign)| sign).map(|sign| sign.secret().to_owned()));
+        secrets.extend(self.own_secrets());
         secrets
+    }
+
+    fn credentials(&self) -> Vec<String> {
+        let mut credentials = self.url.credentials();
+        credentials.extend(self.own_secrets());
+        credentials
     }
 
     fn no_effect(&self, key: &str, given: Given<'_>) -> Option<String> {
@@ -163,6 +160,22 @@ impl Kind for Webhook {
 }
 
 impl Webhook {
+    /// Those beside the URL.
+    fn own_secrets(&self) -> Vec<String> {
+        let mut secrets = Vec::new();
+        match &self.auth {
+            Some(auth @ Auth::Basic(Credentials { user, password })) => {
+                let header = auth.header();
+                secrets.extend([password.expose().to_owned(), format!("{user}:{}", password.expose())]);
+                secrets.extend(header.strip_prefix("Basic ").map(str::to_owned));
+            }
+            Some(Auth::Bearer(Token(token))) => secrets.push(token.expose().to_owned()),
+            None => {}
+        }
+        secrets.extend(self.sign.iter().flat_map(|OneOrMany(sign)| sign).map(|sign| sign.secret().to_owned()));
+        secrets
+    }
+
     fn payload(
         &self,
         call: &Call<'_>,

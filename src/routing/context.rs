@@ -17,7 +17,7 @@ pub(super) struct Required {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Around {
     required: Required,
-    /// Under a `not`. What cannot be together with what stands around the `not` makes it idle, not wrong.
+    /// Under a `not`.
     negated: bool,
 }
 
@@ -41,36 +41,53 @@ impl Around {
                 && self.required.states.as_ref().is_some_and(|states| states.iter().all(after_pending))
     }
 
-    /// Why `part` can never hold beside `clauses` and under what is around; a sentence.
-    pub fn contradiction(&self, part: &Part, clauses: &[Clause]) -> Option<String> {
-        let required = if self.negated { Required::default().and(clauses) } else { self.required.and(clauses) };
-        match part {
-            Part::Type(_) if required.types.as_ref().is_some_and(Vec::is_empty) => {
-                Some("the type required around it is another".to_owned())
-            }
-            Part::State(_) if required.states.as_ref().is_some_and(Vec::is_empty) => {
-                Some("the state required around it is another".to_owned())
-            }
-            Part::Outcome(_) if required.outcomes.as_ref().is_some_and(Vec::is_empty) => {
-                Some("the outcome required around it is another".to_owned())
-            }
-            Part::State(_) if clauses.iter().any(|beside| matches!(beside.part, Part::Outcome(_))) => None,
-            Part::Outcome(_) | Part::State(_) if required.ends_before_done() => {
-                Some("only a job in state DONE has an outcome".to_owned())
-            }
-            Part::Text(Word::Reason | Word::Error, _)
-                if required.outcomes.as_deref() == Some(&[Outcome::Succeeded]) =>
-            {
-                Some("a job that succeeded has no reason and no error".to_owned())
-            }
-            Part::Text(Word::Reason, reasons) => required.without_reason(reasons),
-            Part::Resource { kind: Some(kind), .. } => required.without(*kind),
-            _ => None,
+    /// Why `part` can never hold beside `clauses` and under what is around.
+    pub fn contradiction(&self, part: &Part, clauses: &[Clause]) -> Option<Contradiction> {
+        if self.negated
+            && let Some(why) = Required::default().and(clauses).refutes(part, clauses)
+        {
+            return Some(Contradiction::Wrong(why));
         }
+        let why = self.required.and(clauses).refutes(part, clauses)?;
+        Some(if self.negated { Contradiction::Idle(why) } else { Contradiction::Wrong(why) })
     }
 }
 
+/// Why something can never hold; a sentence.
+#[derive(Debug)]
+pub(super) enum Contradiction {
+    /// Then nothing beside it matters either.
+    Wrong(String),
+    /// It is under a `not`, which excludes what cannot be.
+    Idle(String),
+}
+
 impl Required {
+    /// Why `part`, one of `clauses`, can never hold where this is required.
+    fn refutes(&self, part: &Part, clauses: &[Clause]) -> Option<String> {
+        match part {
+            Part::Type(_) if self.types.as_ref().is_some_and(Vec::is_empty) => {
+                Some("the type required around it is another".to_owned())
+            }
+            Part::State(_) if self.states.as_ref().is_some_and(Vec::is_empty) => {
+                Some("the state required around it is another".to_owned())
+            }
+            Part::Outcome(_) if self.outcomes.as_ref().is_some_and(Vec::is_empty) => {
+                Some("the outcome required around it is another".to_owned())
+            }
+            Part::State(_) if clauses.iter().any(|beside| matches!(beside.part, Part::Outcome(_))) => None,
+            Part::Outcome(_) | Part::State(_) if self.ends_before_done() => {
+                Some("only a job in state DONE has an outcome".to_owned())
+            }
+            Part::Text(Word::Reason | Word::Error, _) if self.outcomes.as_deref() == Some(&[Outcome::Succeeded]) => {
+                Some("a job that succeeded has no reason and no error".to_owned())
+            }
+            Part::Text(Word::Reason, reasons) => self.without_reason(reasons),
+            Part::Resource { kind: Some(kind), .. } => self.without(*kind),
+            _ => None,
+        }
+    }
+
     fn and(&self, clauses: &[Clause]) -> Required {
         let mut required = self.clone();
         for clause in clauses {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, civil};
 use serde::{Deserialize, Serialize};
 
-use super::When;
+use super::{When, hours};
 use crate::event::Event;
 
 /// The routes of one routes.yaml, in order.
@@ -15,6 +16,26 @@ pub struct Routes {
     pub routes: Vec<Route>,
     /// For `time` conditions.
     pub timezone: TimeZone,
+}
+
+/// The week whose moments stand for any: far from every change of clocks that is known. 2025-12-01 was a Monday.
+const WEEK: civil::Date = civil::date(2025, 12, 1);
+
+impl Routes {
+    /// Moments of one week: for each stretch of it over which no `time` condition changes, its first; without such conditions a single one.
+    #[must_use]
+    pub fn moments(&self) -> Vec<Timestamp> {
+        let mut hours = Vec::new();
+        self.routes.iter().for_each(|route| route.when.add_hours(&mut hours));
+        let begins = if hours.is_empty() { vec![(0, 0)] } else { hours::stretches(&hours).collect() };
+        let moment = |(day, minute): (u8, u16)| {
+            let local = WEEK.at(0, 0, 0, 0)
+                + SignedDuration::from_hours(24 * i64::from(day))
+                + SignedDuration::from_mins(minute.into());
+            self.timezone.to_timestamp(local).ok()
+        };
+        begins.into_iter().filter_map(moment).collect()
+    }
 }
 
 /// One rule.
@@ -74,8 +95,6 @@ pub fn decide(routes: &Routes, event: &Event) -> Decision {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
     use crate::event::{OwnEvent, own, parse};
     use crate::routing::testing::{failed_load, when};

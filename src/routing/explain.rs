@@ -265,13 +265,13 @@ mod tests {
 
     #[test]
     fn every_condition_says_what_it_wanted_and_what_it_saw() {
-        let condition = "type: [load_source,\n  update_workflow]\nnot:\n  - state: RUNNING\n  - { data_product: '*' }\nraw: { data.tags: [eu, us], data.missing: x }\n\
+        let condition = "type: [load_*,\n  update_*]\nnot:\n  - event_type: record.*\n  - { data_product: '*' }\nraw: { data.tags: [eu, us], data.missing: x }\n\
                          source: CRN\nresource: ERP\nsource.id: s-1\noutcome:\n  - failed\n  - stopped\nran_for: '> 2h'\ntime: \"Mon-Fri 08:00-18:00\"\n\
                          reason: PLANING*\ntenant: globex\nany: [{ error: \"*wrong*\" }, { not: { job: j-1 } }]\n";
         insta::assert_snapshot!(lines(&explained(vec![route("a", condition)]).routes[0].conditions, 0), @r"
-        ✓ type: [load_source, update_workflow] | load_source
-        ✓ not: [{ state: RUNNING }, { data_product: * }] | -
-          ✗ state: RUNNING | DONE
+        ✓ type: [load_*, update_*] | load_source
+        ✓ not: [{ event_type: record.* }, { data_product: * }] | -
+          ✗ event_type: record.* | tamr.job.status
           ✗ data_product: * | -
         ✓ raw.data.tags: [eu, us] | prod, EU
         ✗ raw.data.missing: x | -

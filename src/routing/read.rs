@@ -1,7 +1,7 @@
 //! Located tree → condition, recording every problem on the way.
 
-use super::context::Around;
-use super::hours;
+use super::context::{Around, Contradiction};
+use super::hours::{self, Hours};
 use super::lasts::Comparison;
 use super::path::Path;
 use super::values::{each, outcomes, patterns, quoted, states, types};
@@ -60,8 +60,17 @@ fn read(node: &Node, around: &Around, problems: &mut Problems) -> When {
         read_from.resize(clauses.len(), key);
     }
     for (clause, key) in clauses.iter().zip(&read_from) {
-        if let Some(why) = around.contradiction(&clause.part, &clauses) {
-            never_holds(key, &why, problems);
+        match around.contradiction(&clause.part, &clauses) {
+            Some(Contradiction::Wrong(why)) => {
+                let message = format!("{} can never hold here: {why}", key.text);
+                let help = "take one of them out, or use two routes";
+                problems.error(Code::NeverHolds, key.span, message, help.to_owned());
+            }
+            Some(Contradiction::Idle(why)) => {
+                let message = format!("{} can never hold here, so `not` has nothing to exclude: {why}", key.text);
+                problems.warn(Code::AlwaysHolds, key.span, message, "take it out: it changes nothing".to_owned());
+            }
+            None => {}
         }
     }
     let inside = around.with(&clauses, false);
@@ -92,11 +101,6 @@ fn written(place: usize, key: String, node: &Node) -> Box<Written> {
     Box::new(Written { place, key, values, list })
 }
 
-fn never_holds(key: &Key, why: &str, problems: &mut Problems) {
-    let message = format!("{} can never hold here: {why}", key.text);
-    problems.error(Code::NeverHolds, key.span, message, "take one of them out, or use two routes".to_owned());
-}
-
 /// A key that stands for itself.
 fn plain(key: &Key, node: &Node, problems: &mut Problems) -> Option<Part> {
     let name = key.text.as_str();
@@ -120,7 +124,7 @@ fn plain(key: &Key, node: &Node, problems: &mut Problems) -> Option<Part> {
         "type" => Some(Part::Type(types(node, problems))),
         "state" => Some(Part::State(states(node, problems))),
         "outcome" => Some(Part::Outcome(outcomes(node, problems))),
-        "time" => Some(Part::Time(each("time", node, problems, hours::parse).concat())),
+        "time" => Some(Part::Time(time(node, problems))),
         _ => {
             unknown(key, problems);
             None
@@ -188,6 +192,20 @@ fn raw(place: usize, node: &Node, problems: &mut Problems) -> Vec<Clause> {
     clauses
 }
 
+fn time(node: &Node, problems: &mut Problems) -> Vec<Hours> {
+    let hours = each("time", node, problems, hours::parse).concat();
+    if hours::are_always(&hours) {
+        let help = "leave the key out, or name the hours that are meant: `Mon-Fri 08:00-18:00`";
+        problems.warn(
+            Code::AlwaysHolds,
+            node.span,
+            "time: this is the whole week, so it always holds",
+            help.to_owned(),
+        );
+    }
+    hours
+}
+
 /// `not` takes a condition or a list, `any` a list.
 fn nested(key: &Key, node: &Node, single: bool, around: &Around, problems: &mut Problems) -> Vec<When> {
     let name = key.text.as_str();
@@ -240,7 +258,16 @@ fn duration(key: &Key, lasted: Lasted, node: &Node, around: &Around, problems: &
         };
         problems.error(Code::NeedsState, key.span, message, help.to_owned());
     }
-    Part::Lasted(lasted, each(name, node, problems, Comparison::parse))
+    let comparisons = each(name, node, problems, Comparison::parse);
+    if comparisons.iter().any(|comparison| comparison.always_holds()) {
+        let message = format!("{name}: this holds for every duration");
+        let help = "leave the key out, or compare with the duration that is meant: `> 2h`";
+        problems.warn(Code::AlwaysHolds, node.span, message, help.to_owned());
+    } else if !comparisons.is_empty() && comparisons.iter().all(|comparison| comparison.never_holds()) {
+        let help = "compare with the duration that is meant: `< 1m`";
+        problems.error(Code::NeverHolds, node.span, format!("{name}: no duration is that short"), help.to_owned());
+    }
+    Part::Lasted(lasted, comparisons)
 }
 
 #[cfg(test)]

@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn many_routes_are_judged_too() {
         let mut routes: Vec<Route> = (0..3_000).map(|n| route(&format!("stop source: s-{n} → a"))).collect();
-        routes.push(route("source: [s-7, s-7] → b"));
+        routes.push(route("source: s-7 → b"));
         assert_eq!(unneeded(&Routes { routes, timezone: TimeZone::UTC }), [(3_000, Unneeded::BelowStop(7))]);
     }
 

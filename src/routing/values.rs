@@ -1,5 +1,6 @@
 //! The values of one key: a scalar, or a list of them, each read by itself so that every bad one is reported.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 
 use crate::event::{JobType, Outcome, State};
@@ -73,7 +74,28 @@ pub(super) fn each<T>(
 
 /// Patterns that are compared as text.
 pub(super) fn patterns(key: &str, node: &Node, problems: &mut Problems) -> Vec<Pattern> {
-    texts(key, node, problems).into_iter().map(|value| Pattern::new(value.text)).collect()
+    let texts = texts(key, node, problems);
+    let patterns: Vec<Pattern> = texts.iter().map(|value| Pattern::new(value.text)).collect();
+    warn_covered(key, &texts, &patterns, problems);
+    patterns
+}
+
+/// Patterns with stars that others are held against: each is held against all.
+const MAX_WIDE: usize = 100;
+
+fn warn_covered(key: &str, texts: &[Text<'_>], patterns: &[Pattern], problems: &mut Problems) {
+    let mut first: HashMap<&Pattern, usize> = HashMap::new();
+    let wide: Vec<usize> = (0..patterns.len()).filter(|at| !patterns[*at].is_literal()).take(MAX_WIDE).collect();
+    for (at, pattern) in patterns.iter().enumerate() {
+        // Of two that say the same, the second is too much.
+        let same = *first.entry(pattern).or_insert(at);
+        let wider = || wide.iter().copied().find(|wide| patterns[*wide] != *pattern && patterns[*wide].covers(pattern));
+        if let Some(other) = (same != at).then_some(same).or_else(wider) {
+            let message =
+                format!("{key}: {} says nothing new beside {}", quoted(texts[at].text), quoted(texts[other].text));
+            problems.warn(Code::CoveredPattern, texts[at].span, message, "take one of them out".to_owned());
+        }
+    }
 }
 
 /// Job types: a literal in any spelling. Types are open, so one that is not known is only suspected.

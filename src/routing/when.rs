@@ -99,6 +99,17 @@ impl When {
     pub fn holds(&self, event: &Event, timezone: &TimeZone) -> bool {
         self.clauses.iter().all(|clause| clause.part.holds(event, timezone))
     }
+
+    /// Adds the hours that it asks for anywhere.
+    pub(super) fn add_hours(&self, all: &mut Vec<Hours>) {
+        for clause in &self.clauses {
+            match &clause.part {
+                Part::Time(hours) => all.extend(hours),
+                Part::Not(inside) | Part::Any(inside) => inside.iter().for_each(|when| when.add_hours(all)),
+                _ => {}
+            }
+        }
+    }
 }
 
 impl Part {

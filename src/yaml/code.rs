@@ -90,6 +90,10 @@ codes! {
     NotATemplate = "not-a-template",
     /// A condition that no event fulfils.
     NeverHolds = "never-holds",
+    /// A condition that holds for every event it is asked about.
+    AlwaysHolds = "always-holds",
+    /// A pattern beside another that matches all it does.
+    CoveredPattern = "covered-pattern",
     /// A duration is compared before it is over.
     NeedsState = "needs-state",
     /// A template that cannot be read.
@@ -114,4 +118,14 @@ codes! {
     Contradiction = "contradiction",
     /// A test's event does not reach whom it must, or they read something else.
     FailedTest = "failed-test",
+    /// A route that no event comes to.
+    UnreachableRoute = "unreachable-route",
+    /// A route that sends nothing which the routes above it do not.
+    RedundantRoute = "redundant-route",
+    /// A job may fail without any route being for it.
+    UncaughtFailure = "uncaught-failure",
+    /// No route is for what the relay says about itself.
+    UnheardRelay = "unheard-relay",
+    /// A secret is written in the file itself.
+    PlainSecret = "plain-secret",
 }

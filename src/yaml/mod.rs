@@ -17,5 +17,5 @@ pub use fingerprint::fingerprint;
 pub use parse::parse;
 pub use problem::{Problem, Problems, Severity, nearest};
 pub use read::read;
-pub use report::{report, report_without_source};
+pub use report::{Lines, report, report_without_source};
 pub use tree::{Key, Map, Node, Scalar, Span, Style, Value};

@@ -57,15 +57,18 @@ fn group<'a>(file: &'a str, text: &'a str, lines: &Lines, problem: &'a Problem) 
 }
 
 /// Where the lines of a text begin.
-pub(super) struct Lines(Vec<usize>);
+pub struct Lines(Vec<usize>);
 
 impl Lines {
-    pub(super) fn of(text: &str) -> Lines {
+    /// Finds them.
+    #[must_use]
+    pub fn of(text: &str) -> Lines {
         Lines(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
     }
 
     /// The number of the line that holds the byte at `offset`, from 1.
-    pub(super) fn line(&self, offset: usize) -> usize {
+    #[must_use]
+    pub fn line(&self, offset: usize) -> usize {
         self.0.partition_point(|start| *start <= offset)
     }
 
