@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::diff::Parts;
+use super::lint::{Read, lint};
 use super::mask::mask;
 use super::names::{Name, read_names};
 use super::receivers::{Receivers, read_receivers};
@@ -108,16 +109,18 @@ fn read(text: &str, lookup: &Lookup<'_>, problems: &mut Problems) -> Option<Conf
     let items = routes_section(root, problems);
     let (routes, route_messages) = read_routes(items, &names, &mut engine, problems);
     let tests = read_tests(root, &names, &zone, problems);
+    let routes = Routes { routes, timezone: zone };
     // Before everything is read, a receiver may only seem unused.
     if !problems.has_errors() {
-        warn_unused(section, &routes, problems);
+        warn_unused(section, &routes.routes, problems);
+        lint(&Read { text, root, items, routes: &routes, receivers: &receivers }, problems);
     }
     let masked = mask(text, root, &redactor);
     let config = Config {
         version: version(&masked),
         masked,
         receivers,
-        routes: Routes { routes, timezone: zone },
+        routes,
         engine,
         redactor,
         names: read_names(items),
@@ -169,6 +172,12 @@ mod tests {
         let (config, report) = with_secrets(text, secrets);
         assert_eq!(report, "");
         config.expect("no problems")
+    }
+
+    /// Loads a file that can be used, whatever may be better in it.
+    fn usable(text: &str) -> Config {
+        let (config, report) = with_secrets(text, "");
+        config.expect(&report)
     }
 
     #[test]
@@ -319,7 +328,7 @@ mod tests {
         let text = format!(
             "{RECEIVERS}routes:\n  - {{ name: a, to: console, stop: true }}\n  - {{ name: b, otherwise: true, to: [inbox, console, inbox] }}\n  - {{ name: c, to: [] }}\n"
         );
-        let config = loaded(&text, "");
+        let config = usable(&text);
         let routes: Vec<_> = config
             .routes
             .routes
@@ -362,7 +371,7 @@ mod tests {
         let text = "receivers:\n  own: { kind: inbox, message: { title: receiver } }\n  named: { kind: inbox, message: short }\n  none: { kind: inbox }\n\
                     routes:\n  - { name: inline, to: [own, named, none], message: { title: route } }\n  - { name: plain, to: own }\n\
                     messages:\n  short: { title: short }\n  default: { title: default }\n";
-        let config = loaded(text, "");
+        let config = usable(text);
         let count = |route: &str, receiver: &str| config.layers(route, &config.receivers[receiver]).len();
         assert_eq!([count("inline", "own"), count("inline", "named"), count("inline", "none")], [3, 3, 2]);
         assert_eq!([count("plain", "own"), count("plain", "none"), count("", "named")], [2, 1, 2]);
@@ -396,13 +405,13 @@ mod tests {
                 "receivers:\n  a: {{ kind: slack, url: https://hooks.slack.com/services/T0/B0/{key} }}\nroutes:\n  - {{ name: a, to: a }}\n"
             )
         };
-        let (one, two) = (loaded(&file("KEYONE"), ""), loaded(&file("KEYTWO"), ""));
+        let (one, two) = (usable(&file("KEYONE")), usable(&file("KEYTWO")));
         assert_eq!(
             one.masked,
             "receivers:\n  a: { kind: slack, url: \"${MASKED}\" }\nroutes:\n  - { name: a, to: a }\n"
         );
         assert_eq!((&one.masked, &one.version), (&two.masked, &two.version));
-        assert_ne!(one.version, loaded(&file("KEYONE").replace("name: a", "name: b"), "").version);
+        assert_ne!(one.version, usable(&file("KEYONE").replace("name: a", "name: b")).version);
         assert_eq!(one.redactor.redact("POST /services/T0/B0/KEYONE"), "POST ***");
     }
 

@@ -2,6 +2,7 @@
 
 pub mod compare;
 mod diff;
+mod lint;
 mod load;
 mod mask;
 mod names;

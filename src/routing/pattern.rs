@@ -95,6 +95,16 @@ impl Pattern {
     }
 }
 
+/// A text that `pattern` matches.
+pub(super) fn fulfilling(pattern: &str) -> String {
+    let mut chars = pattern.chars().peekable();
+    let mut text = String::with_capacity(pattern.len());
+    while let Some(token) = next(&mut chars) {
+        text.push(if let Token::Letter(letter) = token { letter } else { 'x' });
+    }
+    text
+}
+
 /// The text of `pattern` without its escapes, case kept, if nothing in it is special.
 pub(super) fn literal(pattern: &str) -> Option<String> {
     let mut chars = pattern.chars().peekable();
@@ -231,6 +241,7 @@ mod tests {
             let escaped: String = text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect();
             prop_assert_eq!(literal(&escaped), Some(text.clone()));
             prop_assert!(Pattern::new(&escaped).matches(&text));
+            prop_assert!(Pattern::new(&other).matches(&fulfilling(&other)));
             let alike = text.chars().map(folded).eq(other.chars().map(folded));
             prop_assert_eq!(Pattern::new(&escaped).matches(&other), alike);
         }

@@ -8,6 +8,7 @@ use super::Pattern;
 use super::hours::Hours;
 use super::lasts::Comparison;
 use super::path::Path;
+use super::pattern::fulfilling;
 use crate::event::{Event, Job, JobType, Outcome, Resource, ResourceKind, State};
 
 /// A condition: holds if all its clauses hold. Without clauses it always does.
@@ -98,6 +99,13 @@ impl When {
     #[must_use]
     pub fn holds(&self, event: &Event, timezone: &TimeZone) -> bool {
         self.clauses.iter().all(|clause| clause.part.holds(event, timezone))
+    }
+
+    /// A text that fulfils what it asks of `key`, if it asks for it and not only in `any` or `not`.
+    #[must_use]
+    pub fn asked_for(&self, key: &str) -> Option<String> {
+        let clause = self.clauses.iter().find(|clause| clause.written.key == key)?;
+        clause.written.values.first().map(|pattern| fulfilling(pattern))
     }
 
     /// Adds the hours that it asks for anywhere.
