@@ -46,9 +46,9 @@ impl Comparison {
     pub fn implies(self, other: Comparison) -> bool {
         use Relation::{AtLeast, AtMost, Less, More};
         match (self.relation, other.relation) {
-            (Less, Less) | (AtMost, AtMost) | (Less, AtMost) => self.than <= other.than,
+            (Less, Less | AtMost) | (AtMost, AtMost) => self.than <= other.than,
             (AtMost, Less) => self.than < other.than,
-            (More, More) | (AtLeast, AtLeast) | (More, AtLeast) => self.than >= other.than,
+            (More, More | AtLeast) | (AtLeast, AtLeast) => self.than >= other.than,
             (AtLeast, More) => self.than > other.than,
             (Less | AtMost, More | AtLeast) | (More | AtLeast, Less | AtMost) => false,
         }

@@ -53,7 +53,7 @@ fn read(node: &Node, around: &Around, problems: &mut Problems) -> When {
             "raw" => clauses.extend(raw(place, value, problems)),
             name => {
                 if let Some(part) = plain(key, value, problems) {
-                    clauses.push(Clause { part, written: written(place, name.to_owned(), value) });
+                    clauses.push(clause(part, place, name.to_owned(), value));
                 }
             }
         }
@@ -84,12 +84,12 @@ fn read(node: &Node, around: &Around, problems: &mut Problems) -> When {
                 duration(key, lasted, value, &inside, problems)
             }
         };
-        clauses.push(Clause { part, written: written(place, key.text.clone(), value) });
+        clauses.push(clause(part, place, key.text.clone(), value));
     }
     When { clauses }
 }
 
-fn written(place: usize, key: String, node: &Node) -> Box<Written> {
+fn clause(part: Part, place: usize, key: String, node: &Node) -> Clause {
     let text = |node: &Node| match &node.value {
         Value::Scalar(scalar) => Some(scalar.text.clone()),
         _ => None,
@@ -98,7 +98,7 @@ fn written(place: usize, key: String, node: &Node) -> Box<Written> {
         Value::List(nodes) => (nodes.iter().filter_map(text).collect(), true),
         _ => (text(node).into_iter().collect(), false),
     };
-    Box::new(Written { place, key, values, list })
+    Clause { part, written: Box::new(Written { place, key, values, list }) }
 }
 
 /// A key that stands for itself.
@@ -182,8 +182,7 @@ fn raw(place: usize, node: &Node, problems: &mut Problems) -> Vec<Clause> {
     for (key, value) in entries {
         let patterns = patterns("raw", value, problems);
         if let Some(path) = Path::new(&key.text) {
-            let written = written(place, format!("raw.{}", key.text), value);
-            clauses.push(Clause { part: Part::Raw(path, patterns), written });
+            clauses.push(clause(Part::Raw(path, patterns), place, format!("raw.{}", key.text), value));
         } else {
             let message = format!("raw: {} is no path: a name between its dots is empty", quoted(&key.text));
             problems.error(Code::BadValue, key.span, message, "a dot inside a name is written `\\.`".to_owned());

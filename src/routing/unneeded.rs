@@ -47,10 +47,10 @@ fn judge(route: &Route, candidates: &[usize], routes: &[Route], steps: &mut u32)
     let mut given_by = None;
     for &at in candidates {
         let above = &routes[at];
-        let stops = above.stop && !above.otherwise;
+        let ends_here = above.stop && !above.otherwise;
         let gives = !route.stop && !above.otherwise && above.to.iter().any(|receiver| missing.contains(&&**receiver));
         *steps = steps.checked_sub(1)?;
-        if !(stops || route.otherwise || gives) {
+        if !(ends_here || route.otherwise || gives) {
             continue;
         }
         let mut proof = Proof::new();
@@ -59,7 +59,7 @@ fn judge(route: &Route, candidates: &[usize], routes: &[Route], steps: &mut u32)
         if !implied {
             continue;
         }
-        if stops {
+        if ends_here {
             return Some(Unneeded::BelowStop(at));
         }
         if route.otherwise {
