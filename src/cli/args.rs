@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{check, deliveries, demo, dismiss, events, explain, health, init, replay, resume, send, serve};
+use super::{check, deliveries, demo, dismiss, events, explain, health, init, replay, resume, schema, send, serve};
 
 /// A webhook relay for job events.
 ///
@@ -46,6 +46,7 @@ pub enum Command {
     Replay(replay::ReplayArgs),
     Dismiss(dismiss::DismissArgs),
     Resume(resume::ResumeArgs),
+    Schema(schema::SchemaArgs),
     Health(health::HealthArgs),
 }
 
@@ -71,6 +72,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Replay(args) => args.run(),
         Command::Dismiss(args) => args.run(),
         Command::Resume(args) => args.run(),
+        Command::Schema(args) => args.run(),
         Command::Health(args) => args.run(),
     };
     done.unwrap_or_else(|failure| failure.report())
@@ -142,6 +144,7 @@ mod tests {
             "dismiss dlv_01k8zq4m7xb21",
             "dismiss --receiver old --owed",
             "resume data-ops",
+            "schema",
             "health --url http://127.0.0.1:1",
         ] {
             if let Err(e) = parse(line) {

@@ -21,6 +21,7 @@ mod output;
 mod replay;
 mod resume;
 mod sample;
+mod schema;
 mod send;
 mod serve;
 mod since;

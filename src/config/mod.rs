@@ -9,6 +9,7 @@ mod names;
 mod receivers;
 mod redactor;
 mod routes;
+mod schema;
 mod secrets;
 mod sections;
 mod substitute;
@@ -19,6 +20,7 @@ pub use load::{Config, load, load_without_secrets};
 pub use mask::holds_masked;
 pub use names::Name;
 pub use redactor::Redactor;
+pub use schema::schema;
 pub use secrets::Secrets;
 
 /// The commented sample: what `init` writes and `demo` runs. It needs no account anywhere.

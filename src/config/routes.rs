@@ -15,7 +15,7 @@ use crate::yaml::{self, Code, Map, Node, Problems, Scalar, Span, Value};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "declares every key; those with a language of their own are read from the tree")]
-struct RouteSettings {
+pub(super) struct RouteSettings {
     /// What the route is called in decisions, messages and logs; no two routes share a name.
     name: String,
     /// Which events it is for; without it, every event.

@@ -9,14 +9,25 @@ use crate::message::{Definition, Engine, read_definition};
 use crate::routing::Route;
 use crate::yaml::{self, Code, Map, Node, Problems, Scalar, Span, Value};
 
-const SECTIONS: [&str; 5] = ["receivers", "routes", "messages", "tests", "timezone"];
+/// The sections and what each is.
+pub(super) const SECTIONS: [(&str, &str); 5] = [
+    ("receivers", "The places messages go, by a name of your choice."),
+    ("routes", "Who should know about which events, read from top to bottom: every route whose `when` holds applies."),
+    ("messages", "Messages by name. What `default` says is filled in where a message leaves it out."),
+    ("tests", "Examples of events and of what must come of them: run by `check` and before a change applies."),
+    ("timezone", "For times of day in `when` and in messages: an IANA name such as `Europe/Berlin` (UTC)."),
+];
+
+fn sections() -> impl Iterator<Item = &'static str> {
+    SECTIONS.iter().map(|(name, _)| *name)
+}
 
 /// Records every key at the top that is no section.
 pub(super) fn check_names(root: &Map, problems: &mut Problems) {
-    for (key, _) in root.0.iter().filter(|(key, _)| !SECTIONS.contains(&key.text.as_str())) {
-        let help = match yaml::nearest(&key.text, SECTIONS) {
+    for (key, _) in root.0.iter().filter(|(key, _)| !sections().any(|name| name == key.text)) {
+        let help = match yaml::nearest(&key.text, sections()) {
             Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("the sections of the file are {}", SECTIONS.join(", ")),
+            None => format!("the sections of the file are {}", sections().collect::<Vec<_>>().join(", ")),
         };
         problems.error(Code::UnknownKey, key.span, format!("unknown key {:?}", key.text), help);
     }
@@ -62,7 +73,7 @@ pub(super) fn routes_section<'a>(root: &'a Map, problems: &mut Problems) -> &'a 
 
 /// Then the unknown key is the problem, and says so.
 fn misspelt(root: &Map, section: &str) -> bool {
-    root.0.iter().any(|(key, _)| yaml::nearest(&key.text, SECTIONS) == Some(section))
+    root.0.iter().any(|(key, _)| yaml::nearest(&key.text, sections()) == Some(section))
 }
 
 fn start(root: &Map) -> Span {

@@ -8,6 +8,9 @@ const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_0
 /// A hundred years: longer is a slip, and arithmetic on dates would overflow.
 const LONGEST_MS: u64 = 36_500 * 86_400_000;
 
+/// A regular expression that every duration matches, and hardly anything else: for editors.
+pub const PATTERN: &str = r"([0-9]+\s*([dDhHsS]|[mM][sS]?)\s*)+";
+
 /// Reads `30s`, `15m`, `2h`, `1h30m`, `7d`, `250ms`: whole numbers with units from large to small, each once.
 ///
 /// ```

@@ -23,7 +23,20 @@ pub struct Definition {
     pub footer: Option<bool>,
 }
 
-const PARTS: [&str; 7] = ["title", "text", "level", "link", "fields", "mention", "footer"];
+/// The parts of a message and what each is.
+pub(super) const PARTS: [(&str, &str); 7] = [
+    ("title", "What happened, on one plain line."),
+    ("text", "What there is to say, in Markdown: bold, italic, code, links, lists."),
+    ("level", "How serious it is; services show it as a colour or a priority."),
+    ("link", "An http or https address to read more at."),
+    ("fields", "Names and short texts, shown as a table; one that comes out empty is left away."),
+    ("mention", "Whom to mention, in the words of the service; services without mentions skip it."),
+    ("footer", "`false` leaves away the last line, which says why the message came."),
+];
+
+fn parts() -> impl Iterator<Item = &'static str> {
+    PARTS.iter().map(|(name, _)| *name)
+}
 
 /// Reads an inline message, compiling its templates into `engine` and recording every problem (syntax errors and unknown names at their place).
 pub fn read_definition(node: &Node, engine: &mut Engine, problems: &mut Problems) -> Definition {
@@ -44,8 +57,8 @@ pub fn read_definition(node: &Node, engine: &mut Engine, problems: &mut Problems
             "mention" => definition.mention = Some(reader.mention(value)),
             "footer" => definition.footer = reader.footer(value),
             unknown => {
-                let near = nearest(unknown, PARTS).map(|near| format!("did you mean `{near}`?"));
-                let help = near.unwrap_or_else(|| format!("a message has {}", PARTS.join(", ")));
+                let near = nearest(unknown, parts()).map(|near| format!("did you mean `{near}`?"));
+                let help = near.unwrap_or_else(|| format!("a message has {}", parts().collect::<Vec<_>>().join(", ")));
                 reader.problems.error(Code::UnknownKey, key.span, format!("unknown key \"{unknown}\""), help);
             }
         }

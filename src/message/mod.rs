@@ -14,6 +14,7 @@ mod level;
 mod link;
 mod markdown;
 mod scan;
+mod schema;
 mod scope;
 mod seconds;
 mod shield;
@@ -29,6 +30,7 @@ pub use definition::{Definition, read_definition};
 pub use engine::{Compiled, Engine, RenderError, Template};
 pub use level::Level;
 pub use markdown::{Block, Inline, Markdown, item_mark};
+pub use schema::{definition_schema, reference_schema};
 pub use scope::Scope;
 
 /// A neutral message, rendered: every string is literal text for a kind to escape; only `text` has structure.

@@ -15,7 +15,7 @@ pub(super) const ENTRY: Entry = Entry {
     read: |node, problems| Some(Box::new(read::<Console>(node, problems)?)),
 };
 
-/// It has no settings of its own.
+/// Writes each message to the relay's log.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Console {}

@@ -15,7 +15,7 @@ pub(super) const ENTRY: Entry = Entry {
     read: |node, problems| Some(Box::new(read::<Inbox>(node, problems)?)),
 };
 
-/// It has no settings of its own.
+/// Keeps each message in the relay: read them with `jobrelay deliveries --message`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Inbox {}

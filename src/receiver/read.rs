@@ -35,7 +35,7 @@ const LATER: [&str; 21] = [
 ];
 
 /// What has an effect without HTTP.
-const WITHOUT_HTTP: [&str; 2] = ["rate", "recovered"];
+pub(super) const WITHOUT_HTTP: [&str; 2] = ["rate", "recovered"];
 
 /// Reads one receiver (secrets already in place), recording every problem. `None` if its kind or settings cannot be made out.
 pub fn read_receiver(name: &str, node: &Node, engine: &mut Engine, problems: &mut Problems) -> Option<Receiver> {

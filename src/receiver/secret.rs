@@ -153,7 +153,7 @@ impl JsonSchema for SecretUrl {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "format": "uri"})
+        json_schema!({"type": "string", "pattern": r"^\s*[hH][tT][tT][pP][sS]?:", "patternErrorMessage": "A URL here begins with https:// or http://."})
     }
 }
 

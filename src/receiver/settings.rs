@@ -77,14 +77,14 @@ pub(super) struct CommonSettings {
     pub rate: Option<Rate>,
     /// Attempts under way at once (16).
     pub concurrency: Option<NonZeroUsize>,
-    /// When to try again.
+    /// When to try again, and when to give up.
     #[serde(default)]
     pub retry: RetrySettings,
     /// Whether the success after a failure sent here is sent here, too.
     pub recovered: Option<bool>,
     /// The HTTP proxy to go through.
     pub proxy: Option<SecretUrl>,
-    /// Certificates.
+    /// Certificates of its own, as PEM files.
     pub tls: Option<Tls>,
 }
 
@@ -202,8 +202,8 @@ impl HeaderValue {
 }
 
 read_from_text! {
-    Rate: {"type": "string", "pattern": "^[0-9]+/[smh]$", "examples": ["1/s", "30/m"]};
-    Span: {"type": "string", "examples": ["15s", "1h30m"]};
+    Rate: {"type": "string", "pattern": r"^\s*\+?[0-9]+\s*/\s*[smh]\s*$", "patternErrorMessage": "Write 1/s, 30/m or 500/h.", "examples": ["1/s", "30/m"]};
+    Span: {"type": "string", "pattern": format!(r"^\s*{}$", crate::event::duration::PATTERN), "patternErrorMessage": "Write whole numbers with units: 30s, 15m, 1h30m, 7d.", "examples": ["15s", "1h30m"]};
     HeaderName: {"type": "string"};
     HeaderValue: {"type": "string"};
 }

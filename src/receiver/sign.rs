@@ -93,7 +93,7 @@ impl JsonSchema for SigningSecret {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": "^whsec_"})
+        json_schema!({"type": "string", "pattern": r"^\s*whsec_", "patternErrorMessage": "A signing secret begins with whsec_."})
     }
 }
 

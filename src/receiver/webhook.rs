@@ -30,7 +30,7 @@ pub(super) const ENTRY: Entry = Entry {
     read: |node, problems| Some(Box::new(read::<Webhook>(node, problems)?)),
 };
 
-/// Any HTTP endpoint.
+/// Any HTTP endpoint: the event as one flat JSON object, or a `body` of your own.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Webhook {
@@ -45,12 +45,13 @@ pub(super) struct Webhook {
     sign: Option<OneOrMany<SigningSecret>>,
     /// Statuses that count as delivered, as codes or classes (`[2xx]`).
     success: Option<OneOrMany<Success>>,
-    /// What is sent instead of the normalised event.
+    /// What is sent instead of the event as one flat JSON object.
     format: Option<Format>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
+#[schemars(transform = in_small_letters_too)]
 enum Method {
     #[serde(alias = "get")]
     Get,
@@ -81,6 +82,14 @@ enum Format {
     Raw,
     /// A structured `CloudEvent`.
     Cloudevents,
+}
+
+/// The aliases are read, but not offered.
+fn in_small_letters_too(schema: &mut Schema) {
+    let names = schema.clone().to_value();
+    let all = names["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let small = all.map(str::to_lowercase).collect::<Vec<_>>().join("|");
+    *schema = json_schema!({"anyOf": [names, {"type": "string", "pattern": format!("^({small})$"), "patternErrorMessage": "This is no method."}]});
 }
 
 impl Method {
@@ -325,7 +334,7 @@ impl Success {
 read_from_text! {
     Credentials: {"type": ["string", "integer"]};
     Token: {"type": ["string", "integer"]};
-    Success: {"type": ["string", "integer"]};
+    Success: {"type": ["string", "integer"], "examples": ["2xx"]};
 }
 
 /// A value, or a list of them.

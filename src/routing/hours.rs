@@ -8,6 +8,8 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::yaml::form::any_case;
+
 const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 const EVERY_DAY: u8 = 0b111_1111;
 const DAY_MINUTES: u16 = 24 * 60;
@@ -68,6 +70,15 @@ pub(super) fn are_within(these: &[Hours], others: &[Hours]) -> bool {
 /// Whether no moment is one of both.
 pub(super) fn are_apart(these: &[Hours], others: &[Hours]) -> bool {
     stretches(&[these, others].concat()).all(|at| !any_contains(these, at) || !any_contains(others, at))
+}
+
+/// A regular expression that all hours match, and hardly anything else: for editors.
+pub(super) fn pattern() -> String {
+    let days = DAYS.map(|day| any_case(&day[..3])).join("|");
+    let day = format!("({days})[A-Za-z]*");
+    let hours = "[0-9]{1,2}:[0-9]{2}-[0-9]{1,2}:[0-9]{2}";
+    let part = format!(r"\s*({day}(-{day})?(\s+{hours})?|{hours})\s*");
+    format!("^{part}(,{part})*$")
 }
 
 /// Reads hours; the error is a sentence.

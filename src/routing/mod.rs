@@ -11,6 +11,7 @@ mod pattern;
 mod possible;
 mod read;
 mod unneeded;
+mod schema;
 mod values;
 mod when;
 
@@ -21,6 +22,7 @@ pub use path::Path;
 pub use pattern::Pattern;
 pub use read::read_when;
 pub use unneeded::{Unneeded, unneeded};
+pub use schema::{known_values, schema};
 pub use when::When;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod code;
 mod fault;
 mod fingerprint;
+pub mod form;
 mod parse;
 mod problem;
 mod read;
