@@ -18,6 +18,7 @@ pub struct SchemaArgs {}
 impl SchemaArgs {
     /// Prints it.
     pub fn run(self) -> Result<ExitCode, Failure> {
+        let SchemaArgs {} = self;
         say(text().trim_end())?;
         Ok(ExitCode::SUCCESS)
     }

@@ -363,7 +363,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn whatever_loads_is_valid(
-        files in proptest::collection::vec((select(vec!["console", "slack", "webhook"]), proptest::collection::vec(change(), 1..3)), 150)
+        files in proptest::collection::vec((select(vec!["console", "slack", "webhook"]), proptest::collection::vec(change(), 1..3)), 60)
     ) {
         let (validator, (_dir, secrets)) = (Validator::new(), secrets());
         for (kind, changes) in files {

@@ -96,7 +96,9 @@ impl Found {
             self.add(root.pointer(definition.trim_start_matches('#')).unwrap_or(&Value::Null), root);
         } else if let Some(alternatives) = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array)
         {
-            alternatives.iter().for_each(|alternative| self.add(alternative, root));
+            for alternative in alternatives {
+                self.add(alternative, root);
+            }
         } else if let Some(name) = schema.get("const").and_then(Value::as_str) {
             self.words.push((name.to_owned(), description(schema).unwrap_or_default()));
         } else if let Some(names) = schema.get("enum").and_then(Value::as_array) {

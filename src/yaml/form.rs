@@ -2,7 +2,7 @@
 //! list of one. Editors complete, explain and check by it, so each block is built to give a good list of words, a good hover and an
 //! error at the exact token.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The alternatives a value may be. No two fit the same value where it matters: an editor shows what all fitting ones say.
 pub type Form = Vec<Value>;
@@ -70,29 +70,29 @@ pub fn definitions() -> [(&'static str, Value); 2] {
 
 /// A value of this form.
 #[must_use]
-pub fn one(doc: &str, mut form: Form) -> Value {
-    let mut schema = if doc.is_empty() { json!({}) } else { json!({"description": doc}) };
-    match (form.pop(), form.is_empty()) {
-        (Some(Value::Object(only)), true) => {
-            schema.as_object_mut().expect("made as an object").extend(only);
-        }
-        (last, _) => {
-            form.extend(last);
-            schema["anyOf"] = Value::Array(form);
+pub fn one(doc: &str, form: Form) -> Value {
+    let mut schema = Map::new();
+    if !doc.is_empty() {
+        schema.insert("description".to_owned(), doc.into());
+    }
+    match form.as_slice() {
+        [Value::Object(only)] => schema.extend(only.clone()),
+        _ => {
+            schema.insert("anyOf".to_owned(), Value::Array(form));
         }
     }
-    schema
+    Value::Object(schema)
 }
 
 /// A value of this form, or a list of them.
 #[must_use]
-pub fn one_or_more(doc: &str, form: Form, least: usize) -> Value {
-    let mut alternatives = form.clone();
-    alternatives.push(json!({"type": "array"}));
-    let mut schema = json!({"description": doc, "anyOf": alternatives});
+pub fn one_or_more(doc: &str, mut form: Form, least: usize) -> Value {
+    let item = one("", form.clone());
+    form.push(json!({"type": "array"}));
+    let mut schema = one(doc, form);
     // Not within the alternative: a bad item would be blamed on the whole list.
     schema["if"] = json!({"type": "array"});
-    schema["then"] = json!({"minItems": least, "items": {"anyOf": form}});
+    schema["then"] = json!({"minItems": least, "items": item});
     schema
 }
 
