@@ -17,6 +17,7 @@ use super::sections::{
 };
 use super::substitute::Lookup;
 use super::tests::{read_tests, run_tests};
+use super::trials::try_templates;
 use super::{Redactor, Secrets};
 use crate::message::{Definition, Engine};
 use crate::receiver::{MessageRef, Receiver};
@@ -45,7 +46,7 @@ pub struct Config {
     /// How many tests it passed.
     pub tests: usize,
     route_messages: HashMap<Arc<str>, Definition>,
-    messages: BTreeMap<String, Definition>,
+    pub(super) messages: BTreeMap<String, Definition>,
 }
 
 impl Config {
@@ -131,6 +132,7 @@ fn read(text: &str, lookup: &Lookup<'_>, problems: &mut Problems) -> Option<Conf
     };
     // What is not right by itself would fail them too.
     if !problems.has_errors() {
+        try_templates(section, &config, problems);
         run_tests(&tests, &config, problems);
     }
     Some(config)

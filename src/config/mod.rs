@@ -14,6 +14,7 @@ mod secrets;
 mod sections;
 mod substitute;
 mod tests;
+mod trials;
 
 pub use diff::{Change, Changes, How, Part};
 pub use load::{Config, load, load_without_secrets};

@@ -6,7 +6,7 @@ use super::engine::Mode;
 use super::scan::{sole_expression, tokens};
 use super::scope::Root;
 use super::{Engine, Message, RenderError, Scope, Template, check, values};
-use crate::yaml::{Code, Node, Problems, Scalar, Style, Value};
+use crate::yaml::{Code, Node, Problems, Scalar, Span, Style, Value};
 
 /// A compiled `body`.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,12 +109,30 @@ impl Body {
         text: &str,
         escape: fn(&str) -> String,
     ) -> Result<RenderedBody, RenderError> {
-        let message = self.uses_message.then(|| message_value(message, text));
-        let root = minijinja::Value::from_object(Root { scope: scope.clone(), message, escape });
+        let root = self.root(scope, message, text, escape);
         if let Tree::Whole(template) = &self.tree {
             return Ok(RenderedBody::Text(engine.render(template, Mode::Body, &root)?.into_owned()));
         }
         self.tree.render(engine, &root).map(RenderedBody::Json)
+    }
+
+    /// Every template in it that fails, where it stands and why. What is given is as for [`Body::render`].
+    pub fn failures(
+        &self,
+        engine: &Engine,
+        scope: &Scope,
+        message: &Message,
+        text: &str,
+        escape: fn(&str) -> String,
+    ) -> Vec<(Span, String)> {
+        let mut failures = Vec::new();
+        self.tree.failures(engine, &self.root(scope, message, text, escape), &mut failures);
+        failures
+    }
+
+    fn root(&self, scope: &Scope, message: &Message, text: &str, escape: fn(&str) -> String) -> minijinja::Value {
+        let message = self.uses_message.then(|| message_value(message, text));
+        minijinja::Value::from_object(Root { scope: scope.clone(), message, escape })
     }
 }
 
@@ -137,6 +155,20 @@ impl Tree {
                 Json::Object(map)
             }
         })
+    }
+}
+
+impl Tree {
+    fn failures(&self, engine: &Engine, root: &minijinja::Value, found: &mut Vec<(Span, String)>) {
+        match self {
+            Tree::Constant(_) => {}
+            Tree::Whole(template) | Tree::Text(template) | Tree::Expression(template) => {
+                let rendered = self.render(engine, root);
+                found.extend(rendered.err().map(|RenderError(why)| (engine.place(template), why)));
+            }
+            Tree::List(items) => items.iter().for_each(|item| item.failures(engine, root, found)),
+            Tree::Map(entries) => entries.iter().for_each(|(_, value)| value.failures(engine, root, found)),
+        }
     }
 }
 

@@ -117,6 +117,7 @@ pub(super) fn compile(
     let place = |range: Range<usize>| place(node, scalar, &range);
     match engine.compile(text, mode) {
         Ok(template) => {
+            engine.set_place(&template, node.span);
             if matches!(template, Template::Compiled(_)) {
                 check_names(text, mode, engine, &place, problems);
             }

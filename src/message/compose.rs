@@ -10,6 +10,7 @@ use super::scope::Root;
 use super::{Definition, Engine, Footer, Level, Markdown, Message, RenderError, Scope, Template, link, one_line};
 use crate::event::duration::readable;
 use crate::event::{DeliveryId, Outcome};
+use crate::yaml::Span;
 
 /// What a message must say beyond its definition.
 #[derive(Debug, Clone, Default)]
@@ -104,50 +105,125 @@ fn written(engine: &Engine, layers: &[&Definition], scope: &Scope) -> Result<Wri
         return Ok(written);
     }
     let root = Root::of_message(scope);
-    let render = |part: &str, mode: Mode, template: &Template| match engine.render(template, mode, &root) {
-        Ok(text) => Ok(text.into_owned()),
-        Err(RenderError(why)) => Err(format!("its {part}: {why}")),
-    };
-    if let Some(template) = layers.iter().find_map(|l| l.title.as_ref()) {
-        written.title = Some(one_line(&render("title", Mode::Plain, template)?)).filter(|title| !title.is_empty());
+    for piece in pieces(layers) {
+        written.add(piece, engine, &root)?;
     }
-    if let Some(template) = layers.iter().find_map(|l| l.text.as_ref()) {
-        written.text = Some(Markdown(render("text", Mode::Markdown, template)?));
-    }
-    if let Some(template) = layers.iter().find_map(|l| l.level.as_ref()) {
-        let name = render("level", Mode::Plain, template)?;
-        let name = name.trim();
-        if !name.is_empty() {
-            let known = || format!("its level: \"{name}\" is none of {}", Level::NAMES.join(", "));
-            written.level = Some(Level::from_name(name).ok_or_else(known)?);
-        }
-    }
-    if let Some(template) = layers.iter().find_map(|l| l.link.as_ref()) {
-        let address = render("link", Mode::Plain, template)?;
-        let address = address.trim();
-        if !address.is_empty() {
-            let wrong = || "its link: not an http or https address".to_owned();
-            written.link = Some(link::web(address).ok_or_else(wrong)?);
-        }
-    }
-    for (name, template) in layers.iter().flat_map(|l| &l.fields) {
-        if !written.fields.iter().any(|(known, _)| known == name) {
-            let value = render(&format!("field {name:?}"), Mode::Plain, template)?;
-            written.fields.push((name.clone(), value.trim().to_owned()));
-        }
-    }
-    written.mention = mentions(engine, layers, &root).map_err(|RenderError(why)| format!("its mention: {why}"))?;
     Ok(written)
 }
 
+/// One template of a message, and the part it is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Piece<'a> {
+    part: Part<'a>,
+    template: &'a Template,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Part<'a> {
+    Title,
+    Text,
+    Level,
+    Link,
+    Field(&'a str),
+    Mention,
+}
+
+/// The templates that a message of these layers is made of.
+pub fn pieces<'a>(layers: &[&'a Definition]) -> Vec<Piece<'a>> {
+    let first = |get: fn(&Definition) -> Option<&Template>| layers.iter().find_map(|layer| get(layer));
+    let single = [
+        (Part::Title, first(|layer| layer.title.as_ref())),
+        (Part::Text, first(|layer| layer.text.as_ref())),
+        (Part::Level, first(|layer| layer.level.as_ref())),
+        (Part::Link, first(|layer| layer.link.as_ref())),
+    ];
+    let mut pieces: Vec<Piece<'a>> =
+        single.into_iter().filter_map(|(part, template)| Some(Piece { part, template: template? })).collect();
+    let mut known: Vec<&str> = Vec::new();
+    for (name, template) in layers.iter().flat_map(|layer| &layer.fields) {
+        if !known.contains(&name.as_str()) {
+            known.push(name);
+            pieces.push(Piece { part: Part::Field(name), template });
+        }
+    }
+    pieces.extend(mention_templates(layers).iter().map(|template| Piece { part: Part::Mention, template }));
+    pieces
+}
+
+impl Piece<'_> {
+    /// The template, to tell one from another.
+    #[must_use]
+    pub fn template(&self) -> &Template {
+        self.template
+    }
+
+    /// Where it stands in the file.
+    #[must_use]
+    pub fn place(&self, engine: &Engine) -> Span {
+        engine.place(self.template)
+    }
+
+    /// Whether it can be rendered.
+    ///
+    /// # Errors
+    /// Which part failed, and why.
+    pub fn attempt(self, engine: &Engine, scope: &Scope) -> Result<(), String> {
+        Written::default().add(self, engine, &Root::of_message(scope))
+    }
+}
+
+fn mention_templates<'a>(layers: &[&'a Definition]) -> &'a [Template] {
+    layers.iter().find_map(|layer| layer.mention.as_ref()).map_or(&[], Vec::as_slice)
+}
+
 fn mentions(engine: &Engine, layers: &[&Definition], root: &Value) -> Result<Vec<String>, RenderError> {
-    let templates = layers.iter().find_map(|l| l.mention.as_ref()).map_or(&[][..], Vec::as_slice);
-    let rendered: Result<Vec<String>, _> =
-        templates.iter().map(|t| engine.render(t, Mode::Plain, root).map(|text| one_line(&text))).collect();
+    let rendered: Result<Vec<String>, _> = mention_templates(layers)
+        .iter()
+        .map(|template| engine.render(template, Mode::Plain, root).map(|text| one_line(&text)))
+        .collect();
     Ok(rendered?.into_iter().filter(|mention| !mention.is_empty()).collect())
 }
 
 impl Written {
+    /// Renders one piece into its place.
+    fn add(&mut self, piece: Piece<'_>, engine: &Engine, root: &Value) -> Result<(), String> {
+        let render = |part: &str, mode: Mode| match engine.render(piece.template, mode, root) {
+            Ok(text) => Ok(text.into_owned()),
+            Err(RenderError(why)) => Err(format!("its {part}: {why}")),
+        };
+        match piece.part {
+            Part::Title => {
+                self.title = Some(one_line(&render("title", Mode::Plain)?)).filter(|title| !title.is_empty())
+            }
+            Part::Text => self.text = Some(Markdown(render("text", Mode::Markdown)?)),
+            Part::Level => {
+                let name = render("level", Mode::Plain)?;
+                let name = name.trim();
+                if !name.is_empty() {
+                    let known = || format!("its level: \"{name}\" is none of {}", Level::NAMES.join(", "));
+                    self.level = Some(Level::from_name(name).ok_or_else(known)?);
+                }
+            }
+            Part::Link => {
+                let address = render("link", Mode::Plain)?;
+                let address = address.trim();
+                if !address.is_empty() {
+                    let wrong = || "its link: not an http or https address".to_owned();
+                    self.link = Some(link::web(address).ok_or_else(wrong)?);
+                }
+            }
+            Part::Field(name) => {
+                let value = render(&format!("field {name:?}"), Mode::Plain)?;
+                self.fields.push((name.to_owned(), value.trim().to_owned()));
+            }
+            Part::Mention => {
+                let mention = one_line(&render("mention", Mode::Plain)?);
+                self.mention.extend((!mention.is_empty()).then_some(mention));
+            }
+        }
+        Ok(())
+    }
+
     fn lay_over(self, message: &mut Message) {
         if let Some(title) = self.title {
             message.title = title;

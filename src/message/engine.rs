@@ -1,6 +1,7 @@
 //! Templates: minijinja with the design's names and filters, bounded in work and output.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 
@@ -11,6 +12,7 @@ use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, Value
 use super::scope::{ROOT, Root};
 use super::shield::shield;
 use super::{filters, scan, values};
+use crate::yaml::Span;
 
 /// What one rendering may do: about one unit for an instruction and for each 64 bytes handled.
 const FUEL: u64 = 1_000_000;
@@ -23,6 +25,8 @@ const BODY_BYTES: usize = 4 * 1024 * 1024;
 pub struct Engine {
     environment: Environment<'static>,
     count: usize,
+    /// Where each template stands in the file, by its number.
+    places: HashMap<usize, Span>,
 }
 
 /// A template of an [`Engine`]; a text without any template syntax stays a plain string and costs nothing to render.
@@ -98,7 +102,7 @@ impl Default for Engine {
         environment
             .add_filter("truncate", |value: StringInput<'_>, length: Option<usize>| filters::truncate(&value, length));
         environment.add_filter("json", filters::json);
-        let mut engine = Engine { environment, count: 0 };
+        let mut engine = Engine { environment, count: 0, places: HashMap::new() };
         engine.set_timezone(TimeZone::UTC);
         engine
     }
@@ -131,6 +135,21 @@ impl Engine {
         }
         self.count += 1;
         Ok(Template::Compiled(Compiled { number: self.count - 1, written: text.into() }))
+    }
+
+    /// Remembers where a template stands, for problems found later.
+    pub(super) fn set_place(&mut self, template: &Template, place: Span) {
+        if let Template::Compiled(number) = template {
+            self.places.insert(*number, place);
+        }
+    }
+
+    /// Where a template stands; a literal stands nowhere.
+    pub(super) fn place(&self, template: &Template) -> Span {
+        match template {
+            Template::Compiled(number) => self.places.get(number).copied().unwrap_or_default(),
+            Template::Literal(_) => Span::default(),
+        }
     }
 
     /// Names the template looks up without setting them, attributes as `a.b`.

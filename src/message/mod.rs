@@ -24,7 +24,7 @@ mod values;
 
 pub use body::{Body, RenderedBody, read_body};
 pub use builtin::{builtin, headline};
-pub use compose::{Circumstances, Composed, Late, Since, compose};
+pub use compose::{Circumstances, Composed, Late, Piece, Since, compose, pieces};
 pub use cut::{cut, one_line};
 pub use definition::{Definition, read_definition};
 pub use engine::{Compiled, Engine, RenderError, Template};

@@ -7,7 +7,7 @@ use super::request::Payload;
 use super::secret::names_a_secret;
 use super::{Answer, Call, Common, Failure, Judgement, Outgoing, Rate, Request, SecretUrl, Sent, Unsendable};
 use crate::message::{Body, Definition, Message, RenderError, RenderedBody, Scope};
-use crate::yaml::{Map, Node, Problems};
+use crate::yaml::{Map, Node, Problems, Span};
 
 /// How a kind is found and read.
 pub(super) struct Entry {
@@ -41,6 +41,24 @@ pub struct Given<'a> {
     pub body: Option<&'a Body>,
 }
 
+/// How a kind writes texts into a `body`.
+#[derive(Debug, Clone, Copy)]
+pub struct Markup {
+    /// `message.text` in the service's own markup.
+    pub text: fn(&Message) -> String,
+    /// Escapes inserted values.
+    pub escape: fn(&str) -> String,
+}
+
+/// What a trial of a receiver's own `body` found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BodyFault {
+    /// Templates that fail: where they stand, and why.
+    Templates(Vec<(Span, String)>),
+    /// The service would refuse what it came to, with the reason.
+    Form(String),
+}
+
 /// A service's form. One implementation per file.
 pub trait Kind: Debug + Send + Sync {
     /// Whom it speaks to.
@@ -50,6 +68,18 @@ pub trait Kind: Debug + Send + Sync {
     /// # Errors
     /// When nothing can be sent.
     fn request(&self, call: &Call<'_>, receiver: &Receiver) -> Result<Sent, Unsendable>;
+    /// How texts are written into a `body`: as they are, unless the service has a markup of its own.
+    fn markup(&self) -> Markup {
+        Markup { text: |message| message.text.source(), escape: str::to_owned }
+    }
+    /// Whether the service would take a receiver's own `body`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with it.
+    fn check_body(&self, body: &RenderedBody) -> Result<(), String> {
+        let _ = body;
+        Ok(())
+    }
     /// What an HTTP answer means.
     fn judge(&self, answer: &Answer) -> Judgement;
     /// Every secret among the kind's own settings.
@@ -158,21 +188,41 @@ impl Receiver {
         credentials
     }
 
-    /// The receiver's own `body` for `call`, if it has one. `text` is the kind's markup of the message's text.
-    pub(super) fn own_body(
-        &self,
-        call: &Call<'_>,
-        text: &str,
-        escape: fn(&str) -> String,
-    ) -> Option<Result<RenderedBody, RenderError>> {
+    /// The receiver's own `body` for `call`, if it has one.
+    pub(super) fn own_body(&self, call: &Call<'_>) -> Option<Result<RenderedBody, RenderError>> {
+        let Markup { escape, .. } = self.kind.markup();
         let body = self.body.as_ref()?;
-        let scope = Scope {
+        Some(body.render(call.engine, &self.scope(call), call.message, &self.body_text(call), escape))
+    }
+
+    /// Tries the receiver's own `body`, if it has one, without sending it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn try_body(&self, call: &Call<'_>) -> Result<(), BodyFault> {
+        let (Some(body), Some(rendered)) = (&self.body, self.own_body(call)) else { return Ok(()) };
+        match rendered {
+            Ok(rendered) => self.kind.check_body(&rendered).map_err(BodyFault::Form),
+            Err(_) => {
+                let Markup { escape, .. } = self.kind.markup();
+                let text = self.body_text(call);
+                Err(BodyFault::Templates(body.failures(call.engine, &self.scope(call), call.message, &text, escape)))
+            }
+        }
+    }
+
+    fn body_text(&self, call: &Call<'_>) -> String {
+        // Where no text is asked for, none needs to be marked up.
+        if self.uses_message() { (self.kind.markup().text)(call.message) } else { String::new() }
+    }
+
+    fn scope(&self, call: &Call<'_>) -> Scope {
+        Scope {
             event: call.event.clone(),
             route: call.route.clone(),
             receiver: self.name.clone(),
             delivery: call.delivery,
-        };
-        Some(body.render(call.engine, &scope, call.message, text, escape))
+        }
     }
 
     /// For people: the receiver's own `body` or else the kind's `form`. A body that fails is not sent; the form says so. After a
@@ -181,13 +231,10 @@ impl Receiver {
         &self,
         call: &Call<'_>,
         url: &SecretUrl,
-        text: impl FnOnce(&Message) -> String,
-        escape: fn(&str) -> String,
         form: impl FnOnce(&Message, &mut Vec<String>) -> Payload,
     ) -> Sent {
         let mut notes = Vec::new();
-        let own =
-            if call.plain || self.body.is_none() { None } else { self.own_body(call, &text(call.message), escape) };
+        let own = if call.plain { None } else { self.own_body(call) };
         let payload = match own {
             Some(Ok(body)) => body.into(),
             Some(Err(RenderError(why))) => {

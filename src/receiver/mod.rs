@@ -11,10 +11,12 @@ mod read;
 mod registry;
 mod request;
 mod schema;
+mod retired;
 mod secret;
 mod settings;
 mod sign;
 mod slack;
+mod slack_body;
 mod slack_mrkdwn;
 #[cfg(test)]
 mod tests;
@@ -23,7 +25,7 @@ mod webhook;
 
 pub use answer::{Answer, Failure, retry_after};
 pub use call::{Call, Sent, Unsendable};
-pub use kind::{Audience, Given, Kind, MessageRef, Receiver};
+pub use kind::{Audience, BodyFault, Given, Kind, Markup, MessageRef, Receiver};
 pub use plain::text as plain_text;
 pub use read::read_receiver;
 pub use registry::kinds;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::kind::{Entry, Given};
 use super::registry::KINDS;
 use super::settings::{CommonSettings, Tls};
-use super::{Common, Kind, MessageRef, Receiver, kinds};
+use super::{Common, Kind, MessageRef, Receiver, kinds, retired};
 use crate::message::{Definition, Engine, Template, read_body, read_definition};
 use crate::yaml::{Code, Key, Map, Node, Problems, Value, fingerprint, nearest, read};
 
@@ -53,6 +53,7 @@ pub fn read_receiver(name: &str, node: &Node, engine: &mut Engine, problems: &mu
     let body = map.get("body").filter(|_| entry.http).map(|(_, node)| read_body(node, engine, problems));
     let (common, kind) = (common?, kind?);
     check_common(map, &common, problems);
+    check_retired(map, problems);
     for (key, _) in &map.0 {
         if let Some(why) = kind.no_effect(&key.text, Given { settings: map, body: body.as_ref() }) {
             problems.error(
@@ -81,7 +82,9 @@ fn kind_of(name: &str, node: &Node, map: &Map, problems: &mut Problems) -> Optio
     };
     let wanted = scalar.text.as_str();
     let entry = KINDS.iter().find(|entry| entry.name == wanted);
-    if entry.is_none() {
+    if let (None, Some(retired)) = (entry, retired::kind(wanted)) {
+        problems.error(Code::RetiredService, kind.span, retired.what, retired.instead.to_owned());
+    } else if entry.is_none() {
         let (message, help) = if LATER.contains(&wanted) {
             let help = format!("until then use `kind: webhook` with the address of {wanted} and a `body` in its form");
             (format!("the kind \"{wanted}\" is not in this version"), help)
@@ -165,6 +168,15 @@ fn check_common(map: &Map, common: &Common, problems: &mut Problems) {
             format!("`tls` has no `{missing}`"),
             "`cert` and `key` belong together".to_owned(),
         );
+    }
+}
+
+/// Addresses of services that are no more.
+fn check_retired(map: &Map, problems: &mut Problems) {
+    if let Some((_, Node { value: Value::Scalar(url), span })) = map.get("url")
+        && let Some(retired) = retired::address(&url.text)
+    {
+        problems.error(Code::RetiredService, *span, retired.what, retired.instead.to_owned());
     }
 }
 

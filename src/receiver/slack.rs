@@ -8,8 +8,11 @@ use std::time::Duration;
 use super::kind::Entry;
 use super::request::Payload;
 use super::slack_mrkdwn::{blocks, escape, mention, text};
-use super::{Answer, Audience, Call, Judgement, Kind, Rate, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict};
-use crate::message::{Footer, Level, Message, cut};
+use super::{
+    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict,
+    slack_body,
+};
+use crate::message::{Footer, Level, Message, RenderedBody, cut};
 use crate::yaml::read;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -21,11 +24,11 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 /// Longest header, section, field and plain text, in characters; most fields in one section.
-const HEADER: usize = 150;
-const SECTION: usize = 3000;
-const FIELD: usize = 2000;
+pub(super) const HEADER: usize = 150;
+pub(super) const SECTION: usize = 3000;
+pub(super) const FIELD: usize = 2000;
 const PLAIN: usize = 4000;
-const FIELDS: usize = 10;
+pub(super) const FIELDS: usize = 10;
 /// Slack takes 50 blocks; these bounds on text and fields keep a message far below, and readable.
 const TEXT_SECTIONS: usize = 10;
 const FIELD_SECTIONS: usize = 5;
@@ -49,7 +52,15 @@ impl Kind for Slack {
                 if call.plain { json!({"text": plain_text(message, notes)}) } else { blocks_form(message, notes) };
             Payload::json(&form)
         };
-        Ok(receiver.for_people(call, &self.url, body_text, escape, form))
+        Ok(receiver.for_people(call, &self.url, form))
+    }
+
+    fn markup(&self) -> Markup {
+        Markup { text: body_text, escape }
+    }
+
+    fn check_body(&self, body: &RenderedBody) -> Result<(), String> {
+        slack_body::check(body)
     }
 
     fn judge(&self, answer: &Answer) -> Judgement {

@@ -191,9 +191,7 @@ impl Webhook {
         receiver: &Receiver,
         headers: &mut Vec<(String, String)>,
     ) -> Result<Payload, Unsendable> {
-        // A machine's text has no markup of any service.
-        let text = if receiver.uses_message() { call.message.text.source() } else { String::new() };
-        if let Some(body) = receiver.own_body(call, &text, str::to_owned) {
+        if let Some(body) = receiver.own_body(call) {
             let failed = |RenderError(why)| {
                 Unsendable(format!("the `body` of receiver {} could not be rendered: {why}", receiver.name))
             };

@@ -70,6 +70,10 @@ codes! {
     NoRoutes = "no-routes",
     /// A receiver's kind is none of those there are.
     UnknownKind = "unknown-kind",
+    /// The service is retired, or about to be.
+    RetiredService = "retired-service",
+    /// A `body` comes to something the service refuses.
+    BadBody = "bad-body",
     /// A receiver's settings cannot be put to use, such as certificates that cannot be read.
     UnusableReceiver = "unusable-receiver",
     /// A setting changes nothing beside the others.
@@ -98,6 +102,8 @@ codes! {
     NeedsState = "needs-state",
     /// A template that cannot be read.
     BadTemplate = "bad-template",
+    /// A template fails when it is rendered.
+    FailingTemplate = "failing-template",
     /// A template speaks of something unknown.
     UnknownName = "unknown-name",
     /// A template's filter is none of those there are.

@@ -8,7 +8,7 @@ use super::expect::{Reads, To};
 use crate::config::Config;
 use crate::event::DeliveryId;
 use crate::message::{Circumstances, Composed, Scope, compose};
-use crate::routing::{Decision, Route, Target, decide};
+use crate::routing::{Decision, Reading, RouteReading, Target, decide, explain};
 use crate::yaml::{Code, Problems, Span};
 
 /// Runs all tests, recording each expectation that is not met. Messages of receivers that `config` does not have are not looked at.
@@ -41,10 +41,10 @@ impl Run<'_> {
         let extra = self.decision.targets.iter().find(|target| !wanted.contains(&&*target.receiver));
         let (span, why) = match (missing, extra) {
             (Some((name, span)), _) => (*span, self.why_not(name)),
-            (None, Some(target)) => (to.span, self.why(target)),
+            (None, Some(target)) => (to.span, Run::why(target)),
             (None, None) => return,
         };
-        self.fail(span, format!("expected {}, got {}", listed(&wanted), listed(&got)), why);
+        self.fail(span, &format!("expected {}, got {}", listed(&wanted), listed(&got)), why);
     }
 
     /// Whether a receiver reads what it must.
@@ -54,7 +54,7 @@ impl Run<'_> {
             // Then it is missing from `to`, which is said there.
             if !named.into_iter().any(|(name, _)| *name == reads.receiver) {
                 let why = self.why_not(&reads.receiver);
-                self.fail(reads.span, format!("expected a message to {}, which gets none", reads.receiver), why);
+                self.fail(reads.span, &format!("expected a message to {}, which gets none", reads.receiver), why);
             }
             return;
         };
@@ -73,53 +73,67 @@ impl Run<'_> {
         };
         let layers = self.config.layers(&target.route, receiver);
         let Composed { message, failed } = compose(&self.config.engine, &layers, &scope, &Circumstances::default());
+        // A receiver's own message may hold its secrets.
+        let hidden = |text: &str| self.config.redactor.redact(text).into_owned();
         for wanted in &reads.parts {
             if let Some(missed) = wanted.missed(&message, &target.receiver) {
                 let mut why = format!("route {:?} sends it", target.route);
                 if let Some(failed) = &failed {
                     // A String takes any text.
-                    let _ = write!(why, " in the built-in words, because its own failed: {failed}");
+                    let _ = write!(why, " in the built-in words, because its own failed: {}", hidden(failed));
                 }
-                self.fail(wanted.span, missed, why);
+                self.fail(wanted.span, &hidden(&missed), why);
             }
         }
     }
 
-    fn fail(&mut self, span: Span, what: String, why: String) {
-        let hidden = |text: &str| self.config.redactor.redact(text).into_owned();
-        let message = format!("test {:?} failed: {}", self.test.name, hidden(&what));
-        self.problems.error(Code::FailedTest, span, message, hidden(&why));
+    fn fail(&mut self, span: Span, what: &str, why: String) {
+        self.problems.error(Code::FailedTest, span, format!("test {:?} failed: {what}", self.test.name), why);
     }
 
     /// Why someone gets it.
-    fn why(&self, target: &Target) -> String {
-        format!("{} gets it from route {:?}, which matches", target.receiver, target.route)
+    fn why(target: &Target) -> String {
+        format!("{} gets it by route {:?}, which applies", target.receiver, target.route)
     }
 
-    /// Why someone does not get it.
+    /// Why someone does not get it: of each route that names them, what kept it from applying.
     fn why_not(&self, receiver: &str) -> String {
-        let naming: Vec<&Route> =
-            self.config.routes.routes.iter().filter(|route| route.to.iter().any(|to| **to == *receiver)).collect();
-        if naming.is_empty() {
-            return format!("no route names {receiver}; {}", self.matched());
-        }
-        let matched = |route: &&&Route| self.decision.matched.contains(&route.name);
-        if naming.iter().any(|route| matched(&route)) {
-            return format!("the event speaks of {receiver} itself, and is never sent there; {}", self.matched());
-        }
-        let names: Vec<String> = naming.iter().map(|route| format!("{:?}", route.name)).collect();
-        let routes = if names.len() == 1 { "route" } else { "routes" };
-        format!("{receiver} is named by {routes} {}, which did not apply; {}", names.join(", "), self.matched())
+        let explanation = explain(&self.config.routes, &self.test.event);
+        let naming = |route: &&RouteReading| route.to.iter().any(|to| **to == *receiver);
+        let whys: Vec<String> = explanation.routes.iter().filter(naming).map(|route| kept(route, receiver)).collect();
+        let none = format!("no route names {receiver}");
+        let whys = if whys.is_empty() { none } else { first(&whys).join("; ") };
+        let matched: Vec<String> = self.decision.matched.iter().map(|name| format!("{name:?}")).collect();
+        let applied = if matched.is_empty() { "no route".to_owned() } else { first(&matched).join(", ") };
+        format!("{whys}; what applied: {applied}")
     }
+}
 
-    fn matched(&self) -> String {
-        match self.decision.matched.as_slice() {
-            [] => "no route applied".to_owned(),
-            matched => {
-                let names: Vec<String> = matched.iter().map(|name| format!("{name:?}")).collect();
-                format!("applied: {}", names.join(", "))
-            }
+/// Of a long list only its beginning.
+fn first(texts: &[String]) -> Vec<String> {
+    const SHOWN: usize = 5;
+    let more = texts.len().saturating_sub(SHOWN);
+    let shown = texts.iter().take(SHOWN).cloned();
+    shown.chain((more > 0).then(|| format!("and {more} more"))).collect()
+}
+
+/// What kept a route from sending the event to a receiver it names.
+fn kept(route: &RouteReading, receiver: &str) -> String {
+    let name = &route.route;
+    match route.reading {
+        Reading::NotMatched => {
+            let failed = route.failed().map(|condition| {
+                let saw = condition.saw.as_ref().map_or_else(|| "absent".to_owned(), |saw| format!("{saw:?}"));
+                match condition.key.as_str() {
+                    key @ ("not" | "any") => format!("{key}: {}", condition.wanted),
+                    key => format!("{key}: {} (it is {saw})", condition.wanted),
+                }
+            });
+            format!("route {name:?} wants {}", failed.collect::<Vec<_>>().join(" and "))
         }
+        Reading::Skipped => format!("route {name:?} is an `otherwise` below one that applied"),
+        Reading::NotRead => format!("route {name:?} stands below a `stop` that applied"),
+        Reading::Matched => format!("the event speaks of {receiver} itself, and is never sent there"),
     }
 }
 
