@@ -15,7 +15,7 @@ use super::routes::{Names, read_routes};
 use super::sections::{
     check_message, check_names, read_messages, read_timezone, receivers_section, routes_section, warn_unused,
 };
-use super::substitute::Lookup;
+use super::substitute::{Lookup, Unset};
 use super::tests::{read_tests, run_tests};
 use super::trials::try_templates;
 use super::{Redactor, Secrets};
@@ -77,19 +77,20 @@ pub fn load(text: &str, secrets: &Secrets) -> (Option<Config>, Problems) {
         BTreeMap::new()
     });
     let lookup = |name: &str| known.get(name).cloned().or_else(|| std::env::var(name).ok());
-    let config = read(text, &lookup, &mut problems);
+    let config = read(text, &lookup, Unset::Refused, &mut problems);
     (config.filter(|_| !problems.has_errors()), problems)
 }
 
-/// Reads a routes.yaml where no secret is at hand: every variable stands for some fitting value. What it decides and says is what the
-/// file with its secrets would; it must not be used to send.
+/// Reads a routes.yaml where no secret is at hand: every variable without a default, and every masked secret, stands for some value.
+/// Settings that such a value does not fit are not judged, and a receiver that cannot be made without one is left out. What the file
+/// decides and says is what it would with its secrets; it must not be used to send.
 pub fn load_without_secrets(text: &str) -> (Option<Config>, Problems) {
     let mut problems = Problems::default();
-    let config = read(text, &|name| Some(format!("https://{}.invalid/", name.to_lowercase())), &mut problems);
+    let config = read(text, &|_| None, Unset::Imagined, &mut problems);
     (config.filter(|_| !problems.has_errors()), problems)
 }
 
-fn read(text: &str, lookup: &Lookup<'_>, problems: &mut Problems) -> Option<Config> {
+fn read(text: &str, lookup: &Lookup<'_>, unset: Unset, problems: &mut Problems) -> Option<Config> {
     let root = yaml::parse(text, problems)?;
     let Value::Map(root) = &root.value else {
         let what = if root.value == Value::Null { "the file is empty" } else { "the file is not a map of sections" };
@@ -102,7 +103,7 @@ fn read(text: &str, lookup: &Lookup<'_>, problems: &mut Problems) -> Option<Conf
     let zone = read_timezone(root, problems);
     engine.set_timezone(zone.clone());
     let section = receivers_section(root, problems);
-    let Receivers { receivers, redactor } = read_receivers(text, section, lookup, &mut engine, problems);
+    let Receivers { receivers, redactor } = read_receivers(text, section, lookup, unset, &mut engine, problems);
     let names = Names { receivers: section, messages: &messages };
     for (_, node) in &section.0 {
         check_message(node, &names, problems);
@@ -430,5 +431,44 @@ mod tests {
         let again = again.unwrap_or_else(|| panic!("{}\n{problems:?}", config.masked));
         assert_eq!(again.masked, config.masked);
         assert_eq!(again.version, config.version);
+    }
+
+    const WITH_SECRETS: &str = "\
+receivers:
+  slack: { kind: slack, url: \"${SLACK_URL}\", message: { title: \"${TEAM}: {{ reason }}\" } }
+  host: { kind: webhook, url: \"${BASE}/in?key=${KEY}\", headers: { X-Token: \"${TOKEN}\" }, auth: { basic: \"me:${PASSWORD}\" } }
+  scheme: { kind: webhook, url: \"${SCHEME}://x.example/${KEY}\", rate: \"${RATE}\" }
+  signed: { kind: webhook, url: https://x.example/, sign: \"${SIGN}\" }
+  any: { kind: \"${KIND}\" }
+routes:
+  - { name: all, to: [slack, host, scheme, signed, any] }
+tests:
+  - { name: t, job: {}, expect: { to: [slack, host, scheme, signed, any], message: { slack: { title: 'team: *' }, any: { title: x } } } }
+";
+
+    #[test]
+    fn without_secrets_everything_else_is_judged() {
+        let (config, problems) = load_without_secrets(WITH_SECRETS);
+        assert_eq!(yaml::report("f", WITH_SECRETS, &problems, false), "");
+        let config = config.expect("no problems");
+        let names: Vec<&str> = config.receivers.keys().map(|name| &**name).collect();
+        assert_eq!(names, ["host", "slack"], "what cannot be made up is left out");
+        let broken = WITH_SECRETS
+            .replace("{{ reason }}", "{{ reson }}")
+            .replace("kind: webhook, url: https", "kind: webhok, url: https");
+        let (config, problems) = load_without_secrets(&broken);
+        assert!(config.is_none());
+        let codes: Vec<&str> = problems.iter().map(|problem| problem.code.name()).collect();
+        assert_eq!(codes, ["unknown-name", "unknown-kind"]);
+    }
+
+    #[test]
+    fn a_recorded_version_can_be_read_again() {
+        let text = "receivers:\n  a: { kind: slack, url: https://hooks.slack.com/services/T0/B0/key }\n  b: { kind: webhook, url: \"https://x.example/long/secret\", headers: { X-Key: it's secret } }\nroutes:\n  - { name: x, to: [a, b] }\n";
+        let config = loaded(text, "");
+        assert!(!config.masked.contains("key }") && !config.masked.contains("secret"), "{}", config.masked);
+        let (again, problems) = load_without_secrets(&config.masked);
+        assert_eq!(yaml::report("f", &config.masked, &problems, false), "");
+        assert_eq!(again.expect("a file").receivers.len(), 2);
     }
 }

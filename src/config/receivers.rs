@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Redactor;
-use super::substitute::{Lookup, Substitution};
+use super::substitute::{Lookup, Substitution, Unset};
 use crate::message::Engine;
 use crate::receiver::{Receiver, read_receiver};
 use crate::yaml::{Map, Node, Problems, Value};
@@ -36,10 +36,11 @@ pub(super) fn read_receivers(
     text: &str,
     section: &Map,
     lookup: &Lookup<'_>,
+    unset: Unset,
     engine: &mut Engine,
     problems: &mut Problems,
 ) -> Receivers {
-    let mut substitution = Substitution { text, lookup, secrets: BTreeSet::new(), failed: BTreeSet::new() };
+    let mut substitution = Substitution { text, lookup, unset, secrets: BTreeSet::new(), failed: BTreeSet::new() };
     let mut found = Problems::default();
     let mut receivers = BTreeMap::new();
     let mut secrets = BTreeSet::new();

@@ -12,11 +12,25 @@ pub(super) struct Substitution<'a> {
     /// The file, to point at a variable inside a value.
     pub text: &'a str,
     pub lookup: &'a Lookup<'a>,
+    /// What becomes of a variable without value and default.
+    pub unset: Unset,
     /// Every value that was looked up.
     pub secrets: BTreeSet<String>,
     /// Values with a variable that could not be replaced: what else is wrong with them is a consequence.
     pub failed: BTreeSet<Span>,
 }
+
+/// What becomes of a variable without value and default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unset {
+    /// It is a problem.
+    Refused,
+    /// It stands for some value; where that does not fit, the setting is not judged. So does what was masked.
+    Imagined,
+}
+
+/// What a masked secret is written as.
+const MASK: &str = "***";
 
 /// Settings that are templates: what is put into them would be run.
 const TEMPLATES: [&str; 2] = ["body", "message"];
@@ -64,12 +78,15 @@ impl Substitution<'_> {
     }
 
     fn scalar(&mut self, text: &str, span: Span, template: bool, problems: &mut Problems) -> String {
+        let unmasked = text.replace(MASK, "${SECRET}");
+        let text = if self.unset == Unset::Imagined { &unmasked } else { text };
         let mut replaced = String::new();
         // The same with a harmless letter for each value that was looked up.
         let mut harmless = String::new();
         let mut suspects = Vec::new();
-        for part in parts(text) {
-            match part {
+        let parts = parts(text);
+        for (at, part) in parts.iter().enumerate() {
+            match *part {
                 Part::Text(text) => {
                     replaced.push_str(text);
                     harmless.push_str(text);
@@ -85,6 +102,16 @@ impl Substitution<'_> {
                     (_, Some(default)) => {
                         replaced.push_str(default);
                         harmless.push_str(default);
+                    }
+                    _ if self.unset == Unset::Imagined => {
+                        // Any text fits a template.
+                        if !template {
+                            self.failed.insert(span);
+                        }
+                        let rest = parts[at + 1..].iter().find(|part| **part != Part::Text(""));
+                        let imagined = imagined(name, &replaced, rest, template);
+                        replaced.push_str(&imagined);
+                        harmless.push('x');
                     }
                     _ => {
                         self.failed.insert(span);
@@ -128,6 +155,18 @@ impl Substitution<'_> {
     fn place(&self, source: &str, span: Span) -> Span {
         let found = self.text.get(span.start..span.end).and_then(|value| value.find(source));
         found.map_or(span, |at| Span { start: span.start + at, end: span.start + at + source.len() })
+    }
+}
+
+/// A value that fits most settings: at the beginning of one it may have to be an address.
+fn imagined(name: &str, before: &str, rest: Option<&Part<'_>>, template: bool) -> String {
+    let word = name.to_lowercase().replace('_', "-");
+    let goes_on = |with: &str| matches!(rest, Some(Part::Text(text)) if text.starts_with(with));
+    match rest {
+        _ if template || !before.is_empty() => word,
+        _ if goes_on("://") => "https".to_owned(),
+        _ if rest.is_none() || goes_on("/") || goes_on("?") => format!("https://{}.invalid", word.trim_matches('-')),
+        _ => word,
     }
 }
 
@@ -210,8 +249,13 @@ mod tests {
     fn substitute(text: &str) -> (Node, BTreeSet<String>, String) {
         let mut problems = Problems::default();
         let node = parse(text, &mut problems).expect("YAML");
-        let mut substitution =
-            Substitution { text, lookup: &lookup, secrets: BTreeSet::new(), failed: BTreeSet::new() };
+        let mut substitution = Substitution {
+            text,
+            lookup: &lookup,
+            unset: Unset::Refused,
+            secrets: BTreeSet::new(),
+            failed: BTreeSet::new(),
+        };
         let node = substitution.receiver(&node, &mut problems);
         (node, substitution.secrets, report("routes.yaml", text, &problems, false))
     }
