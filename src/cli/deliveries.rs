@@ -10,9 +10,10 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::client::{RelayArgs, converse, list};
+use super::events::delivery_text;
 use super::failure::Failure;
 use super::lanes::{in_trouble, lanes, trouble};
-use super::output::{many_lines, say, say_json};
+use super::output::{many_lines, one_line, say, say_json};
 use super::table::{Column, table};
 use super::times::{Since, since, stamp};
 use crate::delivery::api_client::{ApiClient, ApiError};
@@ -27,11 +28,15 @@ const NEWEST: &str = "newest";
 #[derive(Args)]
 #[command(after_help = "Examples:
   jobrelay deliveries --state dead --since 1d       what did not arrive
+  jobrelay deliveries dlv_01k8zq4m7xb21             one of them, with all its attempts
   jobrelay deliveries --receiver inbox --message    the newest message in the inbox
   jobrelay deliveries --message dlv_01k8zq4m7xb21   this message
 
 States: owed (still to be sent), delivered, dead (given up, see its answer), dismissed. Times are UTC.")]
 pub struct DeliveriesArgs {
+    /// One delivery in full: each attempt and its answer
+    id: Option<DeliveryId>,
+
     /// Only to this receiver
     #[arg(long, value_name = "NAME")]
     receiver: Option<String>,
@@ -83,13 +88,21 @@ impl DeliveriesArgs {
     /// Asks and prints.
     pub fn run(self) -> Result<ExitCode, Failure> {
         let filter = self.filter(Timestamp::now());
-        if matches!(self.message, Some(Which::One(_))) && !filter.is_empty() {
-            return Err(Failure::usage("--message ID names one delivery: the other flags select nothing more"));
+        let one = match (self.id, self.message) {
+            (Some(_), Some(Which::One(_))) => {
+                return Err(Failure::usage("two deliveries are named: `jobrelay deliveries ID --message` shows one"));
+            }
+            (Some(id), _) | (None, Some(Which::One(id))) => Some(id),
+            (None, _) => None,
+        };
+        if one.is_some() && !filter.is_empty() {
+            return Err(Failure::usage("an ID names one delivery: the other flags select nothing more"));
         }
         let client = self.relay.client()?;
-        match self.message {
-            Some(which) => self.message(&client, which, &filter)?,
-            None => self.list(&client, &filter)?,
+        match (one, self.message) {
+            (one, Some(_)) => self.message(&client, one.map_or(Which::Newest, Which::One), &filter)?,
+            (Some(id), None) => self.one(&client, id)?,
+            (None, None) => self.list(&client, &filter)?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -125,6 +138,12 @@ impl DeliveriesArgs {
         troubles.into_iter().try_for_each(|trouble| say(format_args!("\n{trouble}")))
     }
 
+    fn one(&self, client: &ApiClient, id: DeliveryId) -> Result<(), Failure> {
+        let detail: DeliveryDetail =
+            converse(async { Ok(client.get(&format!("/api/v1/deliveries/{id}"), &[]).await?) })?;
+        if self.relay.json { say_json(&detail) } else { say(one_text(&detail)) }
+    }
+
     fn message(&self, client: &ApiClient, which: Which, filter: &[(&str, String)]) -> Result<(), Failure> {
         let (delivery, view) = converse(async {
             let delivery = match which {
@@ -156,6 +175,14 @@ fn nothing(filter: &[(&str, String)]) -> &'static str {
     } else {
         "No such deliveries. `jobrelay deliveries` shows the newest of all receivers."
     }
+}
+
+fn one_text(detail: &DeliveryDetail) -> String {
+    let Delivery { id, event, .. } = detail.delivery;
+    format!(
+        "{}\n\nWhat it said: jobrelay deliveries --message {id}\nWhy it was owed: jobrelay explain {id}\nIts event: jobrelay events show {event}",
+        delivery_text(detail)
+    )
 }
 
 fn message_text(delivery: &Delivery, view: &MessageView) -> String {
@@ -201,6 +228,17 @@ fn answer(d: &Delivery) -> String {
     let next = d.not_before.filter(|_| d.state == DeliveryState::Owed).map(|at| format!("next try at {}", stamp(at)));
     let said = d.detail.clone().filter(|text| !text.is_empty());
     said.into_iter().chain(next).collect::<Vec<_>>().join("; ")
+}
+
+/// Why a delivery is there: `by route "failed jobs"`.
+pub fn why(delivery: &Delivery) -> String {
+    match (delivery.route.is_empty(), delivery.closes, delivery.replay_of) {
+        (false, _, Some(old)) => format!("by route {:?}, replay of {old}", one_line(&delivery.route)),
+        (false, _, None) => format!("by route {:?}", one_line(&delivery.route)),
+        (true, Some(closed), _) => format!("the recovery that closes {closed}"),
+        (true, None, Some(old)) => format!("replay of {old}"),
+        (true, None, None) => "sent straight to it".to_owned(),
+    }
 }
 
 /// The word of the vocabulary.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::advice::advice;
 use super::client::{RelayArgs, converse, list};
+use super::deliveries::{state_word, why};
 use super::failure::Failure;
 use super::flat;
 use super::output::{count, one_line, say, say_json};
@@ -172,7 +173,7 @@ fn show(id: EventId, relay: &RelayArgs) -> Result<(), Failure> {
 }
 
 fn detail_text(detail: &EventDetail) -> String {
-    let EventDetail { summary, deliveries, .. } = detail;
+    let EventDetail { summary, version_since, deliveries, .. } = detail;
     let mark = if summary.test { "  (a test)" } else { "" };
     let words = vocabulary::names(Use::Show).filter_map(|word| {
         let text = flat::resource_with_id(&summary.event, word).filter(|_| vocabulary::is_resource(word));
@@ -187,27 +188,22 @@ fn detail_text(detail: &EventDetail) -> String {
             format!("routes {} matched", several.iter().map(|r| format!("{r:?}")).collect::<Vec<_>>().join(", "))
         }
     };
-    parts.push(format!("Decided by routes.yaml {}: {decided}.", summary.version));
+    let since = version_since.map(|at| format!(" (in force from {})", stamp(at))).unwrap_or_default();
+    parts.push(format!("Decided by routes.yaml {}{since}: {decided}.", summary.version));
     if deliveries.is_empty() {
         parts.push("Nothing to deliver.".to_owned());
     } else {
         parts.extend(deliveries.iter().map(delivery_text));
     }
+    parts.push(format!("Why, route by route: jobrelay explain {}", summary.id));
     parts.join("\n\n")
 }
 
 /// One delivery, its attempts and what to do.
 pub fn delivery_text(detail: &DeliveryDetail) -> String {
     let d = &detail.delivery;
-    let state = super::deliveries::state_word(d.state);
-    let why = match (d.route.is_empty(), d.closes, d.replay_of) {
-        (false, _, Some(old)) => format!("by route {:?}, replay of {old}", &*d.route),
-        (false, _, None) => format!("by route {:?}", &*d.route),
-        (true, Some(closed), _) => format!("the recovery of {closed}"),
-        (true, None, Some(old)) => format!("replay of {old}"),
-        (true, None, None) => "sent straight to it".to_owned(),
-    };
-    let mut lines = vec![format!("{}  to {}, {why}: {state}", d.id, d.receiver)];
+    let state = state_word(d.state);
+    let mut lines = vec![format!("{}  to {}, {}: {state}", d.id, d.receiver, why(d))];
     let attempts = detail.history.iter().map(|a| {
         let said = std::iter::once(&a.detail).chain(&a.notes).filter(|text| !text.is_empty());
         vec![
@@ -282,6 +278,7 @@ mod tests {
         let delivery = delivery(DeliveryState::Owed, Some(Reason::Auth));
         let detail = EventDetail {
             summary: summary(&["failed jobs"]),
+            version_since: Some("2026-01-30T08:00:00Z".parse().unwrap()),
             raw: json!({}),
             deliveries: vec![DeliveryDetail { delivery, history: vec![attempt] }],
         };
@@ -297,11 +294,13 @@ mod tests {
           job           4711
           ran_for       1m 2s
 
-        Decided by routes.yaml 0123456789ab: route "failed jobs" matched.
+        Decided by routes.yaml 0123456789ab (in force from 2026-01-30 08:00:00Z): route "failed jobs" matched.
 
         dlv_0000000000002  to data-ops, by route "failed jobs": owed
           1  2026-01-31 09:05:01Z  250ms  blocked  404 no_service; title cut to 150 characters
           what to do: renew the address or key of data-ops in routes.yaml or its secret; it is tried again by itself
+
+        Why, route by route: jobrelay explain evt_0000000000001
         "#);
     }
 

@@ -46,6 +46,9 @@ pub struct EventDetail {
     /// As in lists.
     #[serde(flatten)]
     pub summary: EventSummary,
+    /// Since when the version of routes.yaml that decided applied then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_since: Option<Timestamp>,
     /// The structured envelope.
     pub raw: serde_json::Value,
     /// All of it, oldest first.

@@ -1,7 +1,7 @@
 //! "Why did I (not) get it?", in a sentence or two.
 
 use super::reading::miss;
-use crate::cli::deliveries::state_word;
+use crate::cli::deliveries::{state_word, why};
 use crate::cli::output::{count, one_line};
 use crate::cli::times::stamp;
 use crate::routing::{Explanation, Reading, RouteReading};
@@ -29,17 +29,6 @@ pub fn text(explained: &Explained, receiver: &str) -> String {
 /// Why a file cannot be read any more.
 pub fn unexplained(explained: &Explained) -> String {
     explained.unexplained.as_deref().map(one_line).unwrap_or_default()
-}
-
-/// Why a delivery is there: `by route "failed jobs"`.
-pub fn why(delivery: &Delivery) -> String {
-    match (delivery.route.is_empty(), delivery.closes, delivery.replay_of) {
-        (false, _, Some(old)) => format!("by route {:?}, replay of {old}", one_line(&delivery.route)),
-        (false, _, None) => format!("by route {:?}", one_line(&delivery.route)),
-        (true, Some(closed), _) => format!("the recovery that closes {closed}"),
-        (true, None, Some(old)) => format!("replay of {old}"),
-        (true, None, None) => "sent straight to it".to_owned(),
-    }
 }
 
 fn told(d: &Delivery) -> String {

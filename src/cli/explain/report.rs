@@ -1,8 +1,8 @@
 //! The whole explanation, for people.
 
-use super::answer::{self, unexplained, why};
+use super::answer::{self, unexplained};
 use super::{Wanted, messages, reading};
-use crate::cli::deliveries::state_word;
+use crate::cli::deliveries::{state_word, why};
 use crate::cli::flat;
 use crate::cli::look::{Look, Paint};
 use crate::cli::output::{count, one_line};
@@ -45,11 +45,12 @@ fn subject(explained: &Explained, look: Look) -> String {
     let mark = if explained.test { "  (a test)" } else { "" };
     let sentence = format!("{id}{}{mark}", one_line(&flat::sentence(&explained.event)));
     let version = &explained.file.version;
+    let since = explained.file.since.map(|at| format!(" (in force from {})", stamp(at))).unwrap_or_default();
     let of_file = match (explained.file.standing, &explained.file.path) {
         (Standing::Named, Some(path)) => format!("read by {path}, version {version}"),
         (Standing::Named, None) => format!("read by routes.yaml {version}"),
-        (Standing::Running, _) => format!("read by routes.yaml {version}, which decided it and runs still"),
-        (Standing::Past, _) => format!("read by routes.yaml {version}, which decided it; the file has changed since"),
+        (Standing::Running, _) => format!("read by routes.yaml {version}{since}, which decided it and runs still"),
+        (Standing::Past, _) => format!("read by routes.yaml {version}{since}, which decided it; it has changed since"),
     };
     let received = if explained.id.is_some() { "received" } else { "as if received" };
     let quiet = format!("{received} {}; {of_file}", stamp(explained.received_at));

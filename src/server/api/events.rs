@@ -5,6 +5,7 @@ use actix_web::web::{Data, Json, Path};
 use jiff::Timestamp;
 
 use super::deliveries::detail;
+use super::explain::ruled_since;
 use super::query::{Query, path_id};
 use super::search::Search;
 use crate::event::{self, Event, EventId, Resource};
@@ -33,7 +34,12 @@ pub async fn one(path: Path<String>, state: Data<State>) -> Result<Json<EventDet
     for delivery in deliveries(corridor, stored.id).await? {
         details.push(detail(corridor, delivery).await?);
     }
-    Ok(Json(EventDetail { summary: summary(&stored), raw: stored.event.raw().clone(), deliveries: details }))
+    Ok(Json(EventDetail {
+        summary: summary(&stored),
+        version_since: ruled_since(corridor, &stored).await?,
+        raw: stored.event.raw().clone(),
+        deliveries: details,
+    }))
 }
 
 pub async fn names(request: HttpRequest, state: Data<State>) -> Result<Json<Names>, Problem> {

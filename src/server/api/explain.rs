@@ -55,7 +55,7 @@ pub async fn explain(request: HttpRequest, path: Path<String>, state: Data<State
         file: File {
             version: Arc::clone(&stored.version),
             standing,
-            since: since(corridor, &stored).await?,
+            since: ruled_since(corridor, &stored).await?,
             path: None,
         },
         decision: stored.decision,
@@ -69,7 +69,7 @@ pub async fn explain(request: HttpRequest, path: Path<String>, state: Data<State
 }
 
 /// Since when the file that decided applied then.
-pub async fn since(corridor: &Corridor, stored: &StoredEvent) -> Result<Option<Timestamp>, Problem> {
+pub async fn ruled_since(corridor: &Corridor, stored: &StoredEvent) -> Result<Option<Timestamp>, Problem> {
     let applied = corridor.store.versions(VERSIONS).await?;
     let of_it =
         |applied: &&Applied| applied.version == stored.version && applied.at <= stored.event.received.received_at;
@@ -90,8 +90,7 @@ async fn recorded(
         return Ok((Err(format!("routes.yaml {version} is not in the store")), Standing::Past));
     };
     let event = Arc::clone(&stored.event);
-    let read =
-        move || config::load_without_secrets(&kept.text).0.map(|config| routing::explain(&config.routes, &event));
+    let read = move || config::recorded_routes(&kept.text).map(|routes| routing::explain(&routes, &event));
     let explanation = tokio::task::spawn_blocking(read)
         .await
         .ok()
