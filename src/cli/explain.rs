@@ -5,6 +5,8 @@ mod local;
 mod messages;
 mod reading;
 mod report;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

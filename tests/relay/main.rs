@@ -5,6 +5,7 @@ mod support;
 mod deliver;
 mod durable;
 mod hindsight;
+mod explain;
 mod keep;
 mod operate;
 mod receive;

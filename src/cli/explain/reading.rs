@@ -86,13 +86,13 @@ fn in_full(route: &RouteReading, look: Look) -> Vec<String> {
 }
 
 fn heading(route: &RouteReading, look: Look) -> String {
-    let (mark, also) = match route.reading {
-        Reading::Matched => (look.paint(Paint::Good, "✓"), ""),
-        Reading::NotMatched => (look.paint(Paint::Bad, "✗"), ""),
+    let (sign, also) = match route.reading {
+        Reading::Matched => (mark(true, look), ""),
+        Reading::NotMatched => (mark(false, look), ""),
         Reading::Skipped => (look.paint(Paint::Quiet, "–"), " (otherwise)"),
         Reading::NotRead => (look.paint(Paint::Quiet, "–"), " (not read)"),
     };
-    format!("{mark} {} → {}{also}", look.paint(Paint::Strong, &one_line(&route.route)), receivers(route))
+    format!("{sign} {} → {}{also}", look.paint(Paint::Strong, &one_line(&route.route)), receivers(route))
 }
 
 fn receivers(route: &RouteReading) -> String {
@@ -102,7 +102,7 @@ fn receivers(route: &RouteReading) -> String {
 fn in_short(route: &RouteReading, look: Look) -> String {
     let name = one_line(&route.route);
     let Some(failed) = route.failed().next() else { return heading(route, look) };
-    let start = format!("{} {name}: ", look.paint(Paint::Bad, "✗"));
+    let start = format!("{} {name}: ", mark(false, look));
     look.fold(&start, name.chars().count() + 4, &miss(failed), 4)
 }
 
@@ -129,17 +129,40 @@ fn not_read(unread: &[&RouteReading], stop: &str, look: Look) -> String {
 }
 
 fn conditions(conditions: &[Condition], indent: usize, look: Look, lines: &mut Vec<String>) {
-    let widest = conditions.iter().map(|condition| condition.key.chars().count()).max().unwrap_or_default();
+    let widest = widest(conditions);
     for condition in conditions {
-        let (mark, paint) = if condition.holds { ("✓", Paint::Good) } else { ("✗", Paint::Bad) };
-        let key = format!("{:widest$}", one_line(&condition.key));
-        let start = format!("{}{} {key}  ", " ".repeat(indent), look.paint(paint, mark));
-        let text_at = indent + 2 + widest + 2;
-        lines.push(look.fold(&start, text_at, &found(condition), text_at.min(look.width / 2)));
+        lines.push(line(condition, indent, widest, look));
+        let of_one = |conditions: &[Condition]| conditions.len() == 1;
+        let widest = condition.inside.iter().filter(|inside| of_one(inside)).map(|inside| self::widest(inside)).max();
         for inside in &condition.inside {
-            self::conditions(inside, indent + 4, look, lines);
+            match inside.as_slice() {
+                [one] if one.inside.is_empty() => {
+                    lines.push(line(one, indent + 4, widest.unwrap_or_default(), look));
+                }
+                several if condition.inside.len() > 1 => {
+                    let mark = mark(several.iter().all(|condition| condition.holds), look);
+                    lines.push(format!("{}{mark} all of:", " ".repeat(indent + 4)));
+                    self::conditions(several, indent + 8, look, lines);
+                }
+                only => self::conditions(only, indent + 4, look, lines),
+            }
         }
     }
+}
+
+fn line(condition: &Condition, indent: usize, widest: usize, look: Look) -> String {
+    let key = format!("{:widest$}", one_line(&condition.key));
+    let start = format!("{}{} {key}  ", " ".repeat(indent), mark(condition.holds, look));
+    let text_at = indent + 2 + key.chars().count() + 2;
+    look.fold(&start, text_at, &found(condition), text_at.min(look.width / 2))
+}
+
+fn widest(conditions: &[Condition]) -> usize {
+    conditions.iter().map(|condition| condition.key.chars().count()).max().unwrap_or_default()
+}
+
+fn mark(holds: bool, look: Look) -> String {
+    if holds { look.paint(Paint::Good, "✓") } else { look.paint(Paint::Bad, "✗") }
 }
 
 /// What was wanted and seen, behind its key.
@@ -150,7 +173,8 @@ fn found(condition: &Condition) -> String {
         ("not", false, _) => "must not hold, but does:".to_owned(),
         ("any", true, _) => "one of these holds:".to_owned(),
         ("any", false, _) => "none of these holds:".to_owned(),
-        (_, true, Some(saw)) if saw.eq_ignore_ascii_case(&condition.wanted) => value(saw),
+        // `Customers (dp_12)`: a name with its ID.
+        (_, true, Some(saw)) if saw.split(" (").any(|part| part.eq_ignore_ascii_case(&condition.wanted)) => value(saw),
         (_, true, Some(saw)) => format!("wanted {wanted}, saw {}", value(saw)),
         (_, true, None) => wanted,
         (_, false, Some(saw)) => format!("wanted {wanted}, saw {}{}", value(saw), nearly(condition)),
