@@ -24,13 +24,14 @@ pub fn text(explanation: &Explanation, receiver: Option<&str>, all: bool, look: 
     let mut above: Vec<Arc<str>> = Vec::new();
     let mut stopped_by = None;
     for route in &explanation.routes {
-        let asked_for = receiver.is_none_or(|name| route.to.iter().any(|to| &**to == name));
+        // What ended the reading matters to everyone below.
+        let matters = receiver.is_none_or(|name| route.to.iter().any(|to| &**to == name))
+            || route.stop && route.reading == Reading::Matched;
         if route.reading == Reading::Matched {
             above.push(Arc::clone(&route.route));
             stopped_by = route.stop.then_some(&route.route).or(stopped_by);
         }
-        // What ended the reading matters to everyone below.
-        if !asked_for && !(route.stop && route.reading == Reading::Matched) {
+        if !matters {
             continue;
         }
         match route.reading {

@@ -214,9 +214,8 @@ fn the_answer_for_what_was_sent() {
 
 #[test]
 fn a_long_file_stays_readable() {
-    let routes: String = (0..200)
-        .map(|n| format!("  - {{ name: team {n}, when: {{ outcome: failed, job: {n}, tenant: acme }}, to: box }}\n"))
-        .collect();
+    let route = |n| format!("  - {{ name: team {n}, when: {{ outcome: failed, job: {n}, tenant: acme }}, to: box }}\n");
+    let routes = (0..200).map(route).collect::<Vec<_>>().concat();
     let file = format!("receivers:\n  box: {{ kind: inbox }}\nroutes:\n{routes}");
     let sample = Sample { tenant: Some("acme".to_owned()), job: Some("77".to_owned()), ..Sample::default() };
     let event = explained(&file, &sample, None);

@@ -49,14 +49,13 @@ pub async fn one(path: Path<String>, state: Data<State>) -> Result<Json<Delivery
 pub async fn message(path: Path<String>, state: Data<State>) -> Result<Json<MessageView>, Problem> {
     let corridor = &state.intake.corridor;
     let delivery = find(&*corridor.store, path_id(&path)?).await?;
-    let (text, sent) = match corridor.store.copy(delivery.id).await? {
-        Some(copy) => (copy, true),
-        None => {
-            let event = events::find(&*corridor.store, delivery.event).await?.event;
-            let (subject, now) = (subject(&delivery, event), Timestamp::now());
-            let preview = state.lanes.preview(&delivery.receiver, delivery.event, &subject, now).await;
-            (preview.map_err(|why| Problem::new(Sort::Conflict, why))?.reading(), false)
-        }
+    let (text, sent) = if let Some(copy) = corridor.store.copy(delivery.id).await? {
+        (copy, true)
+    } else {
+        let event = events::find(&*corridor.store, delivery.event).await?.event;
+        let (subject, now) = (subject(&delivery, event), Timestamp::now());
+        let preview = state.lanes.preview(&delivery.receiver, delivery.event, &subject, now).await;
+        (preview.map_err(|why| Problem::new(Sort::Conflict, why))?.reading(), false)
     };
     let text = corridor.config.load().redactor.redact(&text).into_owned();
     Ok(Json(MessageView { text, sent }))
