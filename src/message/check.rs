@@ -173,7 +173,8 @@ fn check_names(
         let [before, name, after] = pair else { continue };
         let is_filter = before.text == "|" || (before.text == "filter" && is_tag_word(&tokens, before));
         if name.kind == Kind::Name && is_filter && !FILTERS.contains(&name.text) {
-            let help = did_you_mean(name.text, &FILTERS);
+            let all = "filters are `duration`, `datetime`, `truncate`, `json`, and Jinja's own, such as `upper` and `default`";
+            let help = did_you_mean(name.text, &FILTERS).unwrap_or_else(|| all.to_owned());
             problems.error(
                 Code::UnknownFilter,
                 place(name.at.clone()),
@@ -184,7 +185,8 @@ fn check_names(
         if before.text == "is" && before.kind == Kind::Name {
             let asked = if name.text == "not" { after } else { name };
             if asked.kind == Kind::Name && !TESTS.contains(&asked.text) {
-                let help = did_you_mean(asked.text, &TESTS);
+                let all = "tests are Jinja's own, such as `defined`, `none` and `number`; texts compare with `==`";
+                let help = did_you_mean(asked.text, &TESTS).unwrap_or_else(|| all.to_owned());
                 problems.error(
                     Code::UnknownTest,
                     place(asked.at.clone()),
@@ -241,11 +243,15 @@ fn wrong_name(root: &str, part: Option<&str>, mode: Mode) -> Option<Wrong> {
         _ if FUNCTIONS.contains(&root) => None,
         "message" => {
             let message = "`message` is known in a receiver's `body` only".to_owned();
-            Some(Wrong { message, help: None, part: false })
+            let help = "here the event's own words are known, such as `{{ type_label }}` and `{{ error }}`".to_owned();
+            Some(Wrong { message, help: Some(help), part: false })
         }
         _ => {
             let known = vocabulary::names(Use::Print).chain(in_body.then_some("message"));
-            let help = match nearest(root, known) {
+            let senders =
+                [("jobId", "job"), ("jobType", "type"), ("errorReason", "reason"), ("stateStartTime", "since")];
+            let renamed = senders.into_iter().find(|(theirs, _)| *theirs == root).map(|(_, ours)| ours);
+            let help = match renamed.or_else(|| nearest(root, known)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "other members of the event are under `raw`, such as `raw.data.someMember`".to_owned(),
             };
@@ -325,7 +331,12 @@ mod tests {
             ),
             ("{{ error | uper }}", "uper", "there is no filter `uper`", "did you mean `upper`?"),
             ("{{ error is not definned }}", "definned", "there is no test `definned`", "did you mean `defined`?"),
-            ("{{ message.title }}", "message", "`message` is known in a receiver's `body` only", ""),
+            (
+                "{{ message.title }}",
+                "message",
+                "`message` is known in a receiver's `body` only",
+                "here the event's own words are known, such as `{{ type_label }}` and `{{ error }}`",
+            ),
         ];
         for (text, place, message, help) in cases {
             assert_eq!(problems_of(text, Mode::Plain), vec![(place.into(), message.into(), help.into())], "{text}");
@@ -354,5 +365,41 @@ mod tests {
         assert!(missing.is_empty(), "no such filters: {missing:?}");
         let missing: Vec<_> = TESTS.iter().filter(|t| !knows(t, "test")).collect();
         assert!(missing.is_empty(), "no such tests: {missing:?}");
+    }
+
+    /// Compiled, these would run out of stack, and end the relay: no error could be returned.
+    #[test]
+    fn chains_are_refused_before_they_run_out_of_stack() {
+        let cases = [
+            ("{{ ", "1 + ", "1 }}"),
+            ("{{ ", "- ", "1 }}"),
+            ("{{ ", "not ", "1 }}"),
+            ("{{ ", "( ", "1 }}"),
+            ("{{ ", "[ ", "1 }}"),
+            ("{{ ", "{'a': ", "1 }}"),
+            ("{{ job", ".a", " }}"),
+            ("{{ job", "[0]", " }}"),
+            ("{{ job", "|e", " }}"),
+            ("{{ job", "()", " }}"),
+            ("{{ job ", "is none ", " }}"),
+            ("{{ job ", "~ job ", " }}"),
+            ("{{ job ", "and job ", " }}"),
+            ("{{ job ", "== job ", " }}"),
+            ("{{ job ", "if job else job ", " }}"),
+            ("{% if job %}", "{% elif job %}", "{% endif %}"),
+            ("", "{% if job %}", ""),
+            ("", "{% for a in history %}", ""),
+            ("", "{{ job }}", ""),
+            ("", "{% set a = 1 %}", ""),
+        ];
+        for (before, part, after) in cases {
+            let tokens = tokens(&format!("{{{{ {part} }}}}")).len().saturating_sub(2).max(1);
+            for count in [1_900 / tokens, 2_100 / tokens, 1_000_000 / part.len()] {
+                let text = format!("{before}{}{after}", part.repeat(count));
+                let problems = problems_of(&text, Mode::Plain);
+                let refused = problems.iter().any(|(_, message, _)| message.contains("more than 2000 words and signs"));
+                assert!(refused || count * tokens <= 2_100, "{before}{part}… {count} times");
+            }
+        }
     }
 }

@@ -14,6 +14,9 @@ use super::shield::shield;
 use super::{filters, scan, values};
 use crate::yaml::Span;
 
+/// More words and signs inside its tags than a template needs. Compiling recurses into chains such as `a + b + …`, and must not run out
+/// of stack.
+const MOST_TOKENS: usize = 2_000;
 /// What one rendering may do: about one unit for an instruction and for each 64 bytes handled.
 const FUEL: u64 = 1_000_000;
 /// What a part of a message may come to, in bytes.
@@ -126,6 +129,10 @@ impl Engine {
     pub(super) fn compile(&mut self, text: &str, mode: Mode) -> Result<Template, minijinja::Error> {
         if !scan::is_template(text) {
             return Ok(Template::Literal(text.to_owned()));
+        }
+        if scan::tokens(text).len() > MOST_TOKENS {
+            let why = format!("it has more than {MOST_TOKENS} words and signs between its braces: split it");
+            return Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, why));
         }
         let name = template_name(mode, self.count);
         self.environment.add_template_owned(name.clone(), text.to_owned())?;
