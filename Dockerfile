@@ -10,6 +10,7 @@ RUN mkdir src \
  && cargo build --release --locked \
  && rm -r src
 COPY routes.yaml ./
+COPY docs ./docs
 COPY src ./src
 # Cargo goes by time stamps, and the copied files are older than the empty ones built above.
 RUN touch src/lib.rs src/main.rs && cargo build --release --locked

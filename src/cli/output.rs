@@ -18,7 +18,12 @@ pub fn say(text: impl Display) -> Result<(), Failure> {
 
 /// Prints `value` as indented JSON.
 pub fn say_json(value: &impl Serialize) -> Result<(), Failure> {
-    say(serde_json::to_string_pretty(value).expect("the API's types are plain JSON"))
+    say(json(value))
+}
+
+/// `value` as indented JSON.
+pub fn json(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("the API's types are plain JSON")
 }
 
 /// `text` for one line of a terminal: control characters, which events and services may carry, become spaces.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect;
 use tokio::time::{Instant, timeout_at};
 
-use super::guard::forbidden;
+use super::guard::{forbidden, forbidden_literal};
 use crate::receiver::{Answer, Common, Failure, Request, Tls, retry_after};
 
 /// No more of an answer is read.
@@ -96,13 +96,8 @@ impl Client {
 
     /// An IP address in the URL reaches no resolver.
     fn vet_literal(&self, request: &Request) -> Result<(), Failure> {
-        let address = match request.url.expose().host() {
-            Some(url::Host::Ipv4(v4)) => IpAddr::V4(v4),
-            Some(url::Host::Ipv6(v6)) => IpAddr::V6(v6),
-            _ => return Ok(()),
-        };
-        match forbidden(address, self.deny_private) {
-            Some(why) => Err(Failure::ForbiddenAddress(format!("{address}: {why}"))),
+        match forbidden_literal(request.url.expose(), self.deny_private) {
+            Some(why) => Err(Failure::ForbiddenAddress(why)),
             None => Ok(()),
         }
     }

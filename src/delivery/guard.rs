@@ -4,6 +4,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use url::{Host, Url};
+
 /// Cloud metadata services outside the link-local ranges.
 const METADATA_V4: [Ipv4Addr; 3] =
     [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(192, 0, 0, 192)];
@@ -19,6 +21,17 @@ pub fn forbidden(address: IpAddr, deny_private: bool) -> Option<&'static str> {
             embedded_v4(v6).and_then(|v4| forbidden_v4(v4, deny_private)).or_else(|| forbidden_v6(v6, deny_private))
         }
     }
+}
+
+/// Why the IP address that `url` names outright must not be called, if so.
+#[must_use]
+pub fn forbidden_literal(url: &Url, deny_private: bool) -> Option<String> {
+    let address = match url.host()? {
+        Host::Ipv4(v4) => IpAddr::V4(v4),
+        Host::Ipv6(v6) => IpAddr::V6(v6),
+        Host::Domain(_) => return None,
+    };
+    forbidden(address, deny_private).map(|why| format!("{address}: {why}"))
 }
 
 fn forbidden_v4(ip: Ipv4Addr, deny_private: bool) -> Option<&'static str> {

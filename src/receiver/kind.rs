@@ -82,6 +82,10 @@ pub trait Kind: Debug + Send + Sync {
     }
     /// What an HTTP answer means.
     fn judge(&self, answer: &Answer) -> Judgement;
+    /// Where its requests go, if it sends any.
+    fn url(&self) -> Option<&SecretUrl> {
+        None
+    }
     /// Every secret among the kind's own settings.
     fn secrets(&self) -> Vec<String> {
         Vec::new()

@@ -99,6 +99,10 @@ impl Kind for Slack {
         }
     }
 
+    fn url(&self) -> Option<&SecretUrl> {
+        Some(&self.url)
+    }
+
     fn secrets(&self) -> Vec<String> {
         self.url.secrets()
     }

@@ -133,6 +133,10 @@ impl Kind for Webhook {
         judged
     }
 
+    fn url(&self) -> Option<&SecretUrl> {
+        Some(&self.url)
+    }
+
     fn secrets(&self) -> Vec<String> {
         let mut secrets = self.url.secrets();
         secrets.extend(self.own_secrets());

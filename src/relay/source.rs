@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use crate::config::{self, Config, Secrets};
 use crate::server::types::Refusal;
-use crate::yaml::{self, Problems, Severity};
+use crate::yaml::{self, Lines, Place, Problems, Severity};
 
 /// Where the configuration comes from.
 #[derive(Debug, Clone)]
@@ -78,15 +78,18 @@ impl Source {
     /// Reads the files as they are now. `terminal`: a refusal shows source lines, for the file's owner only.
     pub fn load(&self, terminal: bool) -> Result<Loaded, Refused> {
         let file = self.name();
-        let text = fs::read_to_string(&self.routes).map_err(|error| {
+        let bytes = fs::read(&self.routes).map_err(|error| {
             let why = format!(
                 "{file} cannot be read: {error}\nhelp: `jobrelay init` writes a commented sample; --routes names another file"
             );
             Refused::because("it cannot be read", &why)
         })?;
-        let (config, problems) = config::load(&text, &self.secrets);
+        let mut problems = Problems::default();
+        let text = yaml::decode(bytes, &mut problems);
+        let (config, found) = config::load(&text, &self.secrets);
+        problems.extend(found);
         let plain = || yaml::report_without_source(&file, &text, &problems);
-        if let Some(config) = config {
+        if let Some(config) = config.filter(|_| !problems.has_errors()) {
             Ok(Loaded { config: Arc::new(config), warnings: plain() })
         } else {
             let report = if terminal { yaml::report(&file, &text, &problems, true) } else { plain() };
@@ -117,9 +120,7 @@ fn mark(path: &Path) -> Option<Mark> {
 fn summary(text: &str, problems: &Problems) -> String {
     let mut errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
     let Some(first) = errors.next() else { return "it cannot be used".to_owned() };
-    let before = text.get(..first.span.start).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let (line, column) = (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1);
+    let Place { line, column, .. } = Lines::of(text).place(text, first.span);
     let rest = errors.count();
     let more = if rest == 0 { String::new() } else { format!(", and {rest} more") };
     format!("{} at {line}:{column}{more}", first.code.name())

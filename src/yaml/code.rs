@@ -24,6 +24,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// The file is not in UTF-8.
+    NotUtf8 = "not-utf8",
     /// The text is no YAML, in a way none of the sorts below describes.
     BadYaml = "bad-yaml",
     /// The file is larger or nested deeper than is read.
@@ -76,6 +78,8 @@ codes! {
     BadBody = "bad-body",
     /// A receiver's settings cannot be put to use, such as certificates that cannot be read.
     UnusableReceiver = "unusable-receiver",
+    /// A URL's address is one that is never called.
+    ForbiddenAddress = "forbidden-address",
     /// A setting changes nothing beside the others.
     NoEffect = "no-effect",
     /// `to` names a receiver that is not there.

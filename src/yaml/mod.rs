@@ -1,10 +1,12 @@
 //! YAML as a located tree: every key and value knows where it stands, every problem names its place and cure.
 
 mod code;
+mod decode;
 mod fault;
 mod fingerprint;
 pub mod form;
 mod parse;
+mod place;
 mod problem;
 mod read;
 mod report;
@@ -15,8 +17,10 @@ mod walk;
 
 pub use code::Code;
 pub use fingerprint::fingerprint;
+pub use decode::decode;
 pub use parse::parse;
+pub use place::{Lines, Place};
 pub use problem::{Problem, Problems, Severity, nearest};
 pub use read::read;
-pub use report::{Lines, report, report_without_source};
+pub use report::{report, report_without_source};
 pub use tree::{Key, Map, Node, Scalar, Span, Style, Value};

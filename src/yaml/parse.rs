@@ -7,9 +7,10 @@ use std::collections::hash_map::Entry;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Spanned;
 
-use super::{Code, report::Lines};
-use super::{Key, Map, Node, Problems, Scalar, Span, Style, Value, syntax};
+use super::{Code, Key, Lines, Map, Node, Problems, Scalar, Span, Style, Value, syntax};
 
+/// How many bytes a file may have: far more than people write, and read within a second.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// How deep lists and maps may be nested.
 const MAX_DEPTH: usize = 64;
 /// How many nodes a file may hold, and how many its aliases may add.
@@ -19,6 +20,11 @@ const MAX_NODES: usize = 100_000;
 ///
 /// An empty document is a [`Value::Null`]. Values that come through an anchor or `<<` stand where they were written.
 pub fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
+    if text.len() > MAX_BYTES {
+        let help = "is it the right file? routes.yaml holds receivers, routes and messages".to_owned();
+        problems.error(Code::TooLarge, Span::default(), "the file is larger than 4 MiB", help);
+        return None;
+    }
     match serde_yaml::from_str_with_options::<Spanned<Raw>>(text, options()) {
         Ok(raw) => Some(Builder { text, lines: Lines::of(text), problems }.node(raw, None)),
         Err(error) => {

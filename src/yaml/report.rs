@@ -2,7 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::{Problem, Problems, Severity, Span};
+use super::{Lines, Place, Problem, Problems, Severity, Span};
 
 /// The report a person reads: each problem with file, line, column, the source line, a caret under the token, and the cure.
 ///
@@ -25,9 +25,7 @@ pub fn report(file: &str, text: &str, problems: &Problems, color: bool) -> Strin
 pub fn report_without_source(file: &str, text: &str, problems: &Problems) -> String {
     let lines = Lines::of(text);
     let line = |problem: &Problem| {
-        let line = lines.line(problem.span.start);
-        let (_, start) = lines.text(text, line);
-        let column = text.get(start..problem.span.start).map_or(1, |before| before.chars().count() + 1);
+        let Place { line, column, .. } = lines.place(text, problem.span);
         let (severity, code, message) = (problem.severity.name(), problem.code.name(), &problem.message);
         let help = problem.help.as_ref().map(|help| format!(" (help: {help})")).unwrap_or_default();
         format!("{file}:{line}:{column}: {severity}[{code}]: {message}{help}")
@@ -53,29 +51,5 @@ fn group<'a>(file: &'a str, text: &'a str, lines: &Lines, problem: &'a Problem) 
     match &problem.help {
         Some(help) => group.element(Level::HELP.message(help.as_str())),
         None => group,
-    }
-}
-
-/// Where the lines of a text begin.
-pub struct Lines(Vec<usize>);
-
-impl Lines {
-    /// Finds them.
-    #[must_use]
-    pub fn of(text: &str) -> Lines {
-        Lines(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
-    }
-
-    /// The number of the line that holds the byte at `offset`, from 1.
-    #[must_use]
-    pub fn line(&self, offset: usize) -> usize {
-        self.0.partition_point(|start| *start <= offset)
-    }
-
-    /// A line by its number, without its end, and where it starts.
-    fn text<'a>(&self, text: &'a str, line: usize) -> (&'a str, usize) {
-        let start = self.0[line - 1];
-        let end = self.0.get(line).map_or(text.len(), |next| next - 1);
-        (text[start..end].trim_end_matches('\r'), start)
     }
 }
