@@ -1,5 +1,7 @@
 //! `check`: every problem of a routes.yaml, before it runs.
 
+#[cfg(test)]
+mod broken;
 mod print;
 mod reference;
 mod usable;

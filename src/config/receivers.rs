@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Redactor;
+use super::sections::sections;
 use super::substitute::{Lookup, Substitution, Unset};
 use crate::message::Engine;
 use crate::receiver::{Receiver, read_receiver};
-use crate::yaml::{Map, Node, Problems, Value};
+use crate::yaml::{Code, Map, Node, Problems, Value};
 
 /// What the section came to.
 pub(super) struct Receivers {
@@ -45,6 +46,11 @@ pub(super) fn read_receivers(
     let mut receivers = BTreeMap::new();
     let mut secrets = BTreeSet::new();
     for (key, node) in &section.0 {
+        if sections().any(|name| name == key.text) && !has_kind(node) {
+            let message = format!("the section `{}` stands among the receivers", key.text);
+            problems.error(Code::WrongType, key.span, message, "take the spaces before it away".to_owned());
+            continue;
+        }
         let node = substitution.receiver(node, problems);
         match read_receiver(&key.text, &node, engine, &mut found) {
             Some(receiver) => {
@@ -61,6 +67,10 @@ pub(super) fn read_receivers(
     Receivers { receivers, redactor }
 }
 
+fn has_kind(receiver: &Node) -> bool {
+    matches!(&receiver.value, Value::Map(map) if map.get("kind").is_some())
+}
+
 fn secret_settings(receiver: &Node, secrets: &mut BTreeSet<String>) {
     let Value::Map(map) = &receiver.value else { return };
     for (_, value) in map.0.iter().filter(|(key, _)| SECRET_SETTINGS.contains(&key.text.as_str())) {
@@ -70,11 +80,12 @@ fn secret_settings(receiver: &Node, secrets: &mut BTreeSet<String>) {
 
 fn scalars(node: &Node, found: &mut BTreeSet<String>) {
     match &node.value {
-        Value::Null => {}
-        Value::Scalar(scalar) => {
+        // Of an address that only begins, nothing is secret, and its scheme stands in every help.
+        Value::Scalar(scalar) if !"https://".starts_with(scalar.text.as_str()) => {
             found.insert(scalar.text.clone());
         }
         Value::List(items) => items.iter().for_each(|item| scalars(item, found)),
         Value::Map(map) => map.0.iter().for_each(|(_, value)| scalars(value, found)),
+        Value::Null | Value::Scalar(_) => {}
     }
 }

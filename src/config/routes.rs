@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::message::{Definition, Engine, read_definition};
-use crate::routing::{Route, When, read_when};
-use crate::yaml::{self, Code, Map, Node, Problems, Scalar, Span, Value};
+use crate::routing::{Route, When, is_condition, read_when};
+use crate::yaml::{self, Code, Map, Node, Problems, Scalar, Span, Style, Value};
 
 /// One rule: who should know about which events.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -91,7 +91,14 @@ fn check(name: &str, known: &[&str], what: &str, section: &str, span: Span, prob
     if known.contains(&name) {
         return;
     }
+    let parts: Vec<&str> = name.split([',', ' ']).filter(|part| !part.is_empty()).collect();
     let help = match yaml::nearest(name, known.iter().copied()) {
+        _ if what == "receiver" && parts.len() > 1 && parts.iter().all(|part| known.contains(part)) => {
+            format!("several are a list: [{}]", parts.join(", "))
+        }
+        _ if what == "message" && (name.contains("{{") || name.contains(char::is_whitespace)) => {
+            "a text alone is the name of a message; to write one here: `message: { title: \"…\" }`".to_owned()
+        }
         Some(near) => format!("did you mean \"{near}\"?"),
         None if known.is_empty() => format!("there are none yet: add it under `{section}`"),
         None => format!("add it under `{section}`, or name one of {}", known.join(", ")),
@@ -114,7 +121,10 @@ pub(super) fn read_routes(
     let (mut routes, mut messages) = (Vec::new(), HashMap::new());
     let mut seen = BTreeSet::new();
     for node in items {
-        let settings = yaml::read::<RouteSettings>(node, problems);
+        let mut found = Problems::default();
+        let settings = yaml::read::<RouteSettings>(node, &mut found);
+        conditions_outside(node, &mut found);
+        problems.extend(found);
         // Read even if the settings are not all there, to find all problems of a file at once.
         let Value::Map(map) = &node.value else { continue };
         let when = map.get("when").map_or_else(When::default, |(_, when)| read_when(when, problems));
@@ -132,6 +142,29 @@ pub(super) fn read_routes(
         routes.push(Route { name, when, to, stop, otherwise });
     }
     (routes, messages)
+}
+
+/// A key of `when` beside it, not in it: then its own list of keys says nothing.
+fn conditions_outside(route: &Node, problems: &mut Problems) {
+    let Value::Map(map) = &route.value else { return };
+    for (key, value) in map.0.iter().filter(|(key, _)| is_condition(&key.text)) {
+        let before = problems.len();
+        problems.retain(|problem| problem.code != Code::UnknownKey || problem.span != key.span);
+        if problems.len() < before {
+            let name = &key.text;
+            let value = match &value.value {
+                Value::Scalar(Scalar { text, style: Style::Plain }) => text.as_str(),
+                _ => "…",
+            };
+            let help = format!("put it into the route's `when`: `when: {{ {name}: {value} }}`");
+            problems.error(
+                Code::UnknownKey,
+                key.span,
+                format!("`{name}` is a condition, and stands outside of `when`"),
+                help,
+            );
+        }
+    }
 }
 
 /// Records a name that is empty or given twice. `what` bears it, and `why` it must be its own.

@@ -18,7 +18,8 @@ pub(super) const SECTIONS: [(&str, &str); 5] = [
     ("timezone", "For times of day in `when` and in messages: an IANA name such as `Europe/Berlin` (UTC)."),
 ];
 
-fn sections() -> impl Iterator<Item = &'static str> {
+/// Their names.
+pub(super) fn sections() -> impl Iterator<Item = &'static str> {
     SECTIONS.iter().map(|(name, _)| *name)
 }
 
@@ -73,6 +74,12 @@ pub(super) fn routes_section<'a>(root: &'a Map, problems: &mut Problems) -> &'a 
 
 /// Then the unknown key is the problem, and says so.
 fn misspelt(root: &Map, section: &str) -> bool {
+    // Indented by mistake, it stands among the receivers, and that is said there.
+    if let Some((_, Node { value: Value::Map(receivers), .. })) = root.get("receivers")
+        && receivers.get(section).is_some()
+    {
+        return true;
+    }
     root.0.iter().any(|(key, _)| yaml::nearest(&key.text, sections()) == Some(section))
 }
 

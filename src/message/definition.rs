@@ -86,12 +86,13 @@ impl Reader<'_> {
             }
             // An unquoted `{{ x }}` is a YAML map of a map.
             Value::Map(_) => {
-                let help = "put quotes around it: \"{{ … }}\"".to_owned();
+                let help = "write one text; one with `{{ … }}` in quotes: \"{{ … }}\"".to_owned();
                 self.problems.error(Code::WrongType, node.span, "a text is expected here, not a map", help);
                 None
             }
             Value::List(_) => {
-                self.problems.error(Code::WrongType, node.span, "a text is expected here, not a list", None);
+                let help = "write one text; several lines go below a `|`".to_owned();
+                self.problems.error(Code::WrongType, node.span, "a text is expected here, not a list", help);
                 None
             }
         }

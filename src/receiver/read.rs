@@ -188,12 +188,16 @@ fn check_mentions(map: &Map, message: &MessageRef, kind: &dyn Kind, problems: &m
         return;
     };
     let Value::Map(parts) = &node.value else { return };
-    let span = parts.get("mention").map_or(node.span, |(_, node)| node.span);
-    for mention in mentions {
+    let place = parts.get("mention").map_or(node, |(_, node)| node);
+    for (at, mention) in mentions.iter().enumerate() {
+        let span = match &place.value {
+            Value::List(items) => items.get(at).unwrap_or(place).span,
+            _ => place.span,
+        };
         if let Template::Literal(text) = mention
             && let Err(why) = kind.check_mention(text)
         {
-            problems.error(Code::BadValue, span, why, None);
+            problems.error(Code::BadValue, span, why, "write one of these, or leave the mention out".to_owned());
         }
     }
 }

@@ -39,6 +39,9 @@ impl SecretUrl {
         if text.is_empty() {
             return Err("the URL is empty; if it comes from `${…}`, that is empty".to_owned());
         }
+        if text.starts_with('$') {
+            return Err("this is no URL; a variable is written `${NAME}`".to_owned());
+        }
         let url =
             url::Url::parse(text).map_err(|_| "this is no URL; write it in full: `https://host/path`".to_owned())?;
         if !matches!(url.scheme(), "http" | "https") {

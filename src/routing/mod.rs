@@ -20,7 +20,7 @@ pub use explain::{Condition, Explanation, Reading, RouteReading, explain};
 pub use hours::moment_of_week;
 pub use path::Path;
 pub use pattern::Pattern;
-pub use read::read_when;
+pub use read::{is_condition, read_when};
 pub use unneeded::{Unneeded, unneeded};
 pub use schema::{known_values, schema};
 pub use when::When;

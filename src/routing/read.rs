@@ -24,6 +24,12 @@ pub fn read_when(node: &Node, problems: &mut Problems) -> When {
     read(node, &Around::default(), problems)
 }
 
+/// Whether a condition can ask for this.
+#[must_use]
+pub fn is_condition(key: &str) -> bool {
+    keys().any(|known| known == key)
+}
+
 fn read(node: &Node, around: &Around, problems: &mut Problems) -> When {
     let map = match &node.value {
         Value::Map(map) => map,
@@ -158,6 +164,7 @@ fn unknown(key: &Key, problems: &mut Problems) {
         "status" => "did you mean \"state\"? (how a DONE job ended is its `outcome`)".to_owned(),
         "jobType" | "job_type" => "did you mean \"type\"?".to_owned(),
         "jobId" | "job_id" => "did you mean \"job\"?".to_owned(),
+        "error_reason" | "errorReason" => "did you mean \"reason\"?".to_owned(),
         "or" => "did you mean \"any\"?".to_owned(),
         "and" => "all keys of a condition must hold anyway: write them beside each other".to_owned(),
         name => match nearest(name, keys()) {

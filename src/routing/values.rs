@@ -51,7 +51,7 @@ fn text<'a>(key: &str, node: &'a Node, problems: &mut Problems) -> Option<Text<'
         Value::Map(_) => "a map",
     };
     let message = format!("{key}: expected a value or a list of values, found {found}");
-    problems.error(Code::WrongType, node.span, message, None);
+    problems.error(Code::WrongType, node.span, message, format!("write `{key}: value` or `{key}: [one, other]`"));
     None
 }
 
@@ -66,7 +66,15 @@ pub(super) fn each<T>(
     for Text { text, span } in texts(key, node, problems) {
         match read(text) {
             Ok(value) => values.push(value),
-            Err(message) => problems.error(Code::BadValue, span, format!("{key}: {message}"), None),
+            Err(message) => {
+                let example = if key == "time" { "Mon-Fri 08:00-18:00" } else { "> 2h" };
+                problems.error(
+                    Code::BadValue,
+                    span,
+                    format!("{key}: {message}"),
+                    format!("such as `{key}: \"{example}\"`"),
+                );
+            }
         }
     }
     values

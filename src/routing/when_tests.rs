@@ -192,16 +192,19 @@ fn every_problem_is_told_with_its_place_and_cure() {
         ),
         (
             "reason: {a: b}",
-            "Error wrong-type at `{a: b}`: reason: expected a value or a list of values, found a map | ",
+            "Error wrong-type at `{a: b}`: reason: expected a value or a list of values, found a map | write `reason: value` or `reason: [one, other]`",
         ),
         (
             "reason: [[a]]",
-            "Error wrong-type at `[a]`: reason: expected a value or a list of values, found a list in a list | ",
+            "Error wrong-type at `[a]`: reason: expected a value or a list of values, found a list in a list | write `reason: value` or `reason: [one, other]`",
         ),
-        ("time: 8-18", "Error bad-value at `8-18`: time: \"8\" is not a time of day: write 08:00 to 24:00 | "),
+        (
+            "time: 8-18",
+            "Error bad-value at `8-18`: time: \"8\" is not a time of day: write 08:00 to 24:00 | such as `time: \"Mon-Fri 08:00-18:00\"`",
+        ),
         (
             "{outcome: failed, ran_for: 2h}",
-            "Error bad-value at `2h`: ran_for: \"2h\" does not compare: begin with <, <=, > or >=, as in \"> 2h\" | ",
+            "Error bad-value at `2h`: ran_for: \"2h\" does not compare: begin with <, <=, > or >=, as in \"> 2h\" | such as `ran_for: \"> 2h\"`",
         ),
         ("raw: {}", "Error no-effect at `{}`: raw: no path is asked for | write `raw: { data.priority: high }`"),
         (

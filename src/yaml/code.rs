@@ -30,6 +30,8 @@ codes! {
     BadYaml = "bad-yaml",
     /// The file is larger or nested deeper than is read.
     TooLarge = "too-large",
+    /// A merge conflict that nobody has resolved.
+    MergeConflict = "merge-conflict",
     /// A line is indented by a tab.
     TabIndentation = "tab-indentation",
     /// A quoted text does not end.

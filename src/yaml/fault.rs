@@ -87,6 +87,18 @@ impl Fault {
         Some((self.map?, missing(nearest(key, known.iter().copied())?)))
     }
 
+    /// The cure where nothing else is known about the setting.
+    pub fn last_help(&self) -> String {
+        match self.what.as_ref() {
+            What::MissingKey(key) => format!("add `{key}: …`"),
+            What::WrongType { expected, .. } if expected == "a map of settings" => {
+                "write its settings below it, each as `key: value`, without a `-`".to_owned()
+            }
+            What::WrongType { expected, .. } => format!("write {expected} here"),
+            _ => "change the value".to_owned(),
+        }
+    }
+
     /// The cure, where the fault itself knows one.
     pub fn help(&self) -> Option<String> {
         match self.what.as_ref() {
@@ -104,6 +116,10 @@ pub(super) fn missing(key: &str) -> String {
 }
 
 fn suggest(wrong: &str, known: &[&str], all: &str) -> String {
+    // Aliases in another case say nothing more.
+    let mut known = known.to_vec();
+    let mut seen = std::collections::HashSet::new();
+    known.retain(|name| seen.insert(name.to_lowercase()));
     let list = if known.is_empty() { "there are none".to_owned() } else { format!("{all} {}", known.join(", ")) };
     match nearest(wrong, known.iter().copied()) {
         Some(near) => format!("did you mean \"{near}\"? ({list})"),

@@ -11,6 +11,7 @@ mod problem;
 mod read;
 mod report;
 mod schema;
+mod slip;
 mod syntax;
 mod tree;
 mod walk;

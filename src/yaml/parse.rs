@@ -7,7 +7,7 @@ use std::collections::hash_map::Entry;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Spanned;
 
-use super::{Code, Key, Lines, Map, Node, Problems, Scalar, Span, Style, Value, syntax};
+use super::{Code, Key, Lines, Map, Node, Problems, Scalar, Span, Style, Value, slip, syntax};
 
 /// How many bytes a file may have: far more than people write, and read within a second.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -237,7 +237,24 @@ impl Builder<'_> {
                 return None;
             }
         };
+        if let Some((at, letter)) = self.invisible(&text, span) {
+            let place = Span { start: span.start + at, end: span.start + at + letter.len_utf8() };
+            let message = format!("{} stands here, which only looks like a space", slip::name(letter));
+            self.problems.error(Code::BadKey, place, message, "replace it by a plain space".to_owned());
+            // What the key was meant as, so that nothing else is said of it.
+            let text = text.trim_start_matches(slip::is_invisible).to_owned();
+            let span = Span { start: span.end - text.len(), end: span.end };
+            return (at == 0).then_some(Key { text, span });
+        }
         Some(Key { text, span })
+    }
+
+    /// A strange space before a plain key, or behind a `:` that YAML therefore took for a part of it.
+    fn invisible(&self, text: &str, span: Span) -> Option<(usize, char)> {
+        let plain = self.text[span.start..span.end] == *text;
+        let at = if text.starts_with(slip::is_invisible) { 0 } else { text.find(':')? + 1 };
+        let letter = text[at..].chars().next().filter(|letter| plain && slip::is_invisible(*letter))?;
+        Some((at, letter))
     }
 
     /// From the opening bracket to the closing one, or as near to it as the children tell.

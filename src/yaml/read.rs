@@ -45,7 +45,7 @@ pub fn read<T: DeserializeOwned + JsonSchema>(node: &Node, problems: &mut Proble
         }
         // The schema tells all missing keys at once, serde one; where the schema is silent, serde's word counts.
         if !missing.iter().any(|known| (known.span, &known.message) == (span, &message)) {
-            let help = fault.help().or_else(|| schema.purpose(node, &fault.path));
+            let help = fault.help().or_else(|| schema.purpose(node, &fault.path)).unwrap_or_else(|| fault.last_help());
             problems.error(fault.code(), span, message, help);
         }
     }
@@ -199,6 +199,8 @@ mod tests {
           |
         3 | level: 300
           |        ^^^
+          |
+          = help: write a whole number from 0 to 255 here
 
         error[unknown-key]: unknown key "fromat"
          --> routes.yaml:4:1
@@ -253,6 +255,8 @@ mod tests {
            |
         12 |   - none
            |     ^^^^
+           |
+           = help: write its settings below it, each as `key: value`, without a `-`
         "#);
     }
 

@@ -56,8 +56,12 @@ impl Schema {
         }
     }
 
-    /// What the setting under these keys is for: the first sentence of its doc comment.
+    /// What the setting under these keys is for, or else the one around it: the first sentence of its doc comment.
     pub fn purpose(&self, root: &Node, path: &[String]) -> Option<String> {
+        (1..=path.len()).rev().find_map(|depth| self.purpose_of(root, &path[..depth]))
+    }
+
+    fn purpose_of(&self, root: &Node, path: &[String]) -> Option<String> {
         let (mut schema, mut node) = (&self.0, root);
         for key in path {
             let object = self.resolve(schema, node)?;

@@ -3,6 +3,7 @@
 use serde_yaml::granit_parser::ErrorKind;
 use serde_yaml::{Error, ExternalMessageSource, Location, MessageFormatter, UserMessageFormatter};
 
+use super::slip::{self, tab_indentation};
 use super::{Code, Problems, Span};
 
 /// The bytes of `text` that `location` speaks of. Places of errors are told in characters, those of values in bytes.
@@ -26,10 +27,22 @@ fn char_span(text: &str, start: usize, len: usize) -> (usize, usize) {
 
 /// Records why a text is not YAML.
 pub(super) fn record(text: &str, error: &Error, problems: &mut Problems) {
-    let error = innermost(error);
-    let at = error.location().map_or(Span::default(), |location| span(text, &location));
-    let fault = explain(text, error, at);
+    let place = |error: &Error| error.location().map_or(Span::default(), |location| span(text, &location));
+    let inner = innermost(error);
+    // Of aliases that add up to too much, the last one says more than what it stands for.
+    let at = match error {
+        Error::AliasError { locations, .. } if is_too_large(inner) => span(text, &locations.reference_location),
+        _ => place(inner),
+    };
+    let fault = explain(text, inner, at);
     problems.error(fault.code, fault.span, fault.message, fault.help);
+}
+
+fn is_too_large(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } | Error::AliasReplayStackDepthExceeded { .. }
+    )
 }
 
 fn innermost(mut error: &Error) -> &Error {
@@ -39,16 +52,17 @@ fn innermost(mut error: &Error) -> &Error {
     error
 }
 
-struct Fault {
+/// What is said about a syntax error.
+pub(super) struct Fault {
     code: Code,
     span: Span,
     message: String,
-    help: Option<String>,
+    help: String,
 }
 
 impl Fault {
-    fn new(code: Code, span: Span, message: impl Into<String>, help: impl Into<String>) -> Fault {
-        Fault { code, span, message: message.into(), help: Some(help.into()) }
+    pub(super) fn new(code: Code, span: Span, message: impl Into<String>, help: impl Into<String>) -> Fault {
+        Fault { code, span, message: message.into(), help: help.into() }
     }
 }
 
@@ -56,6 +70,11 @@ fn explain(text: &str, error: &Error, at: Span) -> Fault {
     if let Error::ExternalMessage { source, .. } = error
         && let ExternalMessageSource::Parser(scan) = source.as_ref()
         && let Some(fault) = explain_syntax(text, scan.kind(), at)
+    {
+        return fault;
+    }
+    if let Error::ExternalMessage { .. } = error
+        && let Some(fault) = slip::behind(text, at)
     {
         return fault;
     }
@@ -77,46 +96,42 @@ fn explain(text: &str, error: &Error, at: Span) -> Fault {
             "this alias stands inside the value it names",
             "move the alias out of the anchored value",
         ),
-        Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } | Error::AliasReplayStackDepthExceeded { .. } => {
-            Fault::new(
-                Code::TooLarge,
-                at,
-                "the file is too large, too deeply nested, or its aliases add up to too much",
-                "use fewer aliases and less nesting, or split the file",
-            )
-        }
+        error if is_too_large(error) => Fault::new(
+            Code::TooLarge,
+            at,
+            "the file is too large, too deeply nested, or its aliases add up to too much",
+            "use fewer aliases and less nesting, or split the file",
+        ),
         Error::UnsupportedTag { tag, .. } => Fault::new(
             Code::UnknownTag,
-            at,
-            format!("`{tag}` is a YAML tag, and none is known by this name"),
+            tag_before(text, tag, at),
+            "`!` begins a YAML tag, and none is known by this name",
             "put the value in quotes if it is meant as text",
         ),
         _ => {
-            let message = UserMessageFormatter.format_message(error);
-            Fault { code: Code::BadYaml, span: at, message: plain(&message), help: None }
+            let message = format!("this is no YAML: {}", plain(&UserMessageFormatter.format_message(error)));
+            let help = "compare the line with the one above it: a `:`, a quote, a bracket or a space may be missing";
+            Fault::new(Code::BadYaml, at, message, help)
         }
     }
 }
 
 fn explain_syntax(text: &str, kind: &ErrorKind, at: Span) -> Option<Fault> {
     let fault = match kind {
-        ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation | ErrorKind::TabNotAllowed => {
+        ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation | ErrorKind::TabNotAllowed
+            if text[at.start..].starts_with('\t') || text[..at.start].ends_with('\t') =>
+        {
             let start = at.start - (text[..at.start].len() - text[..at.start].trim_end_matches('\t').len());
             let end = at.start + (text[at.start..].len() - text[at.start..].trim_start_matches('\t').len());
-            Fault::new(
-                Code::TabIndentation,
-                Span { start, end },
-                "a tab in the indentation",
-                "indent with spaces, two a level",
-            )
+            tab_indentation(Span { start, end })
         }
         ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => {
-            return unquoted_variable(text, at).or_else(|| {
+            return unquoted_variable(text, at).or_else(|| slip::behind(text, at)).or_else(|| {
                 Some(Fault::new(
                     Code::BadYaml,
                     at,
-                    "expected `,` or the closing bracket here",
-                    "put the value before it in quotes, or add what is missing",
+                    "a `,` or the closing bracket is missing before this",
+                    "add it, or put the value in quotes if this belongs to it",
                 ))
             });
         }
@@ -130,6 +145,9 @@ fn explain_syntax(text: &str, kind: &ErrorKind, at: Span) -> Option<Fault> {
         ErrorKind::UnclosedQuotedScalar => {
             Fault::new(Code::UnclosedQuote, at, "this quote is never closed", "add the closing quote")
         }
+        ErrorKind::UnclosedFlowCollection { .. } if slip::behind(text, at_end(text)).is_some() => {
+            slip::behind(text, at_end(text))?
+        }
         ErrorKind::UnclosedFlowCollection { open } => {
             let close = if *open == '[' { ']' } else { '}' };
             Fault::new(
@@ -139,25 +157,35 @@ fn explain_syntax(text: &str, kind: &ErrorKind, at: Span) -> Option<Fault> {
                 format!("add the closing `{close}`"),
             )
         }
-        ErrorKind::MisplacedFlowCollectionEnd | ErrorKind::MismatchedFlowCollectionEnd { .. } => Fault::new(
+        ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
+            let right = if *open == '[' { ']' } else { '}' };
+            let message = format!("this `{open}` is closed by `{close}`");
+            Fault::new(Code::UnclosedBracket, at, message, format!("close it with `{right}`"))
+        }
+        ErrorKind::MisplacedFlowCollectionEnd => Fault::new(
             Code::BadYaml,
             at,
             "this closing bracket has no opening one",
             "remove it, or put the value in quotes if it is meant as text",
         ),
-        ErrorKind::UnexpectedCharacter { character } if !character.is_control() => Fault::new(
-            Code::BadYaml,
-            at,
-            format!("a value cannot begin with `{character}` without quotes"),
-            "put the value in quotes",
-        ),
-        ErrorKind::UnexpectedCharacter { .. } => Fault::new(Code::BadYaml, at, "a control character", "remove it"),
-        ErrorKind::MappingValueNotAllowed => Fault::new(
-            Code::BadYaml,
-            at,
-            "a `:` that YAML takes for another key",
-            "put the value in quotes if the `:` belongs to it; else check the indentation, and the space after the key's `:` above",
-        ),
+        ErrorKind::UnexpectedCharacter { character } if !character.is_control() => {
+            return slip::behind(text, at).or_else(|| {
+                let sign = if *character == '`' { "a backtick".to_owned() } else { format!("`{character}`") };
+                let message = format!("a value cannot begin with {sign} without quotes");
+                Some(Fault::new(Code::BadYaml, at, message, "put the value in quotes"))
+            });
+        }
+        ErrorKind::UnexpectedCharacter { .. } => control_character(text, at),
+        ErrorKind::MappingValueNotAllowed => {
+            return slip::behind(text, at).or_else(|| {
+                Some(Fault::new(
+                    Code::BadYaml,
+                    at,
+                    "a `:` that YAML takes for another key",
+                    "put the value in quotes if the `:` belongs to it; else check the indentation, and the space after the key's `:` above",
+                ))
+            });
+        }
         ErrorKind::InvalidTrailingSingleQuotedScalar => Fault::new(
             Code::BadYaml,
             at,
@@ -172,7 +200,7 @@ fn explain_syntax(text: &str, kind: &ErrorKind, at: Span) -> Option<Fault> {
         ),
         ErrorKind::UnknownQuotedScalarEscape => Fault::new(
             Code::BadYaml,
-            at,
+            escape_in(text, at),
             "an unknown `\\` escape in these double quotes",
             "write a backslash as \\\\, or use single quotes, which know no escapes",
         ),
@@ -183,23 +211,64 @@ fn explain_syntax(text: &str, kind: &ErrorKind, at: Span) -> Option<Fault> {
             "put `-` on a line of its own below the key, or write the list as [a, b]",
         ),
         ErrorKind::ExpectedBlockMappingKey | ErrorKind::ExpectedBlockSequenceEntry | ErrorKind::InvalidIndentation => {
-            Fault::new(
-                Code::BadYaml,
-                at,
-                "this does not belong to what stands above it",
-                "give the entries of one list or map the same indentation, and do not mix `-` entries with keys",
-            )
+            return slip::behind(text, at).or_else(|| {
+                Some(Fault::new(
+                    Code::BadYaml,
+                    at,
+                    "this does not belong to what stands above it",
+                    "give the entries of one list or map the same indentation, and do not mix `-` entries with keys",
+                ))
+            });
         }
         _ => return None,
     };
     Some(fault)
 }
 
+fn at_end(text: &str) -> Span {
+    Span { start: text.len(), end: text.len() }
+}
+
+/// The first control character from here on, which is what YAML stumbled over.
+fn control_character(text: &str, at: Span) -> Fault {
+    let rest = &text[at.start..];
+    let found = rest.char_indices().find(|(_, letter)| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t'));
+    let (from, letter) = found.unwrap_or((0, '\0'));
+    let start = at.start + from;
+    let message = format!("a control character, U+{:04X}", u32::from(letter));
+    Fault::new(Code::BadYaml, Span { start, end: start + letter.len_utf8() }, message, "remove it")
+}
+
+/// The first escape in a double-quoted text that YAML does not know.
+fn escape_in(text: &str, at: Span) -> Span {
+    let known = |letter: char| "0abtnvfre \"/\\N_LPxuU\n\r\t".contains(letter);
+    let mut letters = text[at.start..].char_indices();
+    while let Some((from, letter)) = letters.next() {
+        if letter == '\\'
+            && let Some((_, escaped)) = letters.next()
+            && !known(escaped)
+        {
+            let start = at.start + from;
+            return Span { start, end: start + 1 + escaped.len_utf8() };
+        }
+    }
+    at
+}
+
+/// A tag, which stands before the value it is said of.
+fn tag_before(text: &str, tag: &str, at: Span) -> Span {
+    let line = text[..at.start].rfind('\n').map_or(0, |end| end + 1);
+    match text[line..at.end].rfind(tag) {
+        Some(from) => Span { start: line + from, end: line + from + tag.len() },
+        None => at,
+    }
+}
+
 /// An alias nobody defined is most often a `*` meant as text.
 fn unknown_anchor(text: &str, at: Span) -> Fault {
     let word = text[at.start..].split([' ', ',', ']', '}', '\n', '\r', '\t']).next().unwrap_or_default();
     let span = Span { start: at.start, end: (at.start + word.len()).max(at.end) };
-    let message = format!("`{word}` is an alias, and no anchor `&{}` stands above it", word.trim_matches('*'));
+    let message = "`*` begins an alias, and no anchor of this name stands above it";
     Fault::new(Code::UnknownAnchor, span, message, "put the value in quotes if the `*` is meant as text")
 }
 
@@ -212,9 +281,11 @@ fn unquoted_variable(text: &str, at: Span) -> Option<Fault> {
     let close = at.start + 1 + behind.find(['}', '\n'])?;
     let rest = text[close..].strip_prefix('}')?;
     let end = close + 1 + rest.find([',', ' ', ']', '}', '\n', '\r']).unwrap_or(rest.len());
-    let value = &text[start..end];
+    let value = text[start..end].trim_matches(['“', '”', '„', '‟', '‘', '’']);
     let key =
         text[..start].trim_end().strip_suffix(':').and_then(|before| before.rsplit([' ', ',', '{', '[', '\n']).next());
+    // What stands around a variable may be secret, and reports end in logs.
+    let value = if value.starts_with("${") && value.ends_with('}') { value } else { "…" };
     let help = match key {
         Some(key) if !key.is_empty() => format!("quote it: {key}: \"{value}\""),
         _ => format!("quote it: \"{value}\""),
@@ -257,7 +328,7 @@ mod tests {
             ),
             (
                 "ü: { url: https://${HOST}/x }\n",
-                r#"unquoted-variable "https://${HOST}/x" `${…}` between `{ }` or `[ ]` needs quotes / quote it: url: "https://${HOST}/x""#,
+                r#"unquoted-variable "https://${HOST}/x" `${…}` between `{ }` or `[ ]` needs quotes / quote it: url: "…""#,
             ),
             (
                 "a: [${X}]\n",
@@ -265,7 +336,7 @@ mod tests {
             ),
             (
                 "a: { b: c d: e }\n",
-                r#"bad-yaml ":" expected `,` or the closing bracket here / put the value before it in quotes, or add what is missing"#,
+                r#"bad-yaml ":" a `,` or the closing bracket is missing before this / add it, or put the value in quotes if this belongs to it"#,
             ),
             (
                 "a: 1\n---\nb: 2\n",
@@ -273,7 +344,7 @@ mod tests {
             ),
             (
                 "title: *bold* text\n",
-                r#"unknown-anchor "*bold*" `*bold*` is an alias, and no anchor `&bold` stands above it / put the value in quotes if the `*` is meant as text"#,
+                r#"unknown-anchor "*bold*" `*` begins an alias, and no anchor of this name stands above it / put the value in quotes if the `*` is meant as text"#,
             ),
             (
                 "a: *\n",
@@ -292,7 +363,7 @@ mod tests {
             ("a: @x\n", r#"bad-yaml "@" a value cannot begin with `@` without quotes / put the value in quotes"#),
             (
                 "a: b: c\n",
-                r#"bad-yaml ":" a `:` that YAML takes for another key / put the value in quotes if the `:` belongs to it; else check the indentation, and the space after the key's `:` above"#,
+                r#"bad-yaml ":" a second `: ` on one line, which YAML takes for another key / put the whole value in quotes: a: "…""#,
             ),
             (
                 "a: 'it's'\n",
@@ -304,7 +375,7 @@ mod tests {
             ),
             (
                 "a: \"\\d\"\n",
-                r#"bad-yaml "\"" an unknown `\` escape in these double quotes / write a backslash as \\, or use single quotes, which know no escapes"#,
+                r#"bad-yaml "\\d" an unknown `\` escape in these double quotes / write a backslash as \\, or use single quotes, which know no escapes"#,
             ),
             (
                 "a: - b\n",
@@ -316,13 +387,13 @@ mod tests {
             ),
             (
                 "a:\n    b: 1\n  c: 2\n",
-                r#"bad-yaml "c" this does not belong to what stands above it / give the entries of one list or map the same indentation, and do not mix `-` entries with keys"#,
+                r#"bad-yaml "c" `c` is indented by 2 spaces, which fits nothing above it / if it belongs beside `b` above, it is to be indented by 4 spaces"#,
             ),
             (
                 "a: !env X\n",
-                r#"unknown-tag "X" `!env` is a YAML tag, and none is known by this name / put the value in quotes if it is meant as text"#,
+                r#"unknown-tag "!env" `!` begins a YAML tag, and none is known by this name / put the value in quotes if it is meant as text"#,
             ),
-            ("a: \u{0}\n", r#"bad-yaml "\0" a control character / remove it"#),
+            ("a: \u{0}\n", r#"bad-yaml "\0" a control character, U+0000 / remove it"#),
         ];
         for (text, expected) in cases {
             assert_eq!(problem(text), expected);

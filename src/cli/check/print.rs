@@ -162,7 +162,9 @@ impl Checked<'_> {
             let help = problem.help.as_ref().map(|help| format!("\nhelp: {help}")).unwrap_or_default();
             let message = escaped(&format!("{}{help}", problem.message), false);
             let (severity, code) = (problem.severity.name(), problem.code.name());
-            text.push_str(&format!("::{severity} {place},title={code}::{message}\n"));
+            for part in ["::", severity, " ", &place, ",title=", code, "::", &message, "\n"] {
+                text.push_str(part);
+            }
         }
         text + &self.summary()
     }
