@@ -1,6 +1,8 @@
 //! `check`: every problem of a routes.yaml, before it runs.
 
 #[cfg(test)]
+mod any_bytes;
+#[cfg(test)]
 mod broken;
 mod print;
 mod reference;
