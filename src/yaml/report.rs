@@ -1,8 +1,11 @@
 //! The report a person reads, in the manner of rustc: the source line, a caret under the token, the cure.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::{Lines, Place, Problem, Problems, Severity, Span};
+
+/// Of longer lines only line and column are told: nobody reads them, and each problem would cost the whole line again.
+const LONGEST_LINE: usize = 2_000;
 
 /// The report a person reads: each problem with file, line, column, the source line, a caret under the token, and the cure.
 ///
@@ -41,13 +44,22 @@ fn group<'a>(file: &'a str, text: &'a str, lines: &Lines, problem: &'a Problem) 
     // Only the line where the token begins: long values and far-away ends say nothing more.
     let line = lines.line(problem.span.start);
     let (source, start) = lines.text(text, line);
+    let title = level.primary_title(problem.message.as_str()).id(problem.code.name());
+    if source.len() > LONGEST_LINE {
+        let column = lines.place(text, problem.span).column;
+        let group = title.element(Origin::path(file).line(line).char_column(column));
+        return with_help(group, problem);
+    }
     let span = Span { start: problem.span.start.saturating_sub(start), end: problem.span.end.saturating_sub(start) };
     let token = span.within(source);
     let snippet = Snippet::source(source)
         .line_start(line)
         .path(file)
         .annotation(AnnotationKind::Primary.span(token.start..token.end));
-    let group = level.primary_title(problem.message.as_str()).id(problem.code.name()).element(snippet);
+    with_help(title.element(snippet), problem)
+}
+
+fn with_help<'a>(group: Group<'a>, problem: &'a Problem) -> Group<'a> {
     match &problem.help {
         Some(help) => group.element(Level::HELP.message(help.as_str())),
         None => group,

@@ -151,6 +151,30 @@ fn check_finds_certificates_that_serve_could_not_read() {
 }
 
 #[test]
+fn check_counts_warnings_if_strict_and_explains_codes() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let text = "receivers: { a: { kind: console }, b: { kind: inbox } }\nroutes: [{ name: x, to: a }]\n";
+    std::fs::write(dir.path().join("routes.yaml"), text).expect("written");
+    for (args, code, expected) in [
+        (&["check"][..], 0, "routes.yaml: ok, 2 receivers, 1 route, 1 warning"),
+        (&["check", "--strict"], 1, "1 warning (--strict: they count)"),
+        (&["check", "--strict", "--format", "json"], 1, "\"ok\": false"),
+        (
+            &["check", "--format", "github"],
+            0,
+            "::warning file=routes.yaml,line=1,endLine=1,col=36,endColumn=37,title=unused-receiver::",
+        ),
+        (&["check", "--explain", "unused-receiver"], 0, "## unused-receiver"),
+        (&["check", "--explain", "unused-reciever"], 2, ""),
+    ] {
+        let output = run_in(dir.path(), args);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert!(said.contains(expected), "{args:?}: {said}");
+    }
+}
+
+#[test]
 fn the_examples_of_the_readme_pass_check() {
     let readme = include_str!("../../README.md");
     let examples: Vec<&str> = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();

@@ -238,7 +238,9 @@ fn a_large_file_is_read_or_refused_in_time_that_grows_with_it() {
     ] {
         let checked = examined(text.into_bytes());
         assert_eq!(checked.config.is_none(), checked.problems.has_errors());
-        let _ = checked.text(Format::Github, false);
+        for format in [Format::Human, Format::Json, Format::Github] {
+            let _ = checked.text(format, false);
+        }
     }
     let checked = examined(vec![b'#'; 5_000_000]);
     assert!(checked.text(Format::Github, false).contains("larger than 4 MiB"));

@@ -1,5 +1,7 @@
 //! What `check` found, for people, for programs, and as annotations of a pull request.
 
+use std::cmp::Reverse;
+
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -100,7 +102,7 @@ impl Checked<'_> {
             text.push_str(&format!("{hindsight}\n"));
         }
         text.push_str(&self.summary());
-        if let Some(problem) = self.problems.iter().max_by_key(|problem| problem.severity) {
+        if let Some(problem) = self.problems.iter().min_by_key(|problem| Reverse(problem.severity)) {
             let more = format!("\nmore about a code in [brackets]: jobrelay check --explain {}", problem.code.name());
             text.push_str(&more);
         }
