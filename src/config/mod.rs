@@ -17,9 +17,9 @@ mod tests;
 mod trials;
 
 pub use diff::{Change, Changes, How, Part};
+pub use load::{Config, load, load_without_secrets, recorded_routes};
 pub use mask::holds_masked;
 pub use names::Name;
-pub use load::{Config, load, load_without_secrets, recorded_routes};
 pub use redactor::Redactor;
 pub use schema::schema;
 pub use secrets::Secrets;

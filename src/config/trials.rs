@@ -91,13 +91,13 @@ impl<'a> Trials<'a> {
     }
 
     fn add_piece(&mut self, piece: Piece<'a>, sorts: Sorts, route: &Arc<str>, receiver: &Arc<str>) {
-        let Template::Compiled(number) = piece.template() else { return };
-        if let Some(trial) = self.pieces.get_mut(number) {
+        let Template::Compiled(template) = piece.template() else { return };
+        if let Some(trial) = self.pieces.get_mut(&template.number()) {
             // A message that is used is asked for what its users can be.
             trial.sorts |= if receiver.is_empty() { 0 } else { sorts };
         } else {
             let (route, receiver) = (Arc::clone(route), Arc::clone(receiver));
-            self.pieces.insert(*number, Trial { piece, sorts, route, receiver });
+            self.pieces.insert(template.number(), Trial { piece, sorts, route, receiver });
         }
     }
 

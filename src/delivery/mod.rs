@@ -22,6 +22,6 @@ mod worker;
 pub use client::{Client, install_crypto, proxies_in_environment};
 pub use guard::forbidden_literal;
 pub use lanes::{Junction, Lanes, Setup};
-pub use status::{Health, LaneStatus, Tally};
 pub use prepare::{Prepared, Subject, prepare};
 pub use preview::{BodyView, Preview, RequestView};
+pub use status::{Health, LaneStatus, Tally};

@@ -48,6 +48,14 @@ pub struct Compiled {
     written: Box<str>,
 }
 
+impl Compiled {
+    /// Tells it from every other template of its engine, whatever is written there.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.number
+    }
+}
+
 impl PartialEq for Compiled {
     fn eq(&self, other: &Compiled) -> bool {
         self.written == other.written
@@ -146,15 +154,15 @@ impl Engine {
 
     /// Remembers where a template stands, for problems found later.
     pub(super) fn set_place(&mut self, template: &Template, place: Span) {
-        if let Template::Compiled(number) = template {
-            self.places.insert(*number, place);
+        if let Template::Compiled(compiled) = template {
+            self.places.insert(compiled.number, place);
         }
     }
 
     /// Where a template stands; a literal stands nowhere.
     pub(super) fn place(&self, template: &Template) -> Span {
         match template {
-            Template::Compiled(number) => self.places.get(number).copied().unwrap_or_default(),
+            Template::Compiled(compiled) => self.places.get(&compiled.number).copied().unwrap_or_default(),
             Template::Literal(_) => Span::default(),
         }
     }

@@ -10,8 +10,8 @@ mod path;
 mod pattern;
 mod possible;
 mod read;
-mod unneeded;
 mod schema;
+mod unneeded;
 mod values;
 mod when;
 
@@ -21,8 +21,8 @@ pub use hours::moment_of_week;
 pub use path::Path;
 pub use pattern::Pattern;
 pub use read::{is_condition, read_when};
-pub use unneeded::{Unneeded, unneeded};
 pub use schema::{known_values, schema};
+pub use unneeded::{Unneeded, unneeded};
 pub use when::When;
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ mod tree;
 mod walk;
 
 pub use code::Code;
-pub use fingerprint::fingerprint;
 pub use decode::decode;
+pub use fingerprint::fingerprint;
 pub use parse::parse;
 pub use place::{Lines, Place};
 pub use problem::{Problem, Problems, Severity, nearest};

@@ -4,8 +4,8 @@ mod support;
 
 mod deliver;
 mod durable;
-mod hindsight;
 mod explain;
+mod hindsight;
 mod keep;
 mod operate;
 mod receive;

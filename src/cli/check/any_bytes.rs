@@ -16,7 +16,14 @@ fn examined(bytes: Vec<u8>) -> Checked<'static> {
     let text = yaml::decode(bytes, &mut problems);
     let (config, found) = config::load_without_secrets(&text);
     problems.extend(found);
-    Checked { file: "f", text, config: config.filter(|_| !problems.has_errors()), problems, strict: false }
+    Checked {
+        file: "f",
+        text,
+        config: config.filter(|_| !problems.has_errors()),
+        problems,
+        strict: false,
+        hindsight: None,
+    }
 }
 
 /// Used, or refused for a reason that has a place and a cure.

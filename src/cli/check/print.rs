@@ -190,7 +190,7 @@ fn escaped(text: &str, property: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::examine;
+    use super::super::{Variables, examine};
     use super::*;
     use crate::config::Secrets;
 
@@ -198,7 +198,7 @@ mod tests {
         "receivers: { ops: { kind: console }, spare: { kind: inbox } }\nroutes:\n  - { name: all, to: ops }\n";
 
     fn checked(file: &'static str, text: &str, strict: bool) -> Checked<'static> {
-        examine(file, text.into(), &Secrets::default(), strict)
+        examine(file, text.into(), &Variables::Known(&Secrets::default()), strict)
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn sections() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::examine;
+    use super::super::{Variables, examine};
     use super::*;
     use crate::config::Secrets;
 
@@ -60,7 +60,7 @@ mod tests {
         let path = dir.path().join("secrets");
         std::fs::write(&path, SECRETS).unwrap();
         let report = text.clone();
-        let checked = examine("routes.yaml", text.into(), &Secrets { path: Some(path) }, true);
+        let checked = examine("routes.yaml", text.into(), &Variables::Known(&Secrets { path: Some(path) }), true);
         let codes = checked.problems.iter().map(|problem| problem.code).collect();
         (codes, crate::yaml::report("routes.yaml", &report, &checked.problems, false))
     }
