@@ -64,7 +64,7 @@ pub struct Wish {
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub ran_for: Option<Duration>,
 
-    /// Type of the envelope: jobrelay.receiver_down is one of the relay's own events; any other makes an event of no job, unless it
+    /// Type of the envelope: `jobrelay.receiver_down` is one of the relay's own events; any other makes an event of no job, unless it
     /// says "job" or a word of a job is given too
     #[arg(long, value_name = "TYPE")]
     pub event_type: Option<String>,

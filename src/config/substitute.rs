@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::yaml::{Code, Map, Node, Problems, Scalar, Span, Style, Value};
+use crate::yaml::{Code, Map, Node, Places, Problems, Scalar, Span, Style, Value};
 
 /// Finds a secret's value by its name.
 pub(super) type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -50,7 +50,7 @@ impl Substitution<'_> {
     fn node(&mut self, node: &Node, template: bool, problems: &mut Problems) -> Node {
         let value = match &node.value {
             Value::Null => Value::Null,
-            Value::Scalar(Scalar { text: written, style }) => {
+            Value::Scalar(Scalar { text: written, style, places }) => {
                 if !template && is_template(written) {
                     problems.error(
                         Code::NotATemplate,
@@ -60,8 +60,9 @@ impl Substitution<'_> {
                             .to_owned(),
                     );
                 }
-                let mut scalar = Scalar { text: written.clone(), style: *style };
-                scalar.text = self.scalar(written, node.span, template, problems);
+                let text = self.scalar(written, node.span, template, problems);
+                let places = if text == *written { places.clone() } else { Places::default() };
+                let mut scalar = Scalar { text, style: *style, places };
                 // A token of digits must not become a number in a body.
                 if template && scalar.style == Style::Plain && has_variable(written) {
                     scalar.style = Style::Quoted;

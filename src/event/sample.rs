@@ -178,8 +178,8 @@ impl Sample {
             "quarantined" => OwnEvent::Quarantined { reason: "not JSON: expected value at line 1 column 1".to_owned() },
             _ => OwnEvent::DiskLow { free_bytes: 50 << 20, path: "data/jobrelay.db".to_owned() },
         };
-        let received = own(&what, now);
-        Ok(members(serde_json::from_slice(&received.body).unwrap_or_default()))
+        let said = own(&what, now);
+        Ok(members(serde_json::from_slice(&said.body).unwrap_or_default()))
     }
 
     /// The first word that only the event of a job has.

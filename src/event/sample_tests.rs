@@ -11,14 +11,6 @@ fn made(sample: &Sample) -> Value {
     sample.event(now(), 7).unwrap()
 }
 
-fn of(text: &str) -> Option<String> {
-    Some(text.to_owned())
-}
-
-fn named(text: &str) -> Option<Resource> {
-    Some(Resource::named(text))
-}
-
 #[test]
 fn without_words_it_is_a_failed_update() {
     let event = serde_json::to_string_pretty(&made(&Sample::default())).unwrap();
@@ -75,19 +67,23 @@ fn the_relay_reads_it_as_asked_for() {
     for (sample, want) in [
         (Sample::default(), "update_data_product Customers failed: PLANNING_FAILED"),
         (
-            Sample { source: named("CRM"), outcome: Some(Outcome::Succeeded), ..Sample::default() },
+            Sample { source: Some(Resource::named("CRM")), outcome: Some(Outcome::Succeeded), ..Sample::default() },
             "load_source CRM succeeded",
         ),
         (
-            Sample { workflow: named("Nightly"), outcome: Some(Outcome::Stopped), ..Sample::default() },
+            Sample { workflow: Some(Resource::named("Nightly")), outcome: Some(Outcome::Stopped), ..Sample::default() },
             "update_workflow Nightly stopped: STOPPED_BY_USER",
         ),
         (
-            Sample { destination: named("Lake"), state: Some(State::Running), ..Sample::default() },
+            Sample { destination: Some(Resource::named("Lake")), state: Some(State::Running), ..Sample::default() },
             "publish_destination Lake RUNNING",
         ),
         (
-            Sample { data_product: named("Customers"), destination: named("lake-1"), ..Sample::default() },
+            Sample {
+                data_product: Some(Resource::named("Customers")),
+                destination: Some(Resource::named("lake-1")),
+                ..Sample::default()
+            },
             "publish_configuration Customers → lake-1 failed: PLANNING_FAILED",
         ),
     ] {
@@ -130,7 +126,7 @@ fn durations_are_as_asked_for() {
 
 #[test]
 fn other_events_are_of_no_job() {
-    let of_type = |event_type: &str| Sample { event_type: of(event_type), ..Sample::default() };
+    let of_type = |event_type: &str| Sample { event_type: Some(event_type.to_owned()), ..Sample::default() };
     let record = of_type("record.updated").read(now(), 7).unwrap();
     assert_eq!((record.event_type.as_str(), record.job), ("record.updated", None));
     assert!(of_type("com.tamr.job.status").read(now(), 7).unwrap().job.is_some());
@@ -147,8 +143,12 @@ fn the_relays_own_events_are_real_ones() {
         assert_eq!(event.event_type, event_type);
         assert!(event.raw()["data"]["summary"].is_string(), "{name}");
     }
-    let down =
-        Sample { event_type: of("jobrelay.receiver_down"), receiver: of("ops"), test: true, ..Sample::default() };
+    let down = Sample {
+        event_type: Some("jobrelay.receiver_down".to_owned()),
+        receiver: Some("ops".to_owned()),
+        test: true,
+        ..Sample::default()
+    };
     let event = down.read(now(), 7).unwrap();
     assert_eq!((event.about.as_deref(), event.test), (Some("ops"), true));
 }
@@ -199,15 +199,16 @@ fn the_type_follows_from_the_resources() {
         ..Sample::default()
     };
     for (sample, want) in [
-        (sample(named("a"), None, None, None), "LOAD_SOURCE"),
-        (sample(None, named("a"), None, None), "UPDATE_DATA_PRODUCT"),
-        (sample(None, None, named("a"), None), "UPDATE_WORKFLOW"),
-        (sample(None, named("a"), None, named("b")), "PUBLISH_CONFIGURATION"),
-        (sample(None, None, None, named("b")), "PUBLISH_DESTINATION"),
+        (sample(Some(Resource::named("a")), None, None, None), "LOAD_SOURCE"),
+        (sample(None, Some(Resource::named("a")), None, None), "UPDATE_DATA_PRODUCT"),
+        (sample(None, None, Some(Resource::named("a")), None), "UPDATE_WORKFLOW"),
+        (sample(None, Some(Resource::named("a")), None, Some(Resource::named("b"))), "PUBLISH_CONFIGURATION"),
+        (sample(None, None, None, Some(Resource::named("b"))), "PUBLISH_DESTINATION"),
     ] {
         assert_eq!(made(&sample)["data"]["jobType"], want);
     }
-    let refused = sample(named("a"), named("b"), None, None).event(now(), 7).unwrap_err();
+    let refused =
+        sample(Some(Resource::named("a")), Some(Resource::named("b")), None, None).event(now(), 7).unwrap_err();
     assert_eq!(refused.word, "data_product");
     assert_eq!(refused.message, "no known job type names source and data_product together: say the type");
 }
@@ -216,7 +217,7 @@ fn the_type_follows_from_the_resources() {
 fn an_unknown_type_carries_what_it_is_given() {
     let event = made(&Sample {
         job_type: Some(JobType::from_name("Profile source")),
-        source: named("CRM"),
+        source: Some(Resource::named("CRM")),
         ..Sample::default()
     });
     assert_eq!(event["data"]["jobType"], "PROFILE_SOURCE");
@@ -231,13 +232,19 @@ fn endings() {
         (error["reason"].as_str().map(str::to_owned), error["message"].as_str().unwrap_or("none").to_owned())
     };
     assert_eq!(error(Some(Outcome::Succeeded), None, None), (None, "none".to_owned()));
-    assert_eq!(error(Some(Outcome::Stopped), None, None).0, of(STOPPED_BY_USER));
+    assert_eq!(error(Some(Outcome::Stopped), None, None).0, Some(STOPPED_BY_USER.to_owned()));
     assert_eq!(
-        error(None, of(STOPPED_BY_USER), None),
-        (of(STOPPED_BY_USER), "The job was stopped by a user.".to_owned())
+        error(None, Some(STOPPED_BY_USER.to_owned()), None),
+        (Some(STOPPED_BY_USER.to_owned()), "The job was stopped by a user.".to_owned())
     );
-    assert_eq!(error(None, of("NO_SPACE"), None), (of("NO_SPACE"), "The job failed: NO_SPACE.".to_owned()));
-    assert_eq!(error(None, None, of("disk full")), (of("PLANNING_FAILED"), "disk full".to_owned()));
+    assert_eq!(
+        error(None, Some("NO_SPACE".to_owned()), None),
+        (Some("NO_SPACE".to_owned()), "The job failed: NO_SPACE.".to_owned())
+    );
+    assert_eq!(
+        error(None, None, Some("disk full".to_owned())),
+        (Some("PLANNING_FAILED".to_owned()), "disk full".to_owned())
+    );
 }
 
 #[test]
@@ -252,8 +259,8 @@ fn contradictions_name_the_word_that_is_too_much() {
             "outcome",
             "outcome is of DONE jobs, not of RUNNING ones",
         ),
-        (Sample { reason: of("X"), ..running() }, "reason", "reason is of DONE jobs, not of RUNNING ones"),
-        (Sample { error: of("X"), ..running() }, "error", "error is of DONE jobs, not of RUNNING ones"),
+        (Sample { reason: Some("X".to_owned()), ..running() }, "reason", "reason is of DONE jobs, not of RUNNING ones"),
+        (Sample { error: Some("X".to_owned()), ..running() }, "error", "error is of DONE jobs, not of RUNNING ones"),
         (Sample { ran_for: day, ..running() }, "ran_for", "ran_for is of DONE jobs, not of RUNNING ones"),
         (
             Sample { state: Some(State::Pending), queued_for: day, ..done() },
@@ -261,34 +268,34 @@ fn contradictions_name_the_word_that_is_too_much() {
             "queued_for is known when a job has left PENDING",
         ),
         (
-            Sample { outcome: Some(Outcome::Succeeded), reason: of("X"), ..done() },
+            Sample { outcome: Some(Outcome::Succeeded), reason: Some("X".to_owned()), ..done() },
             "reason",
             "a job that succeeded has no reason and no error",
         ),
         (
-            Sample { outcome: Some(Outcome::Succeeded), error: of("X"), ..done() },
+            Sample { outcome: Some(Outcome::Succeeded), error: Some("X".to_owned()), ..done() },
             "error",
             "a job that succeeded has no reason and no error",
         ),
         (
-            Sample { outcome: Some(Outcome::Stopped), reason: of("X"), ..done() },
+            Sample { outcome: Some(Outcome::Stopped), reason: Some("X".to_owned()), ..done() },
             "reason",
             "a job with reason X has failed; stopped means STOPPED_BY_USER",
         ),
         (
-            Sample { outcome: Some(Outcome::Failed), reason: of("STOPPED_BY_USER"), ..done() },
+            Sample { outcome: Some(Outcome::Failed), reason: Some("STOPPED_BY_USER".to_owned()), ..done() },
             "reason",
             "STOPPED_BY_USER means stopped, not failed",
         ),
         (
-            Sample { job_type: Some(JobType::LoadSource), data_product: named("X"), ..done() },
+            Sample { job_type: Some(JobType::LoadSource), data_product: Some(Resource::named("X")), ..done() },
             "data_product",
             "data_product does not go with load_source, whose events name source alone",
         ),
         (
             Sample {
                 job_type: Some(JobType::PublishConfiguration),
-                destination: Some(Resource { id: of("1"), name: of("X") }),
+                destination: Some(Resource { id: Some("1".to_owned()), name: Some("X".to_owned()) }),
                 ..done()
             },
             "destination",
@@ -304,9 +311,13 @@ fn contradictions_name_the_word_that_is_too_much() {
             "event_type",
             "the relay has no event jobrelay.receiver_dwn: did you mean jobrelay.receiver_down?",
         ),
-        (Sample { receiver: of("ops"), ..own("disk_low") }, "receiver", "jobrelay.disk_low speaks of no receiver"),
         (
-            Sample { receiver: of("ops"), ..done() },
+            Sample { receiver: Some("ops".to_owned()), ..own("disk_low") },
+            "receiver",
+            "jobrelay.disk_low speaks of no receiver",
+        ),
+        (
+            Sample { receiver: Some("ops".to_owned()), ..done() },
             "receiver",
             "receiver goes with event_type jobrelay.receiver_blocked, jobrelay.receiver_down, \
              jobrelay.receiver_recovered, jobrelay.delivery_dead only",
@@ -338,7 +349,9 @@ fn the_history_leads_up_to_the_state() {
 #[test]
 fn every_event_has_its_own_id_and_tenant() {
     assert_eq!(uuid(u128::MAX), "ffffffff-ffff-4fff-bfff-ffffffffffff");
-    let tenant = |t: &str| made(&Sample { tenant: of(t), ..Sample::default() })["source"].as_str().unwrap().to_owned();
+    let tenant = |t: &str| {
+        made(&Sample { tenant: Some(t.to_owned()), ..Sample::default() })["source"].as_str().unwrap().to_owned()
+    };
     assert_eq!(tenant("acme"), "acme.tamr.cloud/webhooks/v1alpha1/jobEvents");
     assert_eq!(tenant("tamr.acme.example"), "tamr.acme.example/webhooks/v1alpha1/jobEvents");
 }

@@ -6,7 +6,7 @@ use super::engine::{Mode, words};
 use super::scan::{Kind, Token, tokens};
 use super::{Engine, Template};
 use crate::event::vocabulary::{self, Sort, Use, is_resource};
-use crate::yaml::{Code, Node, Problems, Scalar, Span, Style, nearest};
+use crate::yaml::{Code, Node, Problems, Scalar, Span, nearest};
 
 /// The filters there are: the design's own and minijinja's.
 const FILTERS: [&str; 52] = [
@@ -114,7 +114,7 @@ pub(super) fn compile(
     problems: &mut Problems,
 ) -> Template {
     let text = &scalar.text;
-    let place = |range: Range<usize>| place(node, scalar, &range);
+    let place = |range: Range<usize>| node.place(range);
     match engine.compile(text, mode) {
         Ok(template) => {
             engine.set_place(&template, node.span);
@@ -136,19 +136,6 @@ pub(super) fn compile(
             Template::Literal(String::new())
         }
     }
-}
-
-/// Where a part of a scalar's text stands in the file. Known where text and source are the same bytes: on one line, without
-/// escapes; else the whole scalar is pointed at.
-fn place(node: &Node, scalar: &Scalar, range: &Range<usize>) -> Span {
-    let length = node.span.end - node.span.start;
-    let quotes = match scalar.style {
-        Style::Plain if length == scalar.text.len() => 0,
-        Style::Quoted if length == scalar.text.len() + 2 => 1,
-        _ => return node.span,
-    };
-    let start = node.span.start + quotes;
-    Span { start: start + range.start, end: start + range.end }
 }
 
 fn check_names(
@@ -294,11 +281,12 @@ mod tests {
     use crate::yaml::Value;
 
     fn problems_of(text: &str, mode: Mode) -> Vec<(String, String, String)> {
-        let scalar = Scalar { text: text.to_owned(), style: Style::Quoted };
-        let node = Node { span: Span { start: 100, end: 102 + text.len() }, value: Value::Scalar(scalar.clone()) };
+        let file = format!("'{}'", text.replace('\'', "''"));
+        let node = crate::yaml::parse(&file, &mut Problems::default()).expect("YAML");
+        let Value::Scalar(scalar) = &node.value else { panic!("a scalar") };
         let mut problems = Problems::default();
-        compile(&node, &scalar, mode, &mut Engine::default(), &mut problems);
-        let said = |span: Span| text[span.start - 101..span.end - 101].to_owned();
+        compile(&node, scalar, mode, &mut Engine::default(), &mut problems);
+        let said = |span: Span| file[span.start..span.end].to_owned();
         problems.iter().map(|p| (said(p.span), p.message.clone(), p.help.clone().unwrap_or_default())).collect()
     }
 

@@ -193,7 +193,7 @@ impl Written {
         };
         match piece.part {
             Part::Title => {
-                self.title = Some(one_line(&render("title", Mode::Plain)?)).filter(|title| !title.is_empty())
+                self.title = Some(one_line(&render("title", Mode::Plain)?)).filter(|title| !title.is_empty());
             }
             Part::Text => self.text = Some(Markdown(render("text", Mode::Markdown)?)),
             Part::Level => {

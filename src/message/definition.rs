@@ -142,8 +142,8 @@ impl Reader<'_> {
 
     fn footer(&mut self, node: &Node) -> Option<bool> {
         match &node.value {
-            Value::Scalar(Scalar { text, style: Style::Plain }) if text == "true" => Some(true),
-            Value::Scalar(Scalar { text, style: Style::Plain }) if text == "false" => Some(false),
+            Value::Scalar(Scalar { text, style: Style::Plain, .. }) if text == "true" => Some(true),
+            Value::Scalar(Scalar { text, style: Style::Plain, .. }) if text == "false" => Some(false),
             _ => {
                 let help = "`footer: false` leaves the last line away".to_owned();
                 self.problems.error(Code::WrongType, node.span, "footer is true or false", help);
@@ -186,5 +186,27 @@ mention: [here, \"{{ hre }}\"]
                 ("hre", Code::UnknownName),
             ]
         );
+    }
+
+    #[test]
+    fn a_template_is_pointed_into_however_it_is_written() {
+        let text = "\
+text: |
+  one
+
+    {{ reson }} and {{ nme }}
+title: >-
+  folded
+  over {{ tpye }}
+  {% if %}
+link: \"https://x/\\u0041/{{ jbo }}\"
+fields:
+  A: plain
+    {{ stat }}
+";
+        let mut problems = Problems::default();
+        read_definition(&node(text), &mut Engine::default(), &mut problems);
+        let found: Vec<_> = problems.iter().map(|p| &text[p.span.start..p.span.end]).collect();
+        assert_eq!(found, ["reson", "nme", "%}", "jbo", "stat"]);
     }
 }

@@ -205,14 +205,12 @@ impl Receiver {
     /// What is wrong with it.
     pub fn try_body(&self, call: &Call<'_>) -> Result<(), BodyFault> {
         let (Some(body), Some(rendered)) = (&self.body, self.own_body(call)) else { return Ok(()) };
-        match rendered {
-            Ok(rendered) => self.kind.check_body(&rendered).map_err(BodyFault::Form),
-            Err(_) => {
-                let Markup { escape, .. } = self.kind.markup();
-                let text = self.body_text(call);
-                Err(BodyFault::Templates(body.failures(call.engine, &self.scope(call), call.message, &text, escape)))
-            }
+        if let Ok(rendered) = rendered {
+            return self.kind.check_body(&rendered).map_err(BodyFault::Form);
         }
+        let Markup { escape, .. } = self.kind.markup();
+        let text = self.body_text(call);
+        Err(BodyFault::Templates(body.failures(call.engine, &self.scope(call), call.message, &text, escape)))
     }
 
     fn body_text(&self, call: &Call<'_>) -> String {

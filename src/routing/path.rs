@@ -21,16 +21,16 @@ impl Path {
     /// `None` if a name is empty.
     #[must_use]
     pub fn new(text: &str) -> Option<Path> {
-        let mut names = vec![String::new()];
+        let (mut names, mut name) = (Vec::new(), String::new());
         let mut chars = text.chars().peekable();
         while let Some(c) = chars.next() {
-            let name = names.last_mut().expect("begins with one");
             match c {
                 '\\' => name.push(chars.next_if(|c| matches!(c, '.' | '\\')).unwrap_or(c)),
-                '.' => names.push(String::new()),
+                '.' => names.push(std::mem::take(&mut name)),
                 c => name.push(c),
             }
         }
+        names.push(name);
         let segment = |name: String| (!name.is_empty()).then(|| Segment { index: name.parse().ok(), name });
         names.into_iter().map(segment).collect::<Option<_>>().map(|segments| Path { segments })
     }

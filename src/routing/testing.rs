@@ -94,8 +94,7 @@ fn any_value() -> impl Strategy<Value = Node> {
         "acme",
         "",
     ];
-    let scalar = prop::sample::select(texts)
-        .prop_map(|text| node(Value::Scalar(Scalar { text: text.to_owned(), style: Style::Plain })));
+    let scalar = prop::sample::select(texts).prop_map(|text| node(Value::Scalar(Scalar::new(text, Style::Plain))));
     prop_oneof![
         4 => scalar.clone(),
         1 => prop::collection::vec(scalar, 0..3).prop_map(|nodes| node(Value::List(nodes))),

@@ -7,7 +7,7 @@ use std::collections::hash_map::Entry;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Spanned;
 
-use super::{Code, Key, Lines, Map, Node, Problems, Scalar, Span, Style, Value, slip, syntax};
+use super::{Code, Key, Lines, Map, Node, Places, Problems, Scalar, Span, Style, Value, slip, syntax};
 
 /// How many bytes a file may have: far more than people write, and read within a second.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -134,14 +134,17 @@ impl Builder<'_> {
             }
             Raw::Text(text) => {
                 let style = self.style(at);
-                Node { span: at, value: Value::Scalar(Scalar { text, style }) }
+                let places = Places::new(self.text, at, style, &text);
+                Node { span: at, value: Value::Scalar(Scalar { text, style, places }) }
             }
             Raw::Literal(canonical) => {
-                let text = match self.style(at) {
+                let style = self.style(at);
+                let text = match style {
                     Style::Plain => self.text[at.start..at.end].to_owned(),
                     Style::Quoted | Style::Block => canonical,
                 };
-                Node { span: at, value: Value::Scalar(Scalar { text, style: Style::Plain }) }
+                let places = Places::new(self.text, at, style, &text);
+                Node { span: at, value: Value::Scalar(Scalar { text, style: Style::Plain, places }) }
             }
             Raw::List(items) => {
                 let list: Vec<Node> = items.into_iter().map(|item| self.node(item, None)).collect();
@@ -308,9 +311,9 @@ mod tests {
     fn shape(node: &Node) -> String {
         match &node.value {
             Value::Null => "~".to_owned(),
-            Value::Scalar(Scalar { text, style: Style::Plain }) => text.clone(),
-            Value::Scalar(Scalar { text, style: Style::Quoted }) => format!("'{text}'"),
-            Value::Scalar(Scalar { text, style: Style::Block }) => format!("|{text}|"),
+            Value::Scalar(Scalar { text, style: Style::Plain, .. }) => text.clone(),
+            Value::Scalar(Scalar { text, style: Style::Quoted, .. }) => format!("'{text}'"),
+            Value::Scalar(Scalar { text, style: Style::Block, .. }) => format!("|{text}|"),
             Value::List(items) => format!("[{}]", items.iter().map(shape).collect::<Vec<_>>().join(", ")),
             Value::Map(map) => {
                 let entries: Vec<_> =

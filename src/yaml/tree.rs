@@ -1,5 +1,9 @@
 //! The located tree.
 
+use std::ops::Range;
+
+use super::Places;
+
 /// Byte offsets into the file's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span {
@@ -52,6 +56,8 @@ pub struct Scalar {
     pub text: String,
     /// How it was written.
     pub style: Style,
+    /// Where its letters stand; not known of a text that was changed.
+    pub places: Places,
 }
 
 /// How a scalar was written. Only a plain one may be read as a number, boolean or null.
@@ -77,6 +83,25 @@ impl Span {
             end += 1;
         }
         Span { start, end }
+    }
+}
+
+impl Scalar {
+    /// A text that stands in no file.
+    #[must_use]
+    pub fn new(text: impl Into<String>, style: Style) -> Scalar {
+        Scalar { text: text.into(), style, places: Places::default() }
+    }
+}
+
+impl Node {
+    /// Where a part of a scalar's text stands; if that is not known, the whole of it.
+    #[must_use]
+    pub fn place(&self, part: Range<usize>) -> Span {
+        match &self.value {
+            Value::Scalar(scalar) => scalar.places.span(&part).unwrap_or(self.span),
+            Value::Null | Value::List(_) | Value::Map(_) => self.span,
+        }
     }
 }
 

@@ -69,7 +69,7 @@ impl<'a> Walk<'a> {
 
     /// A scalar of which `parse` makes a number or boolean. Only a plain one may be: quotes say "text".
     fn plain<T>(self, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Fault> {
-        let Value::Scalar(Scalar { text, style }) = &self.node.value else {
+        let Value::Scalar(Scalar { text, style, .. }) = &self.node.value else {
             return Err(Fault::invalid_type(self.unexpected(), &expected));
         };
         match (parse(text), style) {
@@ -124,8 +124,8 @@ impl<'de> Deserializer<'de> for Walk<'_> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match &self.node.value {
             Value::Null => visitor.visit_unit(),
-            Value::Scalar(Scalar { text, style: Style::Quoted | Style::Block }) => visitor.visit_str(text),
-            Value::Scalar(Scalar { text, style: Style::Plain }) => {
+            Value::Scalar(Scalar { text, style: Style::Quoted | Style::Block, .. }) => visitor.visit_str(text),
+            Value::Scalar(Scalar { text, style: Style::Plain, .. }) => {
                 if let Some(value) = boolean(text) {
                     visitor.visit_bool(value)
                 } else if let Ok(number) = text.parse::<u64>() {

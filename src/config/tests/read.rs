@@ -148,13 +148,11 @@ fn event(
             Some((_, Node { value: Value::Map(paths), .. })) => paths.get(&text).map(|(key, _)| key.span),
             _ => None,
         };
-        match Path::new(&text) {
-            Some(path) => path.put(&mut envelope, value),
-            None => {
-                let help = "write the names of the members that lead there: `data.status.state`".to_owned();
-                let message = format!("raw: {text:?} is no path");
-                problems.error(Code::BadValue, key().unwrap_or(node.span), message, help);
-            }
+        if let Some(path) = Path::new(&text) {
+            path.put(&mut envelope, value);
+        } else {
+            let help = "write the names of the members that lead there: `data.status.state`".to_owned();
+            problems.error(Code::BadValue, key().unwrap_or(node.span), format!("raw: {text:?} is no path"), help);
         }
     }
     match parse(Received::structured(&envelope, at)) {

@@ -113,7 +113,7 @@ struct MessageSettings {
     /// Patterns for fields, by their names
     #[serde(default)]
     #[schemars(schema_with = "fields")]
-    fields: Option<BTreeMap<String, IgnoredAny>>,
+    fields: Option<BTreeMap<String, serde_json::Value>>,
     /// A pattern for one of the mentions; `[]`: nobody is mentioned
     #[serde(default)]
     #[schemars(schema_with = "text_or_list")]

@@ -102,10 +102,8 @@ impl Search {
 fn when(query: &Query) -> Result<Option<When>, Problem> {
     let mut map = Map::default();
     for word in vocabulary::names(Use::Search) {
-        let values: Vec<Node> = query
-            .all(word)
-            .map(|text| node(Value::Scalar(Scalar { text: text.to_owned(), style: Style::Quoted })))
-            .collect();
+        let values: Vec<Node> =
+            query.all(word).map(|text| node(Value::Scalar(Scalar::new(text, Style::Quoted)))).collect();
         if !values.is_empty() {
             map.0.push((Key { text: word.to_owned(), span: Span::default() }, node(Value::List(values))));
         }
