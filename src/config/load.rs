@@ -468,6 +468,18 @@ tests:
     }
 
     #[test]
+    fn retired_services_are_named_with_what_to_use_instead() {
+        let text = "receivers:\n  a: { kind: opsgenie }\n  b: { kind: webhook, url: \"${URL}\" }\nroutes: [{ name: x, to: [a, b] }]\n";
+        let (_, report) = with_secrets(text, "URL=https://acme.webhook.office.com/webhookb2/key\n");
+        for part in
+            ["error[retired-service]: Opsgenie is retired", "error[retired-service]: Microsoft has retired", ":3:28"]
+        {
+            assert!(report.contains(part), "{part}: {report}");
+        }
+        assert!(!report.contains("webhookb2"), "{report}");
+    }
+
+    #[test]
     fn a_recorded_version_can_be_read_again() {
         let text = "receivers:\n  a: { kind: slack, url: https://hooks.slack.com/services/T0/B0/key }\n  b: { kind: webhook, url: \"https://x.example/long/secret\", headers: { X-Key: it's secret } }\nroutes:\n  - { name: x, to: [a, b] }\n";
         let config = loaded(text, "");

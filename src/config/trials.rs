@@ -106,10 +106,11 @@ impl<'a> Trials<'a> {
         marks.fold(0, |sorts, mark| sorts | mark)
     }
 
-    /// The sorts a condition can hold for. One that asks for names, which no sample has, can hold for any.
+    /// The sorts a condition can hold for. One that asks for names, which no sample has, goes by type, state and outcome.
     fn possible(&self, when: &When) -> Sorts {
         let held = self.sorts(|event| when.holds(event, &self.config.routes.timezone));
-        if held == 0 { self.sorts(|_| true) } else { held }
+        let possible = if held == 0 { self.sorts(|event| when.may_hold(event)) } else { held };
+        if possible == 0 { self.sorts(|_| true) } else { possible }
     }
 
     fn events(&self, sorts: Sorts) -> impl Iterator<Item = &'a Arc<Event>> + use<'a> {
@@ -295,6 +296,7 @@ receivers: { a: { kind: inbox } }
 routes:
   - { name: no errors, to: a, when: { outcome: succeeded }, message: planned }
   - { name: own, to: a, when: { event_type: jobrelay.* }, message: planned }
+  - { name: another name, to: a, when: { outcome: failed, data_product: Orders }, message: { level: '{% if error %}error{% else %}{{ type }}{% endif %}' } }
 messages:
   planned: { text: '{{ error | datetime }}' }
 ";

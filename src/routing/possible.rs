@@ -6,7 +6,7 @@ use std::ops::{BitAnd, BitOr, Not};
 use super::Pattern;
 use super::hours;
 use super::when::{Is, Lasted, Part, When, Word};
-use crate::event::{JobType, Outcome, STOPPED_BY_USER, State};
+use crate::event::{Event, JobType, Outcome, STOPPED_BY_USER, State};
 
 /// A set of pairs of a job type (one of those known, another, none) and a status (likewise), a bit for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,7 @@ const PENDING: u8 = 1 << 3;
 const RUNNING: u8 = 1 << 4;
 const STOPPING: u8 = 1 << 5;
 const OTHER_STATE: u8 = 1 << 6;
+const NO_STATE: u8 = 1 << 7;
 const ANY_STATUS: u8 = u8::MAX;
 
 /// What a condition does to the events of each cell.
@@ -50,6 +51,26 @@ impl Cells {
             n += 1;
         }
         Cells(cells)
+    }
+
+    /// The one cell of an event.
+    fn of_event(event: &Event) -> Cells {
+        let Some(job) = &event.job else { return Cells::of(NO_TYPE, NO_STATE) };
+        let types = match &job.job_type {
+            Some(JobType::Other(_)) => OTHER_TYPE,
+            Some(known) => JobType::KNOWN.iter().position(|job_type| job_type == known).map_or(ANY_TYPE, |n| 1 << n),
+            None => NO_TYPE,
+        };
+        let status = match (&job.state, job.outcome) {
+            (_, Some(outcome)) => of_outcome(outcome),
+            (Some(State::Pending), None) => PENDING,
+            (Some(State::Running), None) => RUNNING,
+            (Some(State::Stopping), None) => STOPPING,
+            (Some(State::Done), None) => DONE,
+            (Some(State::Other(_)), None) => OTHER_STATE,
+            (None, None) => NO_STATE,
+        };
+        Cells::of(types, status)
     }
 
     pub fn is_empty(self) -> bool {
@@ -87,6 +108,12 @@ impl When {
     #[must_use]
     pub fn is_impossible(&self) -> bool {
         self.bounds().may.is_empty()
+    }
+
+    /// Whether job type, state and outcome of `event` leave it open. Where this says no, it does not hold.
+    #[must_use]
+    pub fn may_hold(&self, event: &Event) -> bool {
+        !(self.bounds().may & Cells::of_event(event)).is_empty()
     }
 
     pub(super) fn bounds(&self) -> Bounds {
@@ -178,4 +205,41 @@ fn of_reasons(reasons: &[Pattern]) -> Bounds {
 
 fn takes_all(pattern: &Pattern) -> bool {
     pattern.covers(&Pattern::new("*"))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
+
+    use crate::event::Sample;
+    use crate::routing::testing::when;
+
+    #[test]
+    fn what_holds_may_hold_and_what_is_plainly_another_sort_may_not() {
+        let conditions = [
+            "{}",
+            "outcome: failed",
+            "type: [load_source, update_*]",
+            "state: [DONE, RUN*]",
+            "{ reason: '*', data_product: Customers }",
+            "not: { outcome: [failed, stopped] }",
+            "any: [{ state: PENDING }, { type: publish_*, outcome: succeeded }]",
+            "{ ran_for: '> 1s', outcome: '*' }",
+            "event_type: jobrelay.*",
+            "{ event_type: record.*, not: { state: '*' } }",
+        ]
+        .map(when);
+        for sample in Sample::every_sort() {
+            let event = sample.read(Timestamp::UNIX_EPOCH, 7).expect("words that go together");
+            for condition in &conditions {
+                assert!(
+                    condition.may_hold(&event) || !condition.holds(&event, &TimeZone::UTC),
+                    "{sample:?} {condition:?}"
+                );
+            }
+            let failed = event.job.as_ref().is_some_and(|job| job.reason.as_deref() == Some("PLANNING_FAILED"));
+            assert_eq!(when("{ outcome: failed, data_product: Orders }").may_hold(&event), failed, "{sample:?}");
+        }
+    }
 }
