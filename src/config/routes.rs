@@ -153,7 +153,7 @@ fn conditions_outside(route: &Node, problems: &mut Problems) {
         if problems.len() < before {
             let name = &key.text;
             let value = match &value.value {
-                Value::Scalar(Scalar { text, style: Style::Plain }) => text.as_str(),
+                Value::Scalar(Scalar { text, style: Style::Plain, .. }) => text.as_str(),
                 _ => "…",
             };
             let help = format!("put it into the route's `when`: `when: {{ {name}: {value} }}`");

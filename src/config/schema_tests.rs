@@ -31,7 +31,7 @@ impl Validator {
 fn as_an_editor_sees(node: &Node) -> Value {
     match &node.value {
         yaml::Value::Null => Value::Null,
-        yaml::Value::Scalar(Scalar { text, style: Style::Plain }) => match text.as_str() {
+        yaml::Value::Scalar(Scalar { text, style: Style::Plain, .. }) => match text.as_str() {
             "true" | "True" | "TRUE" => json!(true),
             "false" | "False" | "FALSE" => json!(false),
             text => match (text.parse::<i64>(), text.parse::<f64>()) {
