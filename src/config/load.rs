@@ -430,7 +430,7 @@ mod tests {
         let text = "receivers:\n  a: { kind: webhook, url: https://example.com/hook/key-1, headers: { X-Key: 'key\\2 \"long\"' } }\n  \
                     b:\n    kind: webhook\n    url: >-\n      https://example.com/hook/key-3\n    proxy: \"${PROXY:-http://user:key-4@proxy:3128}\"\n    \
                     auth: { bearer: key-5 }\nroutes:\n  - { name: a, to: [a, b] }\n";
-        let config = loaded(text, "");
+        let config = usable(text);
         assert!(!config.masked.contains("key"), "{}", config.masked);
         let (again, problems) = load_without_secrets(&config.masked);
         let again = again.unwrap_or_else(|| panic!("{}\n{problems:?}", config.masked));
@@ -482,7 +482,7 @@ tests:
     #[test]
     fn a_recorded_version_can_be_read_again() {
         let text = "receivers:\n  a: { kind: slack, url: https://hooks.slack.com/services/T0/B0/key }\n  b: { kind: webhook, url: \"https://x.example/long/secret\", headers: { X-Key: it's secret } }\nroutes:\n  - { name: x, to: [a, b] }\n";
-        let config = loaded(text, "");
+        let config = usable(text);
         assert!(!config.masked.contains("key }") && !config.masked.contains("secret"), "{}", config.masked);
         let (again, problems) = load_without_secrets(&config.masked);
         assert_eq!(yaml::report("f", &config.masked, &problems, false), "");
@@ -495,7 +495,7 @@ tests:
                     b: { kind: webhook, url: 'https://x.example/KEYKEYKEY', sign: [whsec_S0VZS0VZS0VZ], headers: { X-Key: \"K\\x45YKEY\" } }\n\
                     routes:\n  - { name: first, when: { reason: whsec_S0VZS0VZS0VZ }, to: [b, a], stop: true }\n  - { name: rest, otherwise: true, to: [] }\n\
                     timezone: Europe/Berlin\n";
-        let config = loaded(text, "");
+        let config = usable(text);
         assert!(!config.masked.contains("KEY"), "{}", config.masked);
         let routes = recorded_routes(&config.masked).expect("YAML");
         assert_eq!(format!("{routes:?}"), format!("{:?}", config.routes));

@@ -146,7 +146,7 @@ fn what_loads_is_valid() {
             "messages:\n",
             "tests:\n",
             "messages: { default: { footer: false }, m: {} }\ntimezone: Europe/Berlin\n",
-            "tests: [{ name: t, job: { type: load_source, outcome: failed, data_product: 5 }, expect: { to: [], message: { a: { title: \"*\" } } } }]\n",
+            "tests: [{ name: t, job: { type: load_source, outcome: failed, source: 5 }, expect: { to: [a], message: { a: { title: \"*\" } } } }]\n",
             "timezone: Asia/Kolkata\n",
         ]
         .map(|section| with_route("stop: false") + section),

@@ -25,12 +25,9 @@ pub(super) struct Substitution<'a> {
 pub(super) enum Unset {
     /// It is a problem.
     Refused,
-    /// It stands for some value; where that does not fit, the setting is not judged. So does what was masked.
+    /// It stands for some value; where that does not fit, the setting is not judged.
     Imagined,
 }
-
-/// What a masked secret is written as.
-const MASK: &str = "***";
 
 /// Settings that are templates: what is put into them would be run.
 const TEMPLATES: [&str; 2] = ["body", "message"];
@@ -79,8 +76,6 @@ impl Substitution<'_> {
     }
 
     fn scalar(&mut self, text: &str, span: Span, template: bool, problems: &mut Problems) -> String {
-        let unmasked = text.replace(MASK, "${SECRET}");
-        let text = if self.unset == Unset::Imagined { &unmasked } else { text };
         let mut replaced = String::new();
         // The same with a harmless letter for each value that was looked up.
         let mut harmless = String::new();

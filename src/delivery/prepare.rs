@@ -106,7 +106,7 @@ receivers:
   machine: { kind: webhook, url: https://x.example, body: { t: '{{ message.title }}' } }
 routes:
   - { name: long, to: [people, channel] }
-  - { name: broken, to: [people, channel, machine], message: { title: '{{ 1 // 0 }}' } }
+  - { name: broken, to: [people, channel, machine], message: { title: '{{ 1 // (error | length - 9) }}' } }
 ";
 
     fn prepared(receiver: &str, route: &str, plain: bool) -> Result<Prepared, Unsendable> {

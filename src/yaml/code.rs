@@ -118,18 +118,12 @@ codes! {
     UnknownTest = "unknown-test",
     /// A template compares a thing instead of its name or ID.
     ComparedResource = "compared-resource",
-    /// Failed jobs that were recorded would no longer reach anyone (`check --since`).
-    FailedJobUnheard = "failed-job-unheard",
-    /// A name in a `when` that no recorded event has (`check --since`).
-    UnseenName = "unseen-name",
-    /// A route that matches no recorded event (`check --since`).
-    UnmatchedRoute = "unmatched-route",
-    /// No route names a receiver.
-    UnusedReceiver = "unused-receiver",
     /// A test's words do not go together: no event says this.
     Contradiction = "contradiction",
     /// A test's event does not reach whom it must, or they read something else.
     FailedTest = "failed-test",
+    /// No route names a receiver.
+    UnusedReceiver = "unused-receiver",
     /// A route that no event comes to.
     UnreachableRoute = "unreachable-route",
     /// A route that sends nothing which the routes above it do not.
@@ -140,4 +134,10 @@ codes! {
     UnheardRelay = "unheard-relay",
     /// A secret is written in the file itself.
     PlainSecret = "plain-secret",
+    /// Failed jobs that were recorded would no longer reach anyone (`check --since`).
+    FailedJobUnheard = "failed-job-unheard",
+    /// A name in a `when` that no recorded event has (`check --since`).
+    UnseenName = "unseen-name",
+    /// A route that matches no recorded event (`check --since`).
+    UnmatchedRoute = "unmatched-route",
 }

@@ -14,7 +14,7 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// How deep lists and maps may be nested.
 const MAX_DEPTH: usize = 64;
 /// How many nodes a file may hold, and how many its aliases may add.
-const MAX_NODES: usize = 100_000;
+const MAX_NODES: usize = 400_000;
 
 /// Parses one document. Syntax problems (tabs, duplicate keys, several documents, alias bombs) are recorded; `None` if there is no tree.
 ///

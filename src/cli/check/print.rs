@@ -230,7 +230,7 @@ mod tests {
         );
         insta::assert_snapshot!(checked("conf,1/a:b.yaml", &text, false).github(), @r#"
         ::error file=conf%2C1/a%3Ab.yaml,line=4,endLine=4,col=22,endColumn=26,title=bad-value::raw: "a..b" is no path: a name between its dots is empty%0Ahelp: a dot inside a name is written `\.`
-        ::error file=conf%2C1/a%3Ab.yaml,line=5,endLine=6,title=unknown-name::there is nothing called `eror`%0Ahelp: did you mean `error`?
+        ::error file=conf%2C1/a%3Ab.yaml,line=6,endLine=6,col=10,endColumn=14,title=unknown-name::there is nothing called `eror`%0Ahelp: did you mean `error`?
         conf,1/a:b.yaml: 2 errors
         "#);
         assert_eq!(escaped("50%: a,\r\nb", false), "50%25: a,%0D%0Ab");

@@ -35,8 +35,9 @@ mod tests {
     use super::*;
     use crate::config::Secrets;
 
-    /// Problems that no text of a routes.yaml can have; their sections show no file.
-    const WITHOUT_A_FILE: [Code; 2] = [Code::NotUtf8, Code::UnreadableSecrets];
+    /// Problems that no text of a routes.yaml has by itself; their sections show no file.
+    const WITHOUT_A_FILE: [Code; 5] =
+        [Code::NotUtf8, Code::UnreadableSecrets, Code::FailedJobUnheard, Code::UnseenName, Code::UnmatchedRoute];
 
     /// What the examples find under --secrets.
     const SECRETS: &str = "SLACK_WEBHOOK_URL=https://hooks.slack.com/services/T0/B0/key\nSIGNATURE={{ raw }}\n";

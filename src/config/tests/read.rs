@@ -102,7 +102,8 @@ fn place(words: &Map, word: &str) -> Span {
 fn moment(job: &JobSettings, words: &Map, zone: &TimeZone, problems: &mut Problems) -> Timestamp {
     let Some(time) = &job.time else { return received::by_default(zone) };
     received::parse(&time.0, zone).unwrap_or_else(|why| {
-        problems.error(Code::BadValue, place(words, "time"), format!("time: {why}"), None);
+        let help = "it is when the event is received, for routes that ask for the `time`".to_owned();
+        problems.error(Code::BadValue, place(words, "time"), format!("time: {why}"), help);
         received::by_default(zone)
     })
 }
@@ -159,7 +160,12 @@ fn event(
         Ok(event) => Some(Arc::new(event)),
         Err((_, why)) => {
             let message = format!("raw: with this, the event could not be read: {why}");
-            problems.error(Code::BadValue, place(words, "raw"), message, None);
+            problems.error(
+                Code::BadValue,
+                place(words, "raw"),
+                message,
+                "write `raw: { data.priority: high }`".to_owned(),
+            );
             None
         }
     }
