@@ -99,7 +99,8 @@ impl Checked<'_> {
             text.push('\n');
         }
         if let Some(hindsight) = &self.hindsight {
-            text.push_str(&format!("{hindsight}\n"));
+            text.push_str(&hindsight.to_string());
+            text.push('\n');
         }
         text.push_str(&self.summary());
         if let Some(problem) = self.problems.iter().min_by_key(|problem| Reverse(problem.severity)) {
