@@ -11,6 +11,9 @@ use crate::config::compare::{Example, ReceiverDifference};
 impl fmt::Display for Hindsight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let difference = &self.difference;
+        if difference.events == 0 && self.unreadable == 0 {
+            return writeln!(f, "no events since {}: there is nothing to compare.", stamp(self.since));
+        }
         let same = if self.before == self.after { ": the same" } else { "" };
         writeln!(
             f,
