@@ -184,6 +184,7 @@ fn written(how: &str) -> Judgement {
         advice: None,
         lane_waits: None,
         bad_form: false,
+        reference: None,
     }
 }
 

@@ -79,6 +79,7 @@ pub fn prepare(
         engine: &config.engine,
         now,
         plain,
+        earlier: None,
     };
     let Sent { outgoing, notes: of_form } = receiver.request(&call)?;
     let copy = match &outgoing {

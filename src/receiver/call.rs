@@ -22,6 +22,8 @@ pub struct Call<'a> {
     pub now: Timestamp,
     /// Ask for the plain form, after the service refused the first.
     pub plain: bool,
+    /// What an earlier message of the same thread got as its reference (see [`super::Judgement::reference`]).
+    pub earlier: Option<&'a str>,
 }
 
 /// What was put together.

@@ -9,6 +9,26 @@ use super::{Answer, Call, Common, Failure, Judgement, Outgoing, Rate, Request, S
 use crate::message::{Body, Definition, Message, RenderError, RenderedBody, Scope};
 use crate::yaml::{Map, Node, Problems, Span};
 
+/// Where a kind's form goes, and what goes with it.
+pub(super) struct To<'a> {
+    pub method: &'static str,
+    pub url: &'a SecretUrl,
+    /// Besides the usual ones.
+    pub headers: Vec<(String, String)>,
+}
+
+impl<'a> To<'a> {
+    /// A plain POST.
+    pub fn post(url: &'a SecretUrl) -> To<'a> {
+        To { method: "POST", url, headers: Vec::new() }
+    }
+
+    /// A POST with an `Authorization`.
+    pub fn authorized(url: &'a SecretUrl, authorization: String) -> To<'a> {
+        To { headers: vec![("Authorization".to_owned(), authorization)], ..To::post(url) }
+    }
+}
+
 /// How a kind is found and read.
 pub(super) struct Entry {
     /// As written in `kind`.
@@ -17,6 +37,12 @@ pub(super) struct Entry {
     pub http: bool,
     /// The service's own limit.
     pub rate: Option<Rate>,
+    /// Whether the success after a failure is sent there if routes.yaml does not say.
+    pub recovered: bool,
+    /// Where in the service its address or key is found, for people.
+    pub obtain: &'static str,
+    /// A receiver of this kind as it stands in routes.yaml, in flow style, with the settings it needs.
+    pub example: &'static str,
     /// The JSON Schema of the kind's own settings: where their names come from.
     pub schema: fn() -> schemars::Schema,
     /// Reads the kind's own settings, recording every problem.
@@ -232,7 +258,7 @@ impl Receiver {
     pub(super) fn for_people(
         &self,
         call: &Call<'_>,
-        url: &SecretUrl,
+        to: To<'_>,
         form: impl FnOnce(&Message, &mut Vec<String>) -> Payload,
     ) -> Sent {
         let mut notes = Vec::new();
@@ -249,7 +275,7 @@ impl Receiver {
             }
             None => form(call.message, &mut notes),
         };
-        let request = Request::new(self, call.delivery, "POST", url, Some(payload), Vec::new());
+        let request = Request::new(self, call.delivery, to.method, to.url, Some(payload), to.headers);
         Sent { outgoing: Outgoing::Http(request), notes }
     }
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::kind::{Entry, Given};
-use super::registry::KINDS;
+use super::kinds::KINDS;
 use super::settings::{CommonSettings, Tls};
 use super::{Common, Kind, MessageRef, Receiver, kinds, retired};
 use crate::message::{Definition, Engine, Template, read_body, read_definition};
 use crate::yaml::{Code, Key, Map, Node, Problems, Value, fingerprint, nearest, read};
 
 /// Kinds that are planned: the answer to them is a way to go now.
-const LATER: [&str; 21] = [
+const LATER: [&str; 20] = [
     "teams",
     "google_chat",
     "discord",
@@ -27,7 +27,6 @@ const LATER: [&str; 21] = [
     "ses",
     "resend",
     "smtp",
-    "pagerduty",
     "jsm",
     "incident_io",
     "alertmanager",
@@ -47,7 +46,8 @@ pub fn read_receiver(name: &str, node: &Node, engine: &mut Engine, problems: &mu
     let entry = kind_of(name, node, map, problems)?;
     let (common, own) = sort(entry, map, problems);
     let with = |entries| Node { span: node.span, value: Value::Map(Map(entries)) };
-    let common = read::<CommonSettings>(&with(common), problems).map(|settings| settings.complete(entry.rate));
+    let common =
+        read::<CommonSettings>(&with(common), problems).map(|settings| settings.complete(entry.rate, entry.recovered));
     let kind = (entry.read)(&with(own), problems);
     let message = map.get("message").map(|(_, node)| read_message(node, engine, problems)).unwrap_or_default();
     let body = map.get("body").filter(|_| entry.http).map(|(_, node)| read_body(node, engine, problems));

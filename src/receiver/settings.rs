@@ -102,8 +102,8 @@ pub(super) struct RetrySettings {
 }
 
 impl CommonSettings {
-    /// Fills in the defaults, the kind's own rate among them.
-    pub fn complete(self, rate: Option<Rate>) -> Common {
+    /// Fills in the defaults; `rate` and `recovered` are the kind's own.
+    pub fn complete(self, rate: Option<Rate>, recovered: bool) -> Common {
         let or = |span: Option<Span>, default: Duration| span.map_or(default, |Span(duration)| duration);
         Common {
             headers: self.headers.into_iter().map(|(name, value)| (name.0, value.0)).collect(),
@@ -115,7 +115,7 @@ impl CommonSettings {
                 first: or(self.retry.first, Duration::from_secs(1)),
                 max: or(self.retry.max, Duration::from_secs(15 * 60)),
             },
-            recovered: self.recovered.unwrap_or(false),
+            recovered: self.recovered.unwrap_or(recovered),
             proxy: self.proxy,
             tls: self.tls,
         }
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn defaults_are_the_designs() {
-        let common = CommonSettings::default().complete(None);
+        let common = CommonSettings::default().complete(None, false);
         assert_eq!((common.timeout, common.concurrency, common.rate), (Duration::from_secs(15), 16, None));
         assert_eq!(common.retry.give_up, Duration::from_secs(72 * 60 * 60));
         assert_eq!((common.retry.first, common.retry.max), (Duration::from_secs(1), Duration::from_secs(15 * 60)));

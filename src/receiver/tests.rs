@@ -38,6 +38,7 @@ impl Stand {
             engine: &self.engine,
             now: Timestamp::from_second(1_764_686_764).expect("in range"),
             plain,
+            earlier: None,
         };
         self.receiver.request(&call)
     }

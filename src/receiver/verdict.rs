@@ -59,6 +59,8 @@ pub struct Judgement {
     pub lane_waits: Option<Duration>,
     /// The message was refused for its form: try the plain one.
     pub bad_form: bool,
+    /// What later messages of the same thread answer to, in the service's words (a timestamp, an event's ID).
+    pub reference: Option<String>,
 }
 
 impl Judgement {
@@ -72,13 +74,22 @@ impl Judgement {
             advice: None,
             lane_waits: None,
             bad_form: false,
+            reference: None,
         }
     }
 
     /// Anything but delivered.
     #[must_use]
     pub fn not_delivered(verdict: Verdict, reason: Reason, detail: String) -> Judgement {
-        Judgement { verdict, reason: Some(reason), detail, advice: None, lane_waits: None, bad_form: false }
+        Judgement {
+            verdict,
+            reason: Some(reason),
+            detail,
+            advice: None,
+            lane_waits: None,
+            bad_form: false,
+            reference: None,
+        }
     }
 
     /// With what to do about it.

@@ -3,14 +3,17 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::kind::Entry;
-use super::{Answer, Audience, Call, Judgement, Kind, Outgoing, Receiver, Sent, Unsendable, plain};
+use crate::receiver::kind::Entry;
+use crate::receiver::{Answer, Audience, Call, Judgement, Kind, Outgoing, Receiver, Sent, Unsendable, plain};
 use crate::yaml::read;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "inbox",
     http: false,
     rate: None,
+    recovered: false,
+    obtain: "Nothing is needed",
+    example: "{ kind: inbox }",
     schema: || schemars::schema_for!(Inbox),
     read: |node, problems| Some(Box::new(read::<Inbox>(node, problems)?)),
 };

@@ -10,22 +10,25 @@ use serde::de::{self, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
-use super::from_text::read_from_text;
-use super::kind::{Entry, Given};
-use super::request::Payload;
-use super::sign::{self, SigningSecret};
-use super::{
+use crate::event::{DeliveryId, Event, FlatEvent, flat};
+use crate::message::RenderError;
+use crate::receiver::from_text::read_from_text;
+use crate::receiver::kind::{Entry, Given};
+use crate::receiver::request::Payload;
+use crate::receiver::sign::{self, SigningSecret};
+use crate::receiver::{
     Answer, Audience, Call, Judgement, Kind, Outgoing, Reason, Receiver, Request, Secret, SecretUrl, Sent, Unsendable,
     Verdict,
 };
-use crate::event::{DeliveryId, Event, FlatEvent, flat};
-use crate::message::RenderError;
 use crate::yaml::{self, read};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "webhook",
     http: true,
     rate: None,
+    recovered: false,
+    obtain: "From whoever runs the endpoint",
+    example: "{ kind: webhook, url: \"${WEBHOOK_URL}\" }",
     schema: || schemars::schema_for!(Webhook),
     read: |node, problems| Some(Box::new(read::<Webhook>(node, problems)?)),
 };

@@ -5,20 +5,24 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-use super::kind::Entry;
-use super::request::Payload;
-use super::slack_mrkdwn::{blocks, escape, mention, text};
-use super::{
+use super::slack_body;
+use super::slack_mrkdwn::{MRKDWN, escape, mention};
+use crate::message::{Footer, Message, RenderedBody, cut};
+use crate::receiver::kind::{Entry, To};
+use crate::receiver::look::sign;
+use crate::receiver::request::Payload;
+use crate::receiver::{
     Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict,
-    slack_body,
 };
-use crate::message::{Footer, Level, Message, RenderedBody, cut};
 use crate::yaml::read;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "slack",
     http: true,
     rate: Some(Rate { count: 1, per: Duration::from_secs(1) }),
+    recovered: false,
+    obtain: "In Slack: the app → Incoming Webhooks → Add New Webhook to Workspace",
+    example: "{ kind: slack, url: \"${SLACK_WEBHOOK_URL}\" }",
     schema: || schemars::schema_for!(Slack),
     read: |node, problems| Some(Box::new(read::<Slack>(node, problems)?)),
 };
@@ -52,7 +56,7 @@ impl Kind for Slack {
                 if call.plain { json!({"text": plain_text(message, notes)}) } else { blocks_form(message, notes) };
             Payload::json(&form)
         };
-        Ok(receiver.for_people(call, &self.url, form))
+        Ok(receiver.for_people(call, To::post(&self.url), form))
     }
 
     fn markup(&self) -> Markup {
@@ -116,17 +120,6 @@ impl Kind for Slack {
     }
 }
 
-/// Colour, as far as blocks have any.
-fn sign(level: Level) -> &'static str {
-    match level {
-        Level::Info => "ℹ️",
-        Level::Success => "✅",
-        Level::Warning => "⚠️",
-        Level::Error => "❌",
-        Level::Critical => "🚨",
-    }
-}
-
 fn headline(message: &Message) -> String {
     format!("{} {}", sign(message.level), escape(&message.title))
 }
@@ -146,7 +139,7 @@ fn mentions(message: &Message, notes: &mut Vec<String>) -> String {
 fn body_text(message: &Message) -> String {
     let mut parts = vec![mentions(message, &mut Vec::new())];
     parts.extend(message.notices.iter().map(|notice| escape(notice)));
-    parts.push(text(&message.text));
+    parts.push(MRKDWN.text(&message.text));
     parts.retain(|part| !part.is_empty());
     parts.join("\n")
 }
@@ -186,7 +179,7 @@ fn blocks_form(message: &Message, notes: &mut Vec<String>) -> Value {
 
 /// The text, packed into as few sections as hold it.
 fn sections(message: &Message, notes: &mut Vec<String>) -> Vec<String> {
-    let (blocks, mut was_cut) = blocks(&message.text, SECTION);
+    let (blocks, mut was_cut) = MRKDWN.blocks_within(&message.text, SECTION);
     let mut sections: Vec<String> = Vec::new();
     for block in blocks.into_iter().filter(|block| !block.trim().is_empty()) {
         match sections.last_mut() {

@@ -3,14 +3,17 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::kind::Entry;
-use super::{Answer, Audience, Call, Judgement, Kind, Outgoing, Receiver, Sent, Unsendable, plain};
+use crate::receiver::kind::Entry;
+use crate::receiver::{Answer, Audience, Call, Judgement, Kind, Outgoing, Receiver, Sent, Unsendable, plain};
 use crate::yaml::read;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "console",
     http: false,
     rate: None,
+    recovered: false,
+    obtain: "Nothing is needed",
+    example: "{ kind: console }",
     schema: || schemars::schema_for!(Console),
     read: |node, problems| Some(Box::new(read::<Console>(node, problems)?)),
 };

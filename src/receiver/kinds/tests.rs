@@ -1,0 +1,170 @@
+//! Every kind over every sort of event: what it sends, as snapshots, and what holds for all.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::KINDS;
+use crate::event::{DeliveryId, Event, Job, JobType, Outcome, State};
+use crate::message::testing::{event_of, job, node, scope};
+use crate::message::{Circumstances, Engine, Level, Markdown, Message, compose};
+use crate::receiver::{Call, Outgoing, Receiver, Request, Sent, read_receiver};
+use crate::yaml::Problems;
+
+/// The kind's own example with a fitting value for each variable.
+fn example(kind: &str) -> Receiver {
+    let entry = KINDS.iter().find(|entry| entry.name == kind).expect("a kind");
+    let mut settings = entry.example.to_owned();
+    while let Some(at) = settings.find("${") {
+        let end = at + settings[at..].find('}').expect("a variable ends");
+        let name = settings[at + 2..end].to_lowercase().replace('_', "-");
+        let value = if name.ends_with("url") { format!("https://service.example/hooks/{name}") } else { name };
+        settings.replace_range(at..=end, &value);
+    }
+    let mut problems = Problems::default();
+    let receiver = read_receiver("data-ops", &node(&settings), &mut Engine::default(), &mut problems);
+    assert!(problems.is_empty(), "{settings}: {problems:?}");
+    receiver.expect("no problems, so a receiver")
+}
+
+fn sent(receiver: &Receiver, event: Event, message: &Message) -> Sent {
+    let call = Call {
+        event: &Arc::new(event),
+        delivery: DeliveryId(1 << 50),
+        route: &"nightly".into(),
+        message,
+        engine: &Engine::default(),
+        now: Timestamp::from_second(1_764_686_764).expect("in range"),
+        plain: false,
+        earlier: None,
+    };
+    receiver.request(&call).expect("something to send")
+}
+
+fn built_in(event: &Event) -> Message {
+    let circumstances = Circumstances { public_url: Some("https://relay.example".into()), ..Circumstances::default() };
+    compose(&Engine::default(), &[], &scope(event.clone()), &circumstances).message
+}
+
+/// What goes over the wire, a line for each part; `pretty` JSON over several.
+fn shown(sent: &Sent, pretty: bool) -> String {
+    let mut out = match &sent.outgoing {
+        Outgoing::Http(request) => request_text(request, pretty),
+        Outgoing::Console(text) | Outgoing::Inbox(text) => text.clone(),
+    };
+    for note in &sent.notes {
+        let _ = write!(out, "\nnote: {note}");
+    }
+    out
+}
+
+fn request_text(request: &Request, pretty: bool) -> String {
+    let mut out = format!("{} {}", request.method, request.url.expose());
+    let usual = |name: &str| ["user-agent", "idempotency-key"].contains(&name.to_lowercase().as_str());
+    for (name, value) in request.headers.iter().filter(|(name, _)| !usual(name)) {
+        let _ = write!(out, "\n{name}: {value}");
+    }
+    let body = String::from_utf8_lossy(&request.body);
+    let body = match serde_json::from_str::<Value>(&body) {
+        Ok(json) if pretty => serde_json::to_string_pretty(&json).expect("JSON"),
+        _ => body.into_owned(),
+    };
+    out + "\n" + &body
+}
+
+const TYPES: [JobType; 5] = [
+    JobType::LoadSource,
+    JobType::UpdateDataProduct,
+    JobType::UpdateWorkflow,
+    JobType::PublishConfiguration,
+    JobType::PublishDestination,
+];
+
+const STANDINGS: [(State, Option<Outcome>); 4] = [
+    (State::Running, None),
+    (State::Done, Some(Outcome::Succeeded)),
+    (State::Done, Some(Outcome::Stopped)),
+    (State::Done, Some(Outcome::Failed)),
+];
+
+/// Values that mean something to some service.
+fn hostile(mut job: Job) -> Job {
+    job.error = Some(
+        "<!channel> @everyone @here <users/all> [x](https://evil.example) **b** `c` {{ x }} & \"q\" 'a' \\ <script>"
+            .into(),
+    );
+    job.reason = Some("<@U012ABCDEF> @**all** <at>x</at> *r* _r_ ~r~ #1 |t|".into());
+    job
+}
+
+/// Far beyond every limit, in every part.
+fn endless() -> Message {
+    let long = |unit: &str| unit.repeat(200_000 / unit.len());
+    Message {
+        title: long("Tïtle & <tag> 👩\u{200D}🔧 "),
+        text: Markdown::literal(&long("A paragraph & more. \n\n")),
+        level: Level::Critical,
+        link: Some("https://example.com/".to_owned() + &"p".repeat(1500)),
+        fields: (0..200).map(|n| (format!("Field {n}"), "v&".repeat(3000))).collect(),
+        notices: vec![long("notice ")],
+        ..Message::default()
+    }
+}
+
+#[test]
+fn every_kind_sends_what_it_should() {
+    for entry in &KINDS {
+        let receiver = example(entry.name);
+        let mut out = String::new();
+        for job_type in TYPES {
+            for (state, outcome) in STANDINGS {
+                let standing = outcome.map_or("running", Outcome::as_str);
+                let title = format!("{} {standing}", job_type.as_str());
+                let event = event_of(Some(job(job_type.clone(), state, outcome)));
+                let message = built_in(&event);
+                let pretty = job_type == JobType::UpdateDataProduct && outcome == Some(Outcome::Failed);
+                let _ = write!(out, "# {title}\n{}\n\n", shown(&sent(&receiver, event, &message), pretty));
+            }
+        }
+        let event = event_of(Some(hostile(job(JobType::UpdateDataProduct, State::Done, Some(Outcome::Failed)))));
+        let message = built_in(&event);
+        let _ = write!(out, "# hostile\n{}\n", shown(&sent(&receiver, event, &message), true));
+        insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+            insta::assert_snapshot!(entry.name, out);
+        });
+    }
+}
+
+#[test]
+fn an_endless_message_is_cut_and_the_cut_is_noted() {
+    for entry in &KINDS {
+        let event = event_of(Some(job(JobType::UpdateDataProduct, State::Done, Some(Outcome::Failed))));
+        let sent = sent(&example(entry.name), event, &endless());
+        if let Outgoing::Http(request) = &sent.outgoing
+            && entry.name != "webhook"
+        {
+            assert!(request.body.len() < 600_000, "{}: {} bytes", entry.name, request.body.len());
+            assert!(!sent.notes.is_empty(), "{}: no word of what was cut", entry.name);
+            assert!(String::from_utf8_lossy(&request.body).contains('…'), "{}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn every_kind_tells_of_itself() {
+    for entry in &KINDS {
+        assert!(
+            !entry.obtain.is_empty() && entry.example.starts_with(&format!("{{ kind: {}", entry.name)),
+            "{}",
+            entry.name
+        );
+        let receiver = example(entry.name);
+        assert_eq!(receiver.common.recovered, entry.recovered);
+        let printed = format!("{receiver:?}");
+        for secret in receiver.secrets() {
+            assert!(!printed.contains(&secret), "{} prints its secrets", entry.name);
+        }
+    }
+}
