@@ -12,3 +12,4 @@ mod receive;
 mod reload;
 mod restart;
 mod say;
+mod services;

@@ -1,0 +1,119 @@
+//! Strict fakes of the services: each asks of every request what the service's reference asks, and answers as the service does.
+//! The real binary delivers to them over HTTP.
+
+mod check;
+mod pagerduty;
+mod slack;
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use crate::support::{Fake, Relay, Reply, Request, event, finished};
+
+/// One service.
+pub struct Service {
+    pub kind: &'static str,
+    /// The receiver's settings beside `kind`, in flow style, for a service at this address.
+    pub settings: fn(base: &str) -> String,
+    /// The service's answer to a request that is right; what is wrong with it otherwise.
+    pub answer: fn(&Request) -> Result<Reply, String>,
+    /// The answer to a request that is wrong.
+    pub refusal: Reply,
+}
+
+const SERVICES: [Service; 2] = [slack::SERVICE, pagerduty::SERVICE];
+
+/// A fake of a service, and what it found wrong.
+struct Desk {
+    fake: Fake,
+    wrong: Arc<Mutex<Vec<String>>>,
+}
+
+impl Desk {
+    fn open(service: &'static Service) -> Desk {
+        let (fake, wrong) = (Fake::start(), Arc::<Mutex<Vec<String>>>::default());
+        let found = Arc::clone(&wrong);
+        fake.replies(move |request| {
+            (service.answer)(request).unwrap_or_else(|why| {
+                found.lock().expect("not poisoned").push(format!("{why}: {} {}", request.target, request.text()));
+                service.refusal.clone()
+            })
+        });
+        Desk { fake, wrong }
+    }
+}
+
+static ALL: [Service; SERVICES.len()] = SERVICES;
+
+/// Every service as a receiver; each message of `when: {}` goes to all.
+fn routes(desks: &[Desk], message: &str) -> String {
+    let mut text = String::from("receivers:\n");
+    for (service, desk) in ALL.iter().zip(desks) {
+        let settings = (service.settings)(desk.fake.url("").trim_end_matches('/'));
+        text += &format!("  {0}: {{ kind: {0}, rate: 1000/s, {settings} }}\n", service.kind);
+    }
+    let names: Vec<_> = ALL.iter().map(|service| service.kind).collect();
+    text + &format!("routes:\n  - name: all\n    to: [{}]\n    message: {message}\n", names.join(", "))
+}
+
+/// A job of every documented type in every standing, oldest first.
+fn every_sort_of_event() -> Vec<Value> {
+    let types = [
+        json!({"jobType": "LOAD_SOURCE", "sourceId": "s-1", "sourceDisplayName": "CRM"}),
+        json!({"jobType": "UPDATE_DATA_PRODUCT", "dataProductId": "p-1", "dataProductDisplayName": "Customers"}),
+        json!({"jobType": "UPDATE_WORKFLOW", "workflowId": "w-1", "workflowDisplayName": "Nightly"}),
+        json!({"jobType": "PUBLISH_CONFIGURATION", "dataProductId": "p-1", "dataProductDisplayName": "Customers", "destinationId": "d-1"}),
+        json!({"jobType": "PUBLISH_DESTINATION", "destinationId": "d-1", "destinationDisplayName": "Snowflake"}),
+    ];
+    let hostile = r#"{"reason": "<!channel> @everyone <@U012ABCDEF> @**all**", "message": "<users/all> [x](https://evil.example) **b** `c` {{ x }} & \"q\" \\ <script>\u0000\u202e"}"#;
+    let failed = r#"{"reason": "PLANNING_FAILED", "message": "Bad plan."}"#;
+    let stopped = r#"{"reason": "STOPPED_BY_USER", "message": "The job was stopped by a user."}"#;
+    let mut events = Vec::new();
+    for (number, job_type) in types.into_iter().enumerate() {
+        let job = |standing: &str| {
+            let mut job = job_type.clone();
+            job["jobId"] = json!(format!("job-{number}-{standing}"));
+            job
+        };
+        let mut running = job("running");
+        running["status"] = json!({"state": "RUNNING", "stateStartTime": "2025-12-02T14:20:00.000Z"});
+        events.push(event(&running));
+        events.push(finished(job("failed"), failed));
+        events.push(finished(job("hostile"), hostile));
+        events.push(finished(job("stopped"), stopped));
+        events.push(finished(job("succeeded"), ""));
+    }
+    events
+}
+
+async fn deliver(message: &str) {
+    let desks: Vec<Desk> = ALL.iter().map(Desk::open).collect();
+    let relay = Relay::start(&routes(&desks, message)).await;
+    for event in every_sort_of_event() {
+        relay.accept(&event).await;
+    }
+    for (service, desk) in ALL.iter().zip(&desks) {
+        relay.drained(service.kind).await;
+        let wrong = desk.wrong.lock().expect("not poisoned").clone();
+        assert!(wrong.is_empty(), "{}: {wrong:#?}", service.kind);
+        let distinct: std::collections::BTreeSet<String> = desk.fake.requests().iter().map(Request::delivery).collect();
+        assert!(distinct.len() >= every_sort_of_event().len(), "{}: {} messages", service.kind, distinct.len());
+    }
+}
+
+#[tokio::test]
+async fn every_service_takes_the_built_in_message() {
+    deliver("{}").await;
+}
+
+#[tokio::test]
+async fn every_service_takes_a_message_beyond_its_limits() {
+    let long = "{% for a in range(40) %}{{ error }} & <b> **Tïtle** 👩‍🔧 @here {{ raw.data }} {% endfor %}";
+    let fields: Vec<String> = (0..60).map(|n| format!("F{n}: \"{long}\"")).collect();
+    deliver(&format!(
+        "{{ title: \"{long}\", text: \"{long}\", level: critical, link: \"https://example.com/?a=1&b=2\", fields: {{ {} }} }}",
+        fields.join(", ")
+    ))
+    .await;
+}
