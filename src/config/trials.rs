@@ -198,6 +198,7 @@ impl<'a> Trials<'a> {
             engine: &self.config.engine,
             now: Timestamp::UNIX_EPOCH,
             plain: false,
+            earlier: None,
         })
     }
 

@@ -24,6 +24,7 @@ mod verdict;
 pub use answer::{Answer, Failure, retry_after};
 pub use call::{Call, Sent, Unsendable};
 pub use kind::{Audience, BodyFault, Given, Kind, Markup, MessageRef, Receiver};
+pub use kinds::kinds;
 pub use plain::text as plain_text;
 pub use read::read_receiver;
 pub use request::{Outgoing, Request};

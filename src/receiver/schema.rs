@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::kinds::KINDS;
 use super::read::WITHOUT_HTTP;
-use super::registry::KINDS;
 use super::settings::CommonSettings;
 use crate::message;
 use crate::yaml::form::{Form, matching, nothing, one, text, words};

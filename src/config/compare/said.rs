@@ -40,6 +40,7 @@ pub(super) fn said(config: &Config, receiver: &Receiver, id: EventId, event: &Ar
         engine: &config.engine,
         now: event.received.received_at,
         plain: false,
+        earlier: None,
     };
     match receiver.request(&call) {
         Err(unsendable) => format!("nothing: {unsendable}"),

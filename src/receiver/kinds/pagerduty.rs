@@ -10,7 +10,9 @@ use crate::receiver::dialect::{PLAIN, Unit, plain_fit};
 use crate::receiver::incident::{Action, action, dedup_key};
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::request::Payload;
-use crate::receiver::{Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, Secret, Sent, Unsendable, Verdict};
+use crate::receiver::{
+    Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, Secret, Sent, Unsendable, Verdict,
+};
 use crate::yaml::read;
 
 pub(super) const ENTRY: Entry = Entry {
