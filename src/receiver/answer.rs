@@ -71,6 +71,14 @@ pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(wait.min(LONGEST_WAIT))
 }
 
+/// A wait that a service names in its body, in seconds, capped at 1 h.
+pub(super) fn wait(seconds: f64) -> Option<Duration> {
+    if seconds >= LONGEST_WAIT.as_secs_f64() {
+        return Some(LONGEST_WAIT);
+    }
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,6 +102,15 @@ mod tests {
         for (value, seconds) in cases {
             assert_eq!(retry_after(value, now), seconds.map(Duration::from_secs), "{value:?}");
         }
+    }
+
+    #[test]
+    fn a_wait_in_a_body_is_bounded() {
+        let cases = [(1.5, Some(1500)), (0.0, Some(0)), (64e9, Some(3_600_000)), (-1.0, None), (f64::NAN, None)];
+        for (seconds, milliseconds) in cases {
+            assert_eq!(wait(seconds), milliseconds.map(Duration::from_millis), "{seconds}");
+        }
+        assert_eq!(wait(f64::INFINITY), Some(LONGEST_WAIT));
     }
 
     #[test]

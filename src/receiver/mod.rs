@@ -3,6 +3,7 @@
 mod address;
 mod answer;
 mod call;
+mod chat;
 mod dialect;
 mod from_text;
 mod incident;

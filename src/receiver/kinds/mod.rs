@@ -1,20 +1,39 @@
 //! The kinds there are, a file each.
 
 mod console;
+mod discord;
+mod google_chat;
 mod inbox;
+mod mattermost;
 mod pagerduty;
+mod rocketchat;
 mod slack;
 mod slack_body;
 mod slack_mrkdwn;
+mod teams;
+mod teams_markdown;
 mod webhook;
 
+#[cfg(test)]
+mod chat_tests;
 #[cfg(test)]
 mod tests;
 
 use super::kind::Entry;
 
 /// The kinds. Adding a service is its file, and a line here.
-pub(super) static KINDS: [Entry; 5] = [slack::ENTRY, pagerduty::ENTRY, webhook::ENTRY, console::ENTRY, inbox::ENTRY];
+pub(super) static KINDS: [Entry; 10] = [
+    slack::ENTRY,
+    teams::ENTRY,
+    google_chat::ENTRY,
+    discord::ENTRY,
+    mattermost::ENTRY,
+    rocketchat::ENTRY,
+    pagerduty::ENTRY,
+    webhook::ENTRY,
+    console::ENTRY,
+    inbox::ENTRY,
+];
 
 /// The names of the kinds, as written in `kind`.
 pub fn kinds() -> impl Iterator<Item = &'static str> {

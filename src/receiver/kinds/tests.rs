@@ -14,7 +14,7 @@ use crate::receiver::{Call, Outgoing, Receiver, Request, Sent, read_receiver};
 use crate::yaml::Problems;
 
 /// The kind's own example with a fitting value for each variable.
-fn example(kind: &str) -> Receiver {
+pub(super) fn example(kind: &str) -> Receiver {
     let entry = KINDS.iter().find(|entry| entry.name == kind).expect("a kind");
     let mut settings = entry.example.to_owned();
     while let Some(at) = settings.find("${") {
@@ -29,7 +29,7 @@ fn example(kind: &str) -> Receiver {
     receiver.expect("no problems, so a receiver")
 }
 
-fn sent(receiver: &Receiver, event: Event, message: &Message) -> Sent {
+pub(super) fn sent(receiver: &Receiver, event: Event, message: &Message) -> Sent {
     let call = Call {
         event: &Arc::new(event),
         delivery: DeliveryId(1 << 50),

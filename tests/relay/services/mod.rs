@@ -2,8 +2,13 @@
 //! The real binary delivers to them over HTTP.
 
 mod check;
+mod discord;
+mod google_chat;
+mod mattermost;
 mod pagerduty;
+mod rocketchat;
 mod slack;
+mod teams;
 
 use std::sync::{Arc, Mutex};
 
@@ -22,7 +27,15 @@ pub struct Service {
     pub refusal: Reply,
 }
 
-const SERVICES: [Service; 2] = [slack::SERVICE, pagerduty::SERVICE];
+const SERVICES: [Service; 7] = [
+    slack::SERVICE,
+    teams::SERVICE,
+    google_chat::SERVICE,
+    discord::SERVICE,
+    mattermost::SERVICE,
+    rocketchat::SERVICE,
+    pagerduty::SERVICE,
+];
 
 /// A fake of a service, and what it found wrong.
 struct Desk {
