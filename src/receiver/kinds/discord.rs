@@ -13,7 +13,8 @@ use crate::receiver::kind::{Entry, Given, To};
 use crate::receiver::look::colour;
 use crate::receiver::request::Payload;
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Rate, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict, answer,
+    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict,
+    answer,
 };
 use crate::yaml::read;
 
@@ -136,11 +137,17 @@ impl Kind for Discord {
         query.extend(self.thread_id.iter().map(|Snowflake(id)| ("thread_id", id.as_str())));
         let url = chat::with_query(&self.url, &query)?;
         let form = |message: &Message, notes: &mut Vec<String>| Payload::json(&form(call, message, notes));
-        let text = |message: &Message| {
-            let mentions = chat::mentions(message, mention, &mut Vec::new());
-            chat::body_text(message, &DISCORD, chat::mention_line(&mentions, &DISCORD, Mention::written))
-        };
-        Ok(receiver.for_people(call, To::post(&url), text, |text| DISCORD.escaped(text), form))
+        Ok(receiver.for_people(call, To::post(&url), form))
+    }
+
+    fn markup(&self) -> Markup {
+        Markup {
+            text: |message| {
+                let mentions = chat::mentions(message, mention, &mut Vec::new());
+                chat::body_text(message, &DISCORD, chat::mention_line(&mentions, &DISCORD, Mention::written))
+            },
+            escape: |text| DISCORD.escaped(text),
+        }
     }
 
     fn judge(&self, answer: &Answer) -> Judgement {

@@ -11,7 +11,7 @@ use crate::receiver::dialect::{Dialect, HTML, PLAIN, Unit, without_tick};
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::request::Payload;
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Rate, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict,
+    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict,
 };
 use crate::yaml::read;
 
@@ -116,8 +116,14 @@ impl Kind for GoogleChat {
             None => self.url.clone(),
         };
         let form = |message: &Message, notes: &mut Vec<String>| Payload::json(&form(call, message, notes));
-        let text = |message: &Message| chat::body_text(message, &TEXTUAL, mentions(message, &mut Vec::new()));
-        Ok(receiver.for_people(call, To::post(&url), text, |text| TEXTUAL.escaped(text), form))
+        Ok(receiver.for_people(call, To::post(&url), form))
+    }
+
+    fn markup(&self) -> Markup {
+        Markup {
+            text: |message| chat::body_text(message, &TEXTUAL, mentions(message, &mut Vec::new())),
+            escape: |text| TEXTUAL.escaped(text),
+        }
     }
 
     fn judge(&self, answer: &Answer) -> Judgement {

@@ -11,7 +11,7 @@ use crate::receiver::kind::{Entry, To};
 use crate::receiver::look::hex;
 use crate::receiver::request::Payload;
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict,
+    Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict,
 };
 use crate::yaml::read;
 
@@ -77,8 +77,14 @@ impl Kind for Mattermost {
 
     fn request(&self, call: &Call<'_>, receiver: &Receiver) -> Result<Sent, Unsendable> {
         let form = |message: &Message, notes: &mut Vec<String>| Payload::json(&self.form(call, message, notes));
-        let text = |message: &Message| chat::body_text(message, &MATTERMOST, mentions(message, &mut Vec::new()));
-        Ok(receiver.for_people(call, To::post(&self.url), text, |text| MATTERMOST.escaped(text), form))
+        Ok(receiver.for_people(call, To::post(&self.url), form))
+    }
+
+    fn markup(&self) -> Markup {
+        Markup {
+            text: |message| chat::body_text(message, &MATTERMOST, mentions(message, &mut Vec::new())),
+            escape: |text| MATTERMOST.escaped(text),
+        }
     }
 
     fn judge(&self, answer: &Answer) -> Judgement {

@@ -12,7 +12,7 @@ use crate::receiver::from_text::read_from_text;
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::request::Payload;
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Rate, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict,
+    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict,
 };
 use crate::yaml::read;
 
@@ -75,12 +75,18 @@ impl Kind for Teams {
     fn request(&self, call: &Call<'_>, receiver: &Receiver) -> Result<Sent, Unsendable> {
         let form = |message: &Message, notes: &mut Vec<String>| Payload::json(&form(message, call.plain, notes));
         // A body has no entities, without which a mention would only look like one.
-        let text = |message: &Message| {
-            let mentions = chat::mentions(message, mention, &mut Vec::new());
-            let names = chat::mention_line(&mentions, &CARD, |mention| CARD.escaped(&mention.name));
-            chat::body_text(message, &CARD, names)
-        };
-        Ok(receiver.for_people(call, To::post(&self.url.0), text, |text| CARD.escaped(text), form))
+        Ok(receiver.for_people(call, To::post(&self.url.0), form))
+    }
+
+    fn markup(&self) -> Markup {
+        Markup {
+            text: |message| {
+                let mentions = chat::mentions(message, mention, &mut Vec::new());
+                let names = chat::mention_line(&mentions, &CARD, |mention| CARD.escaped(&mention.name));
+                chat::body_text(message, &CARD, names)
+            },
+            escape: |text| CARD.escaped(text),
+        }
     }
 
     fn judge(&self, answer: &Answer) -> Judgement {
