@@ -42,6 +42,12 @@ impl Payload {
     pub fn json(json: &serde_json::Value) -> Payload {
         Payload { content_type: "application/json".into(), body: json.to_string().into() }
     }
+
+    /// As a browser sends a form.
+    pub fn form(pairs: &[(&str, &str)]) -> Payload {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        Payload { content_type: "application/x-www-form-urlencoded".into(), body: body.into() }
+    }
 }
 
 impl From<RenderedBody> for Payload {

@@ -1,43 +1,47 @@
 //! The `pagerduty` kind: Events API v2. A failure triggers, the next success of the same thing resolves.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::message::{Level, Message};
+use crate::message::Message;
 use crate::receiver::address::{Endpoint, address};
-use crate::receiver::dialect::{PLAIN, Unit, plain_fit};
-use crate::receiver::incident::{Action, action, dedup_key};
+use crate::receiver::chat::{self, Bounds};
+use crate::receiver::incident::{self, Action, WORDS, action, dedup_key};
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::request::Payload;
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, Secret, Sent, Unsendable, Verdict,
+    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, Secret, Sent, Unsendable, Verdict,
 };
 use crate::yaml::read;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "pagerduty",
     http: true,
-    rate: None,
+    // For each integration key.
+    rate: Some(Rate { count: 120, per: Duration::from_secs(60) }),
     recovered: true,
-    obtain: "In PagerDuty: Services → your service → Integrations → Add integration → Events API v2; the integration key is the routing key",
+    obtain: "In PagerDuty: Services → your service → Integrations → Add an integration → Events API V2; its Integration Key is the `routing_key`",
     example: "{ kind: pagerduty, routing_key: \"${PAGERDUTY_ROUTING_KEY}\" }",
     schema: || schemars::schema_for!(PagerDuty),
     read: |node, problems| Some(Box::new(read::<PagerDuty>(node, problems)?)),
 };
 
-/// Longest summary in characters, key in bytes, and the text and fields, so that the whole stays far below 512 KB.
+/// Longest summary in characters and key in bytes; the rest so that the whole stays far below 512 KB.
 const SUMMARY: usize = 1024;
 const KEY: usize = 255;
+const WORD: usize = 255;
 const TEXT: usize = 20_000;
-const FIELD: usize = 4000;
-const FIELDS: usize = 50;
+const LINK: usize = 2000;
+const FIELDS: Bounds = Bounds { most: 50, name: 200, value: 4000, whole: 60_000 };
 
-/// A PagerDuty service, through the Events API v2.
+/// A PagerDuty service, through the Events API v2. A failure triggers an incident, the next success of the same thing resolves it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PagerDuty {
-    /// The integration key of an Events API v2 integration.
+    /// The Integration Key of an Events API V2 integration.
     routing_key: Secret,
     /// Where the account lives: `eu`, or nothing for the United States.
     region: Option<Region>,
@@ -68,22 +72,23 @@ impl Kind for PagerDuty {
     }
 
     fn markup(&self) -> Markup {
-        Markup { text: |message| PLAIN.text(&message.text), escape: str::to_owned }
+        incident::MARKUP
     }
 
     fn judge(&self, answer: &Answer) -> Judgement {
+        let judged = Judgement::of_status(answer);
         match answer.status {
             // The Events API says 403 when it is asked too often.
             403 => Judgement {
                 lane_waits: answer.retry_after,
                 ..Judgement::not_delivered(Verdict::Later, Reason::RateLimited, answer.summary())
             },
-            400 => Judgement {
-                bad_form: true,
-                ..Judgement::not_delivered(Verdict::Refused, Reason::Form, answer.summary())
-                    .advise("PagerDuty refused this event: check `routing_key` and the `message`, then replay it")
-            },
-            _ => Judgement::of_status(answer),
+            400 if blames_the_key(answer) => chat::blocked(answer, Reason::Auth, self.about_the_key()),
+            _ if judged.verdict == Verdict::Refused => chat::bad_form(
+                answer,
+                "PagerDuty refused this event: mend the `message` or `body` in routes.yaml, then replay it",
+            ),
+            _ => judged,
         }
     }
 
@@ -92,51 +97,55 @@ impl Kind for PagerDuty {
     }
 }
 
+/// Whether the answer's errors are about the routing key: "Invalid routing key", "Length of 'routing_key' is incorrect …".
+fn blames_the_key(answer: &Answer) -> bool {
+    let body = String::from_utf8_lossy(&answer.body).to_ascii_lowercase();
+    body.contains("routing_key") || body.contains("routing key")
+}
+
 impl PagerDuty {
+    fn about_the_key(&self) -> &'static str {
+        match self.region {
+            None => {
+                "PagerDuty does not know this routing key: copy the Integration Key of an Events API V2 integration (not an API key) into `routing_key`; if the account lives in Europe, add `region: eu`"
+            }
+            Some(Region::Eu) => {
+                "PagerDuty in Europe does not know this routing key: copy the Integration Key of an Events API V2 integration (not an API key) into `routing_key`; if the account lives in the United States, remove `region`"
+            }
+        }
+    }
+
     fn event(&self, call: &Call<'_>, message: &Message, notes: &mut Vec<String>) -> Value {
         let (routing_key, dedup_key) = (self.routing_key.expose(), dedup_key(call, KEY));
         if action(call) == Action::Resolve {
             return json!({ "routing_key": routing_key, "event_action": "resolve", "dedup_key": dedup_key });
         }
-        let (summary, was_cut) = plain_fit(&message.title, SUMMARY, Unit::Utf16);
-        if was_cut {
-            notes.push(format!("title cut to {SUMMARY} characters"));
-        }
-        let job = call.event.job.as_ref();
         let mut payload = json!({
-            "summary": summary,
-            "source": if call.event.tenant.is_empty() { "jobrelay" } else { &call.event.tenant },
-            "severity": severity(message.level),
+            "summary": incident::title(message, &WORDS, SUMMARY, notes),
+            "source": incident::word(call, "tenant", WORD, notes).unwrap_or_else(|| "jobrelay".to_owned()),
+            "severity": incident::severity(message.level),
         });
-        if let Some(at) = job.and_then(|job| job.since).or(call.event.time) {
-            payload["timestamp"] = at.to_string().into();
-        }
-        let words = [
-            ("component", call.event.text("resource")),
-            ("group", call.event.text("type_label")),
-            ("class", call.event.text("reason")),
-        ];
-        for (key, value) in words {
-            if let Some(value) = value {
-                payload[key] = plain_fit(&value, SUMMARY, Unit::Utf16).0.into();
+        let mut event = json!({ "routing_key": routing_key, "event_action": "trigger", "dedup_key": dedup_key });
+        if !call.plain {
+            if let Some(at) = incident::at(call) {
+                payload["timestamp"] = at.to_string().into();
+            }
+            for (key, word) in [("component", "resource"), ("group", "type_label"), ("class", "reason")] {
+                if let Some(text) = incident::word(call, word, WORD, notes) {
+                    payload[key] = text.into();
+                }
+            }
+            payload["custom_details"] = details(message, notes).into();
+            event["client"] = "jobrelay".into();
+            if let Some(link) = chat::link(message, LINK, notes) {
+                event["links"] = json!([{ "href": link, "text": "Open" }]);
+            }
+            let details = message.footer.as_ref().and_then(|footer| footer.link.as_deref());
+            if let Some(link) = details.filter(|link| link.len() <= LINK) {
+                event["client_url"] = link.into();
             }
         }
-        if !call.plain {
-            payload["custom_details"] = details(message, notes).into();
-        }
-        let mut event = json!({
-            "routing_key": routing_key,
-            "event_action": "trigger",
-            "dedup_key": dedup_key,
-            "payload": payload,
-            "client": "jobrelay",
-        });
-        if let Some(link) = &message.link {
-            event["links"] = json!([{ "href": link, "text": "Open" }]);
-        }
-        if let Some(link) = message.footer.as_ref().and_then(|footer| footer.link.as_ref()) {
-            event["client_url"] = link.as_str().into();
-        }
+        event["payload"] = payload;
         event
     }
 }
@@ -144,37 +153,53 @@ impl PagerDuty {
 /// What there is to read in the incident, in order.
 fn details(message: &Message, notes: &mut Vec<String>) -> Map<String, Value> {
     let mut details = Map::new();
-    if !message.notices.is_empty() {
-        details.insert("Note".to_owned(), message.notices.join("\n").into());
-    }
-    let (text, was_cut) = PLAIN.text_within(&message.text, TEXT);
-    if was_cut {
-        notes.push(format!("text cut to {TEXT} characters"));
-    }
+    let text = incident::text(message, &WORDS, TEXT, notes);
     if !text.is_empty() {
         details.insert("What happened".to_owned(), text.into());
     }
-    if message.fields.len() > FIELDS {
-        notes.push(format!("{} fields left out: {FIELDS} are shown", message.fields.len() - FIELDS));
-    }
-    for (name, value) in message.fields.iter().take(FIELDS) {
-        let (value, was_cut) = plain_fit(value, FIELD, Unit::Utf16);
-        if was_cut {
-            notes.push(format!("field {name:?} cut to {FIELD} characters"));
-        }
-        details.insert(name.clone(), value.into());
-    }
-    if let Some(footer) = &message.footer {
-        details.insert("Why".to_owned(), footer.text.as_str().into());
+    for (name, value) in incident::fields(message, &FIELDS, notes) {
+        details.insert(name, value.into());
     }
     details
 }
 
-fn severity(level: Level) -> &'static str {
-    match level {
-        Level::Info | Level::Success => "info",
-        Level::Warning => "warning",
-        Level::Error => "error",
-        Level::Critical => "critical",
+#[cfg(test)]
+mod tests {
+    use super::super::tests::judged;
+    use crate::receiver::Reason as R;
+    use crate::receiver::Verdict::{Blocked, Delivered, Later, Refused};
+
+    #[test]
+    fn answers_mean() {
+        let invalid = |why: &str| {
+            format!(r#"{{"status":"invalid event","message":"Event object is invalid","errors":["{why}"]}}"#)
+        };
+        judged(
+            "pagerduty",
+            &[
+                (202, r#"{"status":"success","message":"Event processed","dedup_key":"x"}"#, Delivered, None, false),
+                (400, &invalid("Invalid routing key"), Blocked, Some(R::Auth), false),
+                (
+                    400,
+                    &invalid("Length of 'routing_key' is incorrect (should be 32 characters)"),
+                    Blocked,
+                    Some(R::Auth),
+                    false,
+                ),
+                (400, &invalid("'payload.severity' is invalid"), Refused, Some(R::Form), true),
+                (400, "Bad Request", Refused, Some(R::Form), true),
+                (413, "Request Entity Too Large", Refused, Some(R::Form), true),
+                (403, "Forbidden", Later, Some(R::RateLimited), false),
+                (404, "", Blocked, Some(R::Client), false),
+                (
+                    429,
+                    r#"{"status":"throttle exceeded","message":"Requests for this service are arriving too quickly."}"#,
+                    Later,
+                    Some(R::RateLimited),
+                    false,
+                ),
+                (500, "", Later, Some(R::Server), false),
+            ],
+        );
     }
 }
