@@ -15,7 +15,7 @@ const OFFICE_CONNECTORS: Retired = Retired {
 
 const OPSGENIE: Retired = Retired {
     what: "Opsgenie is retired in April 2027",
-    instead: "use Jira Service Management: `kind: webhook` with url https://api.atlassian.com/jsm/ops/integration/v2/alerts, the header Authorization: GenieKey …, and a `body`",
+    instead: "use Jira Service Management: `kind: jsm`; until then it also speaks to Opsgenie, with `url: https://api.opsgenie.com/v2/alerts`",
 };
 
 /// By the name someone would give its kind.

@@ -4,6 +4,7 @@ mod console;
 mod discord;
 mod google_chat;
 mod inbox;
+mod jsm;
 mod mattermost;
 mod pagerduty;
 mod rocketchat;
@@ -22,7 +23,7 @@ mod tests;
 use super::kind::Entry;
 
 /// The kinds. Adding a service is its file, and a line here.
-pub(super) static KINDS: [Entry; 10] = [
+pub(super) static KINDS: [Entry; 11] = [
     slack::ENTRY,
     teams::ENTRY,
     google_chat::ENTRY,
@@ -30,6 +31,7 @@ pub(super) static KINDS: [Entry; 10] = [
     mattermost::ENTRY,
     rocketchat::ENTRY,
     pagerduty::ENTRY,
+    jsm::ENTRY,
     webhook::ENTRY,
     console::ENTRY,
     inbox::ENTRY,

@@ -4,6 +4,7 @@
 mod check;
 mod discord;
 mod google_chat;
+mod jsm;
 mod mattermost;
 mod pagerduty;
 mod rocketchat;
@@ -27,7 +28,7 @@ pub struct Service {
     pub refusal: Reply,
 }
 
-const SERVICES: [Service; 7] = [
+const SERVICES: [Service; 8] = [
     slack::SERVICE,
     teams::SERVICE,
     google_chat::SERVICE,
@@ -35,6 +36,7 @@ const SERVICES: [Service; 7] = [
     mattermost::SERVICE,
     rocketchat::SERVICE,
     pagerduty::SERVICE,
+    jsm::SERVICE,
 ];
 
 /// A fake of a service, and what it found wrong.
