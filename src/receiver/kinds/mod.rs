@@ -4,6 +4,7 @@ mod console;
 mod discord;
 mod google_chat;
 mod inbox;
+mod incident_io;
 mod jsm;
 mod mattermost;
 mod pagerduty;
@@ -23,7 +24,7 @@ mod tests;
 use super::kind::Entry;
 
 /// The kinds. Adding a service is its file, and a line here.
-pub(super) static KINDS: [Entry; 11] = [
+pub(super) static KINDS: [Entry; 12] = [
     slack::ENTRY,
     teams::ENTRY,
     google_chat::ENTRY,
@@ -32,6 +33,7 @@ pub(super) static KINDS: [Entry; 11] = [
     rocketchat::ENTRY,
     pagerduty::ENTRY,
     jsm::ENTRY,
+    incident_io::ENTRY,
     webhook::ENTRY,
     console::ENTRY,
     inbox::ENTRY,

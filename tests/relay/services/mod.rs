@@ -4,6 +4,7 @@
 mod check;
 mod discord;
 mod google_chat;
+mod incident_io;
 mod jsm;
 mod mattermost;
 mod pagerduty;
@@ -28,7 +29,7 @@ pub struct Service {
     pub refusal: Reply,
 }
 
-const SERVICES: [Service; 8] = [
+const SERVICES: [Service; 9] = [
     slack::SERVICE,
     teams::SERVICE,
     google_chat::SERVICE,
@@ -37,6 +38,7 @@ const SERVICES: [Service; 8] = [
     rocketchat::SERVICE,
     pagerduty::SERVICE,
     jsm::SERVICE,
+    incident_io::SERVICE,
 ];
 
 /// A fake of a service, and what it found wrong.
