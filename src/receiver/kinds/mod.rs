@@ -1,5 +1,6 @@
 //! The kinds there are, a file each.
 
+mod alertmanager;
 mod console;
 mod discord;
 mod google_chat;
@@ -24,7 +25,7 @@ mod tests;
 use super::kind::Entry;
 
 /// The kinds. Adding a service is its file, and a line here.
-pub(super) static KINDS: [Entry; 12] = [
+pub(super) static KINDS: [Entry; 13] = [
     slack::ENTRY,
     teams::ENTRY,
     google_chat::ENTRY,
@@ -34,6 +35,7 @@ pub(super) static KINDS: [Entry; 12] = [
     pagerduty::ENTRY,
     jsm::ENTRY,
     incident_io::ENTRY,
+    alertmanager::ENTRY,
     webhook::ENTRY,
     console::ENTRY,
     inbox::ENTRY,

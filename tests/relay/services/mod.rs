@@ -1,6 +1,7 @@
 //! Strict fakes of the services: each asks of every request what the service's reference asks, and answers as the service does.
 //! The real binary delivers to them over HTTP.
 
+mod alertmanager;
 mod check;
 mod discord;
 mod google_chat;
@@ -29,7 +30,7 @@ pub struct Service {
     pub refusal: Reply,
 }
 
-const SERVICES: [Service; 9] = [
+const SERVICES: [Service; 10] = [
     slack::SERVICE,
     teams::SERVICE,
     google_chat::SERVICE,
@@ -39,6 +40,7 @@ const SERVICES: [Service; 9] = [
     pagerduty::SERVICE,
     jsm::SERVICE,
     incident_io::SERVICE,
+    alertmanager::SERVICE,
 ];
 
 /// A fake of a service, and what it found wrong.
