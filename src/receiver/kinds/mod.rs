@@ -15,6 +15,7 @@ mod slack_body;
 mod slack_mrkdwn;
 mod teams;
 mod teams_markdown;
+mod twilio;
 mod webhook;
 
 #[cfg(test)]
@@ -25,7 +26,7 @@ mod tests;
 use super::kind::Entry;
 
 /// The kinds. Adding a service is its file, and a line here.
-pub(super) static KINDS: [Entry; 13] = [
+pub(super) static KINDS: [Entry; 14] = [
     slack::ENTRY,
     teams::ENTRY,
     google_chat::ENTRY,
@@ -36,6 +37,7 @@ pub(super) static KINDS: [Entry; 13] = [
     jsm::ENTRY,
     incident_io::ENTRY,
     alertmanager::ENTRY,
+    twilio::ENTRY,
     webhook::ENTRY,
     console::ENTRY,
     inbox::ENTRY,

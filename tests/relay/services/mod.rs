@@ -12,6 +12,7 @@ mod pagerduty;
 mod rocketchat;
 mod slack;
 mod teams;
+mod twilio;
 
 use std::sync::{Arc, Mutex};
 
@@ -30,7 +31,7 @@ pub struct Service {
     pub refusal: Reply,
 }
 
-const SERVICES: [Service; 10] = [
+const SERVICES: [Service; 11] = [
     slack::SERVICE,
     teams::SERVICE,
     google_chat::SERVICE,
@@ -41,6 +42,7 @@ const SERVICES: [Service; 10] = [
     jsm::SERVICE,
     incident_io::SERVICE,
     alertmanager::SERVICE,
+    twilio::SERVICE,
 ];
 
 /// A fake of a service, and what it found wrong.
