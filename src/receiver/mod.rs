@@ -4,6 +4,7 @@ mod address;
 mod answer;
 mod call;
 mod chat;
+mod describe;
 mod dialect;
 mod from_text;
 mod incident;
@@ -24,6 +25,7 @@ mod verdict;
 
 pub use answer::{Answer, Failure, retry_after};
 pub use call::{Call, Sent, Unsendable};
+pub use describe::{KindDescription, describe};
 pub use kind::{Audience, BodyFault, Given, Kind, Markup, MessageRef, Receiver};
 pub use kinds::kinds;
 pub use plain::text as plain_text;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::kind::Entry;
 use super::kinds::KINDS;
 use super::read::WITHOUT_HTTP;
 use super::settings::CommonSettings;
@@ -13,7 +14,6 @@ const VARIABLE: &str = r"\$\{";
 
 /// The JSON Schema of a receiver; `message` is where that of a message is found.
 pub fn schema(message: &str) -> Value {
-    let common = schemars::schema_for!(CommonSettings).to_value();
     let kinds: Vec<(String, String)> = KINDS
         .iter()
         .map(|entry| (entry.name.to_owned(), description(&(entry.schema)().to_value()).unwrap_or_default()))
@@ -21,20 +21,10 @@ pub fn schema(message: &str) -> Value {
     let of_kinds: Vec<Value> = KINDS
         .iter()
         .map(|entry| {
-            let own = (entry.schema)().to_value();
-            let mut settings = Map::from_iter([("kind".to_owned(), json!(true))]);
-            settings.extend(properties(&own, |_| true));
-            settings.extend(properties(&common, |name| entry.http || WITHOUT_HTTP.contains(&name)));
+            let mut form = of_kind(entry);
             let doc = "What is said here: a message, or the name of one under `messages`. What it leaves out is filled in from `messages.default`.";
-            settings.insert("message".to_owned(), message::reference_schema(doc, message, Vec::new()));
-            if entry.http {
-                settings.insert("body".to_owned(), body());
-            }
-            let mut then = json!({"properties": settings, "additionalProperties": false});
-            if let Some(required) = own.get("required") {
-                then["required"] = required.clone();
-            }
-            json!({"if": {"properties": {"kind": {"const": entry.name}}, "required": ["kind"]}, "then": then})
+            form["properties"]["message"] = message::reference_schema(doc, message, Vec::new());
+            json!({"if": {"properties": {"kind": {"const": entry.name}}, "required": ["kind"]}, "then": form})
         })
         .collect();
     let mut kind = vec![words(&kinds)];
@@ -44,6 +34,23 @@ pub fn schema(message: &str) -> Value {
         "required": ["kind"],
         "allOf": of_kinds,
     })
+}
+
+/// The settings a receiver of this kind may have, but for its message.
+pub(super) fn of_kind(entry: &Entry) -> Value {
+    let own = (entry.schema)().to_value();
+    let common = schemars::schema_for!(CommonSettings).to_value();
+    let mut settings = Map::from_iter([("kind".to_owned(), json!(true))]);
+    settings.extend(properties(&own, |_| true));
+    settings.extend(properties(&common, |name| entry.http || WITHOUT_HTTP.contains(&name)));
+    if entry.http {
+        settings.insert("body".to_owned(), body());
+    }
+    let mut form = json!({"properties": settings, "additionalProperties": false});
+    if let Some(required) = own.get("required") {
+        form["required"] = required.clone();
+    }
+    form
 }
 
 fn variable() -> Form {
@@ -165,6 +172,6 @@ fn object(schema: &Value, root: &Value) -> Value {
 }
 
 /// A doc comment on one line.
-fn description(schema: &Value) -> Option<String> {
+pub(super) fn description(schema: &Value) -> Option<String> {
     Some(schema.get("description")?.as_str()?.split_whitespace().collect::<Vec<_>>().join(" "))
 }

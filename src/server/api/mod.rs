@@ -38,6 +38,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .service(resource("/replay").route(web::post().to(actions::replay)))
             .service(resource("/dismiss").route(web::post().to(actions::dismiss)))
             .service(resource("/quarantine").route(web::get().to(operate::quarantine)))
+            .service(resource("/kinds").route(web::get().to(operate::kinds)))
             .service(resource("/config").route(web::get().to(operate::config)))
             .service(resource("/reload").route(web::post().to(reload::reload)))
             .service(resource("/stats").route(web::get().to(operate::stats)))

@@ -1,4 +1,4 @@
-//! Looking at the relay itself: receivers, quarantine, the running routes.yaml, the door's numbers.
+//! Looking at the relay itself: receivers, kinds of them, quarantine, the running routes.yaml, the door's numbers.
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Path};
@@ -7,6 +7,7 @@ use super::deliveries::redact;
 use super::no_receiver;
 use super::query::Query;
 use crate::delivery::LaneStatus;
+use crate::receiver::{self, KindDescription};
 use crate::server::State;
 use crate::server::problems::Problem;
 use crate::server::types::{ConfigView, Page, QuarantineItem, ResumeAnswer, Stats};
@@ -38,6 +39,11 @@ pub async fn quarantine(request: HttpRequest, state: Data<State>) -> Result<Json
     let limit = Query::read(&request, &["limit"])?.limit()?;
     let items = state.intake.corridor.store.quarantined(limit).await?;
     Ok(Json(Page { items: items.into_iter().map(item).collect(), next: None }))
+}
+
+/// The kinds of receivers there are, with their settings: what a form, or a person, needs to write one.
+pub async fn kinds() -> Json<Page<KindDescription>> {
+    Json(Page { items: receiver::describe(), next: None })
 }
 
 pub async fn config(state: Data<State>) -> Json<ConfigView> {

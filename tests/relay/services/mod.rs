@@ -6,6 +6,7 @@ mod check;
 mod discord;
 mod google_chat;
 mod incident_io;
+mod incidents;
 mod jsm;
 mod mattermost;
 mod pagerduty;

@@ -9,7 +9,9 @@ use crate::support::{Reply, Request};
 pub const SERVICE: Service = Service {
     kind: "twilio",
     settings: |base| {
-        format!("account_sid: AC01, auth_token: some-auth-token, from: '+15017122661', to: '+15558675310', endpoint: '{base}'")
+        format!(
+            "account_sid: AC01, auth_token: some-auth-token, from: '+15017122661', to: '+15558675310', endpoint: '{base}'"
+        )
     },
     answer,
     refusal: Reply::Status(
