@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::client::Client;
 use super::prepare::{Prepared, Subject, prepare};
 use super::preview::Preview;
+use super::references::{Recent, earlier};
 use crate::config::{Config, Redactor};
 use crate::event::{Event, EventId};
 use crate::message::{Late, Since};
@@ -37,6 +38,8 @@ pub struct Tried {
     pub notes: Vec<String>,
     /// What the reader saw, for kinds that speak to people.
     pub copy: Option<String>,
+    /// Of a message that began a thread: what later ones answer to.
+    pub reference: Option<String>,
     /// One of the relay's own events: its death is not told again.
     pub own: bool,
 }
@@ -47,7 +50,19 @@ impl Tried {
     pub fn broken() -> Tried {
         let detail = "internal error, please report it".to_owned();
         let judgement = Judgement::not_delivered(Verdict::Later, Reason::Template, detail);
-        Tried { judgement, at: Timestamp::now(), took: Duration::ZERO, notes: Vec::new(), copy: None, own: false }
+        Tried { at: Timestamp::now(), ..Tried::unsent(judgement) }
+    }
+
+    fn unsent(judgement: Judgement) -> Tried {
+        Tried {
+            judgement,
+            at: Timestamp::UNIX_EPOCH,
+            took: Duration::ZERO,
+            notes: Vec::new(),
+            copy: None,
+            reference: None,
+            own: false,
+        }
     }
 }
 
@@ -58,11 +73,11 @@ struct Outcome {
     copy: Option<String>,
 }
 
-/// Makes one attempt of `owed`.
+/// Makes one attempt of `owed`. `recent`: what the same lane has sent.
 ///
 /// # Errors
 /// When the store cannot give the event: no attempt was made.
-pub async fn attempt(means: &Means, owed: &Owed) -> Result<Tried, StoreError> {
+pub async fn attempt(means: &Means, recent: &Recent, owed: &Owed) -> Result<Tried, StoreError> {
     let at = Timestamp::now();
     let begun = Instant::now();
     let event = match &owed.content {
@@ -71,32 +86,40 @@ pub async fn attempt(means: &Means, owed: &Owed) -> Result<Tried, StoreError> {
     };
     let Some(event) = event else {
         let judgement = dead(Reason::Client, "its event is not in the store any more".to_owned());
-        return Ok(Tried { judgement, at, took: Duration::ZERO, notes: Vec::new(), copy: None, own: false });
+        return Ok(Tried { at, ..Tried::unsent(judgement) });
     };
     if let Some(job) = event.job.as_ref().and_then(|job| job.id.as_deref()) {
         tracing::Span::current().record("job", job);
     }
     let own = event.is_own();
     let late = lateness(means, owed.event, &event, at).await?;
-    let subject = Subject { id: owed.id, event, route: Arc::clone(&owed.route), closes: owed.closes };
+    let mut subject =
+        Subject { id: owed.id, event, route: Arc::clone(&owed.route), closes: owed.closes, earlier: None };
+    subject.earlier = earlier(means, recent, &subject).await?;
 
-    let mut outcome = send(means, &subject, late.clone(), at, false).await;
-    if outcome.judgement.bad_form && means.receiver.kind.audience() == Audience::People {
-        let refusal = format!("refused in its full form ({}), sent again in plain form", outcome.judgement.detail);
-        outcome = send(means, &subject, late, at, true).await;
-        outcome.notes.insert(0, refusal);
-    }
-    let Outcome { mut judgement, notes, copy } = outcome;
-    let hidden = |text: &str| means.config.redactor.redact(text).into_owned();
-    judgement.detail = hidden(&judgement.detail);
-    Ok(Tried {
-        judgement,
-        at,
-        took: begun.elapsed(),
-        notes: notes.iter().map(|note| hidden(note)).collect(),
-        copy: copy.map(|text| hidden(&text)),
-        own,
-    })
+    let way = Way {
+        config: &means.config,
+        receiver: &means.receiver,
+        client: &means.client,
+        public_url: means.public_url.as_deref(),
+    };
+    let (outcome, plain) = once(way, &subject, late, at).await;
+    let judgement = &outcome.judgement;
+    let arrived = judgement.verdict == Verdict::Delivered;
+    let reference = if arrived { recent.arrived(&subject, means.receiver.kind_name, plain, judgement) } else { None };
+    Ok(Tried { at, took: begun.elapsed(), reference, own, ..outcome.redacted(&means.config.redactor) })
+}
+
+/// Makes one attempt outside any lane: nothing waits for it, nothing is kept of it.
+///
+/// # Errors
+/// A sentence, if the receiver's settings name files that cannot be read.
+pub async fn try_once(config: &Config, receiver: &Receiver, subject: &Subject) -> Result<Tried, String> {
+    let client = Client::new(&receiver.common, false)?;
+    let (at, begun) = (Timestamp::now(), Instant::now());
+    let (outcome, _) = once(Way { config, receiver, client: &client, public_url: None }, subject, None, at).await;
+    let own = subject.event.is_own();
+    Ok(Tried { at, took: begun.elapsed(), own, ..outcome.redacted(&config.redactor) })
 }
 
 /// The message of a delivery of the event `id` as it would be, or was, sent at `now`.
@@ -106,26 +129,48 @@ pub async fn attempt(means: &Means, owed: &Owed) -> Result<Tried, StoreError> {
 pub async fn preview(means: &Means, id: EventId, subject: &Subject, now: Timestamp) -> Result<Preview, String> {
     let redactor = &means.config.redactor;
     let late = lateness(means, id, &subject.event, now).await.map_err(|e| e.to_string())?;
-    let prepared = means
-        .prepare(subject, late, now, false)
+    let earlier = earlier(means, &Recent::default(), subject).await.map_err(|e| e.to_string())?;
+    let subject = Subject { earlier, ..subject.clone() };
+    let public_url = means.public_url.as_deref();
+    let prepared = prepare(&means.config, &means.receiver, public_url, &subject, late, now, false)
         .map_err(|Unsendable(why)| format!("nothing can be sent: {}", redactor.redact(&why)))?;
     Ok(Preview::of(&prepared, &means.receiver, redactor))
 }
 
-impl Means {
-    fn prepare(
-        &self,
-        subject: &Subject,
-        late: Option<Late>,
-        now: Timestamp,
-        plain: bool,
-    ) -> Result<Prepared, Unsendable> {
-        prepare(&self.config, &self.receiver, self.public_url.as_deref(), subject, late, now, plain)
+impl Outcome {
+    fn redacted(self, redactor: &Redactor) -> Tried {
+        let Outcome { mut judgement, notes, copy } = self;
+        let hidden = |text: &str| redactor.redact(text).into_owned();
+        judgement.detail = hidden(&judgement.detail);
+        let notes = notes.iter().map(|note| hidden(note)).collect();
+        Tried { notes, copy: copy.map(|text| hidden(&text)), ..Tried::unsent(judgement) }
     }
 }
 
-async fn send(means: &Means, subject: &Subject, late: Option<Late>, now: Timestamp, plain: bool) -> Outcome {
-    let Prepared { outgoing, copy, notes, fallback, .. } = match means.prepare(subject, late, now, plain) {
+/// What a message is made of and sent by.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    config: &'a Config,
+    receiver: &'a Receiver,
+    client: &'a Client,
+    public_url: Option<&'a str>,
+}
+
+/// Sends the message, and once more in plain form if its form is refused; says whether that was the last.
+async fn once(way: Way<'_>, subject: &Subject, late: Option<Late>, now: Timestamp) -> (Outcome, bool) {
+    let outcome = send(way, subject, late.clone(), now, false).await;
+    if !outcome.judgement.bad_form || way.receiver.kind.audience() != Audience::People {
+        return (outcome, false);
+    }
+    let refusal = format!("refused in its full form ({}), sent again in plain form", outcome.judgement.detail);
+    let mut outcome = send(way, subject, late, now, true).await;
+    outcome.notes.insert(0, refusal);
+    (outcome, true)
+}
+
+async fn send(means: Way<'_>, subject: &Subject, late: Option<Late>, now: Timestamp, plain: bool) -> Outcome {
+    let prepared = prepare(means.config, means.receiver, means.public_url, subject, late, now, plain);
+    let Prepared { outgoing, copy, notes, fallback, .. } = match prepared {
         Ok(prepared) => prepared,
         Err(Unsendable(why)) => {
             return Outcome { judgement: dead(Reason::Template, why), notes: Vec::new(), copy: None };

@@ -320,6 +320,7 @@ impl Lanes {
         });
         let worker = Worker {
             means: means.clone(),
+            recent: Arc::default(),
             intake: Arc::clone(&intake),
             commands: orders,
             sender: commands.downgrade(),

@@ -14,11 +14,13 @@ mod lanes;
 mod pace;
 mod prepare;
 mod preview;
+mod references;
 mod schedule;
 mod status;
 mod threads;
 mod worker;
 
+pub use attempt::{Tried, try_once};
 pub use client::{Client, install_crypto, proxies_in_environment};
 pub use guard::forbidden_literal;
 pub use lanes::{Junction, Lanes, Setup};

@@ -20,6 +20,8 @@ pub struct Subject {
     pub route: Arc<str>,
     /// Of a recovery: the failure's delivery it closes.
     pub closes: Option<DeliveryId>,
+    /// What an earlier message of the same thread got as its reference.
+    pub earlier: Option<String>,
 }
 
 /// A message in its service's form, with what a reader sees of it. Holds secrets, in the request at least.
@@ -79,7 +81,8 @@ pub fn prepare(
         engine: &config.engine,
         now,
         plain,
-        earlier: None,
+        // The plainest form answers to nothing: an earlier message that is gone may be why the first was refused.
+        earlier: subject.earlier.as_deref().filter(|_| !plain),
     };
     let Sent { outgoing, notes: of_form } = receiver.request(&call)?;
     let copy = match &outgoing {
@@ -118,6 +121,7 @@ routes:
             event: Arc::new(event_of(Some(failed_job()))),
             route: route.into(),
             closes: None,
+            earlier: None,
         };
         let late = Late { by: std::time::Duration::from_secs(600), since: None };
         let now = subject.event.received.received_at + SignedDuration::from_mins(10);

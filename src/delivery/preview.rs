@@ -142,7 +142,7 @@ routes:
         let config = config.unwrap_or_else(|| panic!("{problems:?}"));
         let event = std::sync::Arc::new(event_of(Some(failed_job())));
         let now = event.received.received_at;
-        let subject = Subject { id: DeliveryId(1 << 50), event, route: "all".into(), closes: None };
+        let subject = Subject { id: DeliveryId(1 << 50), event, route: "all".into(), closes: None, earlier: None };
         let receiver = &config.receivers[receiver];
         let prepared = prepare(&config, receiver, None, &subject, None, now, false).unwrap();
         Preview::of(&prepared, receiver, &config.redactor)

@@ -16,6 +16,7 @@ use super::clock::Now;
 use super::health::News;
 use super::intake::Intake;
 use super::lane::{Ended, KeptLane, Lane, Settings, Step};
+use super::references::Recent;
 use super::{Health, LaneStatus};
 use crate::event::OwnEvent;
 use crate::receiver::Verdict;
@@ -60,6 +61,8 @@ enum Done {
 /// One lane's driver.
 pub struct Worker {
     pub means: Means,
+    /// What it has sent that later messages may answer to.
+    pub recent: Arc<Recent>,
     pub intake: Arc<Intake>,
     pub commands: mpsc::UnboundedReceiver<Command>,
     /// To itself, for the recorder.
@@ -150,7 +153,7 @@ impl Worker {
         loop {
             match driver.lane.poll(self.now()) {
                 Step::Send(owed) => {
-                    let means = self.means.clone();
+                    let (means, recent) = (self.means.clone(), Arc::clone(&self.recent));
                     let span = tracing::info_span!(
                         "attempt",
                         receiver = %means.receiver.name,
@@ -161,7 +164,7 @@ impl Worker {
                     );
                     driver.tasks.spawn(
                         async move {
-                            let result = AssertUnwindSafe(attempt(&means, &owed)).catch_unwind().await;
+                            let result = AssertUnwindSafe(attempt(&means, &recent, &owed)).catch_unwind().await;
                             Done::Attempt(owed, result.unwrap_or_else(|_| Ok(Tried::broken())))
                         }
                         .instrument(span),
@@ -230,7 +233,7 @@ impl Worker {
     }
 
     fn ended(&self, owed: &Owed, tried: Tried, driver: &mut Driver, now: Now) {
-        let Tried { judgement, at, took, notes, copy, own } = tried;
+        let Tried { judgement, at, took, notes, copy, reference, own } = tried;
         let Some(Ended { end, number, gave_up, news }) = driver.lane.ended(owed.id, &judgement, fastrand::f64(), now)
         else {
             return;
@@ -263,6 +266,7 @@ impl Worker {
             attempt: Attempt { number, at, took, verdict: judgement.verdict, reason: judgement.reason, detail, notes },
             end,
             copy: copy.filter(|_| judgement.verdict == Verdict::Delivered),
+            reference,
         };
         // The receiver lives until this driver is dropped.
         let _ = driver.recorder.send(saved);

@@ -73,6 +73,10 @@ pub trait Store: Send + Sync + 'static {
     /// What was sent, for deliveries that keep a copy (see [`Attempted::copy`]).
     async fn copy(&self, id: DeliveryId) -> Result<Option<String>, StoreError>;
 
+    /// What later messages of a thread answer to: the reference kept last (see [`Attempted::reference`]) for a delivery before
+    /// `message.before` to the same receiver, of the failed job where the message closes a failure that got one, else of its own job.
+    async fn reference(&self, message: &InThread) -> Result<Option<String>, StoreError>;
+
     /// The newest event with this key after `after` that was received before `until`, if any.
     async fn next_of_key(&self, key: &str, after: EventId, until: Timestamp)
     -> Result<Option<StoredEvent>, StoreError>;

@@ -86,6 +86,23 @@ pub struct Attempted {
     pub end: End,
     /// What was sent, secrets redacted, for kinds that keep it.
     pub copy: Option<String>,
+    /// Of a message that began a thread: what later messages of its job answer to.
+    pub reference: Option<String>,
+}
+
+/// A message whose thread is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InThread {
+    /// Whom it goes to.
+    pub receiver: Arc<str>,
+    /// Of its event.
+    pub key: KeyHash,
+    /// Of its event. Messages of no job are in no thread.
+    pub job: Option<String>,
+    /// Of a recovery: the failure's delivery it closes.
+    pub closes: Option<DeliveryId>,
+    /// The message itself: threads that began later are none of its own.
+    pub before: DeliveryId,
 }
 
 /// Where an attempt leaves its delivery.

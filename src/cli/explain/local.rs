@@ -105,8 +105,13 @@ impl Local {
         let of = |name: &Arc<str>, route: &Arc<str>| {
             let receiver = self.config.receivers.get(name)?;
             let at = event.received.received_at;
-            let subject =
-                Subject { id: DeliveryId(0), event: Arc::clone(event), route: Arc::clone(route), closes: None };
+            let subject = Subject {
+                id: DeliveryId(0),
+                event: Arc::clone(event),
+                route: Arc::clone(route),
+                closes: None,
+                earlier: None,
+            };
             let message = prepare(&self.config, receiver, None, &subject, None, at, false)
                 .map(|prepared| Preview::of(&prepared, receiver, &self.config.redactor))
                 .map_err(|Unsendable(why)| why);

@@ -63,7 +63,7 @@ pub async fn message(path: Path<String>, state: Data<State>) -> Result<Json<Mess
 
 /// What a kept delivery is about.
 pub fn subject(delivery: &Delivery, event: Arc<Event>) -> Subject {
-    Subject { id: delivery.id, event, route: Arc::clone(&delivery.route), closes: delivery.closes }
+    Subject { id: delivery.id, event, route: Arc::clone(&delivery.route), closes: delivery.closes, earlier: None }
 }
 
 /// The delivery with this ID.

@@ -163,5 +163,5 @@ fn owed(
     }
     let route = decided.targets.iter().find(|target| target.receiver == *receiver).map(|t| Arc::clone(&t.route));
     let route = route.or_else(|| in_any_case.then(|| Arc::from("")))?;
-    Some(Subject { id: DeliveryId(0), event, route, closes: None })
+    Some(Subject { id: DeliveryId(0), event, route, closes: None, earlier: None })
 }

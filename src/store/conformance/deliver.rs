@@ -6,7 +6,7 @@ use super::world::at;
 use super::{Place, Sample, World, owed_ids, tried};
 use crate::event::DeliveryId;
 use crate::receiver::Reason;
-use crate::store::{Attempted, DeliveryFilter, DeliveryState, End, KeyHash, NewTarget};
+use crate::store::{Attempted, DeliveryFilter, DeliveryState, End, InThread, KeyHash, NewTarget};
 
 const LATER: End = End::Owed { not_before: None };
 
@@ -187,4 +187,59 @@ pub(crate) async fn lanes_count_what_is_owed<P: Place>() {
         assert_eq!(lanes, [("ops", 3, None), ("quiet", 0, Some(r#"{"health":"open"}"#))]);
         world.kill().await;
     }
+}
+
+/// What a message of `sample` to `ops` would answer to, as number `before`.
+async fn answers<P: Place>(world: &World<P>, sample: &Sample, before: DeliveryId) -> Option<String> {
+    let key = KeyHash::of(&sample.build().event.key);
+    let message = InThread { receiver: "ops".into(), key, job: Some(sample.job.clone()), closes: None, before };
+    world.store.reference(&message).await.unwrap()
+}
+
+async fn begins<P: Place>(world: &World<P>, delivery: DeliveryId, reference: &str) {
+    let reference = Some(reference.to_owned());
+    world.store.record(vec![Attempted { reference, ..tried(delivery, 1, End::Delivered) }]).await.unwrap();
+}
+
+pub(crate) async fn messages_of_a_job_find_their_thread<P: Place>() {
+    const LAST: DeliveryId = DeliveryId(i64::MAX);
+    let mut world = World::<P>::new().await;
+    let (one, two) = (Sample::new("a").to(&["ops"]), Sample::new("b").job("job-2").to(&["ops"]));
+    assert_eq!(answers(&world, &one, LAST).await, None);
+    let first = world.owe_one(one.clone()).await;
+    begins(&world, first, "first").await;
+    let of_two = world.owe_one(two.clone()).await;
+    world.end(of_two, End::Delivered).await;
+    let again = world.owe_one(Sample::new("c").to(&["ops"])).await;
+    begins(&world, again, "again").await;
+    world.kill().await;
+    assert_eq!(answers(&world, &one, first).await, None, "it began the thread itself");
+    assert_eq!(answers(&world, &one, again).await.as_deref(), Some("first"));
+    assert_eq!(answers(&world, &one, LAST).await.as_deref(), Some("again"));
+    assert_eq!(answers(&world, &two, LAST).await, None, "another job");
+    assert_eq!(answers(&world, &one.product("suppliers"), LAST).await, None, "another key");
+}
+
+pub(crate) async fn a_recovery_finds_the_thread_of_its_failure<P: Place>() {
+    let mut world = World::<P>::new().await;
+    let failed = world.owe_one(Sample::new("f").failed(&["ops"]).to(&["ops"])).await;
+    begins(&world, failed, "failure").await;
+    let running = world.owe_one(Sample::new("r").job("job-2").to(&["ops"])).await;
+    begins(&world, running, "next run").await;
+    world.kill().await;
+    world.accept(Sample::new("s").job("job-2").succeeded()).await;
+    let recovery = world.owed("ops").await.remove(0);
+    assert_eq!(recovery.closes, Some(failed));
+    let mut message = InThread {
+        receiver: "ops".into(),
+        key: recovery.key,
+        job: Some("job-2".to_owned()),
+        closes: recovery.closes,
+        before: recovery.id,
+    };
+    assert_eq!(world.store.reference(&message).await.unwrap().as_deref(), Some("failure"));
+    message.closes = Some(DeliveryId(1));
+    assert_eq!(world.store.reference(&message).await.unwrap().as_deref(), Some("next run"), "the failure had none");
+    message.receiver = "audit".into();
+    assert_eq!(world.store.reference(&message).await.unwrap(), None);
 }

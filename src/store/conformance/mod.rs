@@ -26,7 +26,7 @@ macro_rules! suite {
             the_first_success_ends_it every_attempt_is_on_record what_is_owed_comes_in_pages_and_by_key
             an_attempt_may_end_after_its_delivery a_copy_is_kept_with_its_delivery a_replay_is_a_new_delivery
             replaying_an_event_adds_to_it dismissing_takes_off_the_list moving_keeps_the_order
-            lanes_count_what_is_owed);
+            lanes_count_what_is_owed messages_of_a_job_find_their_thread a_recovery_finds_the_thread_of_its_failure);
         $crate::store::conformance::suite!(@ $place, history:
             events_are_found_by_what_people_know events_come_by_time_and_in_pages a_clock_that_jumps_hides_nothing
             the_next_event_of_a_key_is_the_newest deliveries_are_found_by_each_part);

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use super::world::at;
 use super::{Place, Sample, World, tried};
 use crate::event::DeliveryId;
-use crate::store::{Applied, Attempted, DeliveryFilter, End, EventFilter, NewQuarantined, Version};
+use crate::store::{Applied, Attempted, DeliveryFilter, End, EventFilter, InThread, KeyHash, NewQuarantined, Version};
 
 fn hour(n: i64) -> SignedDuration {
     SignedDuration::from_hours(n)
@@ -33,7 +33,7 @@ pub(crate) async fn what_owes_nothing_goes_with_all_that_hangs_on_it<P: Place>()
         let copy = Some("a copy".to_owned());
         let attempts = vec![
             tried(delivery, 1, End::Owed { not_before: None }),
-            Attempted { copy, ..tried(delivery, 2, End::Delivered) },
+            Attempted { copy, reference: Some(format!("thread {n}")), ..tried(delivery, 2, End::Delivered) },
         ];
         world.store.record(attempts).await.unwrap();
         ids.push((event, delivery));
@@ -49,6 +49,16 @@ pub(crate) async fn what_owes_nothing_goes_with_all_that_hangs_on_it<P: Place>()
         assert_eq!(world.store.copy(*delivery).await.unwrap(), None);
     }
     assert!(world.delivery(replay).await.is_none());
+    let thread = |before| InThread {
+        receiver: "ops".into(),
+        key: KeyHash::of(&Sample::new("x").build().event.key),
+        job: Some("job-1".to_owned()),
+        closes: None,
+        before,
+    };
+    let reference = async |before| world.store.reference(&thread(before)).await.unwrap();
+    assert_eq!(reference(ids[9].1).await.as_deref(), Some("thread 8"));
+    assert_eq!(reference(ids[7].1).await, None, "threads go with what began them");
     let job = EventFilter { job: Some("job-1".to_owned()), limit: 100, ..EventFilter::default() };
     assert_eq!(world.store.events(&job).await.unwrap().len(), 3);
     assert_eq!(world.store.attempts(ids[8].1).await.unwrap().len(), 2);

@@ -19,11 +19,11 @@ use super::readers::Readers;
 use super::task::{Queue, queue};
 use super::trouble::unreadable;
 use super::writer::{self, Health, Writer};
-use super::{deliveries, events, keep, owe, owed, prune, quarantine, record, schema};
+use super::{deliveries, events, keep, owe, owed, prune, quarantine, record, schema, threads};
 use crate::event::{DeliveryId, EventId};
 use crate::store::{
-    Accepted, Applied, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, KeyHash, LaneRow, NewEvent,
-    NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Version,
+    Accepted, Applied, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, InThread, KeyHash, LaneRow,
+    NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Version,
 };
 
 /// The store in a file.
@@ -156,6 +156,11 @@ impl Store for SqliteStore {
 
     async fn copy(&self, id: DeliveryId) -> Result<Option<String>, StoreError> {
         self.readers.read(move |db| deliveries::copy(db, id)).await
+    }
+
+    async fn reference(&self, message: &InThread) -> Result<Option<String>, StoreError> {
+        let message = message.clone();
+        self.readers.read(move |db| threads::reference(db, &message)).await
     }
 
     async fn next_of_key(

@@ -2,7 +2,7 @@
 //!
 //! Files: `place` (lock, modes, directory), `schema`, `handle` (the [`Store`](super::Store) itself).
 //! Writing: `task` (a queued piece of work) → `writer` (the one thread that commits) → `accept`, `record`, `owe`, `keep`,
-//! `quarantine`, `prune`, `lookup`. What the writer knows without asking the disk: `memory`, of `ids`, `dedup`, `openings`,
+//! `threads`, `quarantine`, `prune`, `lookup`. What the writer knows without asking the disk: `memory`, of `ids`, `dedup`, `openings`,
 //! `names`, `backlog`. Reading: `readers` (connections) → `owed`, `deliveries`, `events`, by `rows`; `history` is for another
 //! process. `checkpoint` moves the WAL into
 //! the file, off the writer.
@@ -31,6 +31,7 @@ mod record;
 mod rows;
 mod schema;
 mod task;
+mod threads;
 mod trouble;
 mod writer;
 

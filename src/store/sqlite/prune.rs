@@ -71,7 +71,9 @@ pub fn remove(w: &mut Writing<'_>, events: &[i64]) -> rusqlite::Result<u64> {
         if owes(w.db, event, fanout)? {
             continue;
         }
-        for (table, column) in [("attempts", "delivery"), ("copies", "delivery"), ("deliveries", "id")] {
+        for (table, column) in
+            [("attempts", "delivery"), ("copies", "delivery"), ("threads", "delivery"), ("deliveries", "id")]
+        {
             w.db.prepare_cached(&format!(
                 "DELETE FROM {table} WHERE {column} IN (SELECT id FROM deliveries WHERE event = ?1 AND extra = 1)"
             ))?

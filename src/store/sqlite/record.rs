@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::rows::{DEAD, DELIVERED, OWED, duration_ns, notes_json, reason_code, to_ns, verdict_code};
 use super::task::Writing;
+use super::threads;
 use crate::store::{Attempted, End};
 
 /// Records attempts in order. One of a delivery that is gone is left out.
@@ -53,6 +54,9 @@ fn one(w: &mut Writing<'_>, attempted: &Attempted) -> rusqlite::Result<()> {
     if let Some(copy) = &attempted.copy {
         w.db.prepare_cached("INSERT OR REPLACE INTO copies(delivery, text) VALUES(?1, ?2)")?
             .execute(params![id, copy])?;
+    }
+    if let Some(reference) = &attempted.reference {
+        threads::begin(w, attempted.delivery, reference)?;
     }
     Ok(())
 }

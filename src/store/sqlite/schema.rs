@@ -15,7 +15,7 @@ use crate::store::StoreError;
 /// "JRLY": marks the file as ours.
 const APPLICATION_ID: i64 = 0x4a52_4c59;
 /// The schema this program writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 3;
 
 /// Times are nanoseconds since the Unix epoch: an event read back must render the same bytes as the fresh one. Texts that repeat
 /// (receivers, routes, versions) are interned in `names`. No index on the hot path but those on what is owed or dead: small when all
@@ -69,6 +69,11 @@ CREATE TABLE attempts(
   PRIMARY KEY(delivery, number)
 ) WITHOUT ROWID;
 CREATE TABLE copies(delivery INTEGER PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE threads(       -- messages that began one, and what later messages of the same job answer to
+  receiver INTEGER NOT NULL, key INTEGER NOT NULL, job INTEGER NOT NULL, delivery INTEGER NOT NULL, reference TEXT NOT NULL,
+  PRIMARY KEY(receiver, key, job, delivery)
+) WITHOUT ROWID;
+CREATE INDEX thread_of ON threads(delivery);
 CREATE TABLE openings(
   key INTEGER NOT NULL, receiver INTEGER NOT NULL, delivery INTEGER NOT NULL,
   PRIMARY KEY(key, receiver)
@@ -90,12 +95,22 @@ CREATE TABLE probe(id INTEGER PRIMARY KEY CHECK(id = 1), filler BLOB NOT NULL);
 ";
 
 /// From each older schema to the next. A step and its mark are one transaction.
-const STEPS: [(i64, &str); 1] = [(
+const STEPS: [(i64, &str); 2] = [
+    (
     1,
     "CREATE TABLE applied(id INTEGER PRIMARY KEY, version TEXT NOT NULL, at INTEGER NOT NULL);
      INSERT INTO applied(version, at) SELECT version, saved_at FROM versions ORDER BY saved_at;
      ALTER TABLE versions DROP COLUMN saved_at;",
-)];
+    ),
+    (
+        2,
+        "CREATE TABLE threads(
+           receiver INTEGER NOT NULL, key INTEGER NOT NULL, job INTEGER NOT NULL, delivery INTEGER NOT NULL, reference TEXT NOT NULL,
+           PRIMARY KEY(receiver, key, job, delivery)
+         ) WITHOUT ROWID;
+         CREATE INDEX thread_of ON threads(delivery);",
+    ),
+];
 
 /// Who uses a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
