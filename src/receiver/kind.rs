@@ -112,6 +112,10 @@ pub trait Kind: Debug + Send + Sync {
     fn url(&self) -> Option<&SecretUrl> {
         None
     }
+    /// Whether its messages have references that later ones of the same job answer to: only then are these looked for.
+    fn threads(&self) -> bool {
+        false
+    }
     /// Every secret among the kind's own settings.
     fn secrets(&self) -> Vec<String> {
         Vec::new()
@@ -261,10 +265,26 @@ impl Receiver {
         to: To<'_>,
         form: impl FnOnce(&Message, &mut Vec<String>) -> Payload,
     ) -> Sent {
+        self.for_people_with(call, to, form, |_| {})
+    }
+
+    /// The same; `complete` adds to the receiver's own `body` what the service must be told besides.
+    pub(super) fn for_people_with(
+        &self,
+        call: &Call<'_>,
+        to: To<'_>,
+        form: impl FnOnce(&Message, &mut Vec<String>) -> Payload,
+        complete: impl FnOnce(&mut serde_json::Value),
+    ) -> Sent {
         let mut notes = Vec::new();
         let own = if call.plain { None } else { self.own_body(call) };
         let payload = match own {
-            Some(Ok(body)) => body.into(),
+            Some(Ok(mut body)) => {
+                if let RenderedBody::Json(json) = &mut body {
+                    complete(json);
+                }
+                body.into()
+            }
             Some(Err(RenderError(why))) => {
                 notes.push(format!("`body` failed, the usual form was sent instead: {why}"));
                 let mut message = call.message.clone();

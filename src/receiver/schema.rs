@@ -50,6 +50,10 @@ pub(super) fn of_kind(entry: &Entry) -> Value {
     if let Some(required) = own.get("required") {
         form["required"] = required.clone();
     }
+    // Ways that exclude each other.
+    if let Some(ways) = own.get("anyOf") {
+        form["anyOf"] = ways.clone();
+    }
     form
 }
 

@@ -12,6 +12,7 @@ mod pagerduty;
 mod rocketchat;
 mod slack;
 mod slack_body;
+mod slack_judge;
 mod slack_mrkdwn;
 mod teams;
 mod teams_markdown;

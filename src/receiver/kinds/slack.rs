@@ -1,30 +1,31 @@
-//! The `slack` kind: incoming webhooks.
+//! The `slack` kind: incoming webhooks, and `chat.postMessage` with threads.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-use super::slack_body;
 use super::slack_mrkdwn::{MRKDWN, escape, mention};
+use super::{slack_body, slack_judge};
 use crate::message::{Footer, Message, RenderedBody, cut};
+use crate::receiver::address::{Endpoint, address};
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::look::sign;
 use crate::receiver::request::Payload;
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict,
+    Answer, Audience, Call, Given, Judgement, Kind, Markup, Rate, Receiver, Secret, SecretUrl, Sent, Unsendable,
 };
-use crate::yaml::read;
+use crate::yaml::{Code, Node, Problems, read};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "slack",
     http: true,
     rate: Some(Rate { count: 1, per: Duration::from_secs(1) }),
     recovered: false,
-    obtain: "In Slack: the app → Incoming Webhooks → Add New Webhook to Workspace",
+    obtain: "In Slack: the app → Incoming Webhooks → Add New Webhook to Workspace; or, for threads, the app → OAuth & Permissions → Bot User OAuth Token",
     example: "{ kind: slack, url: \"${SLACK_WEBHOOK_URL}\" }",
-    schema: || schemars::schema_for!(Slack),
-    read: |node, problems| Some(Box::new(read::<Slack>(node, problems)?)),
+    schema: || schemars::schema_for!(Settings),
+    read: |node, problems| Some(Box::new(Slack::read(node, problems)?)),
 };
 
 /// Longest header, section, field and plain text, in characters; most fields in one section.
@@ -37,12 +38,51 @@ pub(super) const FIELDS: usize = 10;
 const TEXT_SECTIONS: usize = 10;
 const FIELD_SECTIONS: usize = 5;
 
-/// A Slack channel, through an incoming webhook.
+/// A Slack channel, through an incoming webhook or as an app of its own, whose messages of one job form a thread.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Slack {
+#[schemars(extend("anyOf" = [{"required": ["url"]}, {"required": ["token", "channel"]}]))]
+struct Settings {
     /// The incoming webhook: `https://hooks.slack.com/services/…`.
-    url: SecretUrl,
+    url: Option<SecretUrl>,
+    /// Instead of `url`: the app's Bot User OAuth Token (`xoxb-…`), with the scope `chat:write`.
+    token: Option<Secret>,
+    /// Beside `token`: the channel's ID (`C0123ABCDEF`, at the end of the channel's details), or its name; the app must be in it.
+    channel: Option<String>,
+    /// Beside `token`: scheme and host in place of `https://slack.com`, for proxies and tests.
+    endpoint: Option<Endpoint>,
+}
+
+/// A channel of Slack.
+#[derive(Debug)]
+pub(super) struct Slack(Way);
+
+/// How messages get there.
+#[derive(Debug)]
+enum Way {
+    Webhook(SecretUrl),
+    WebApi { token: Secret, channel: String, url: SecretUrl },
+}
+
+impl Slack {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Slack> {
+        let Settings { url, token, channel, endpoint } = read(node, problems)?;
+        if let Some(url) = url {
+            return Some(Slack(Way::Webhook(url)));
+        }
+        let channel = channel.map(|channel| channel.trim().to_owned()).filter(|channel| !channel.is_empty());
+        let (what, help) = match (token, channel) {
+            (Some(token), Some(channel)) => {
+                let url = address("https://slack.com/api/chat.postMessage", endpoint.as_ref()).ok()?;
+                return Some(Slack(Way::WebApi { token, channel, url }));
+            }
+            (Some(_), None) => ("channel", "add `channel: …`: the channel's ID, at the end of its details in Slack"),
+            (None, Some(_)) => ("token", "add `token: …`: the Bot User OAuth Token of an app that is in the channel"),
+            (None, None) => ("url", "add `url: …`: the incoming webhook; or `token` and `channel` of an app"),
+        };
+        problems.error(Code::MissingKey, node.span, format!("`{what}` is missing"), help.to_owned());
+        None
+    }
 }
 
 impl Kind for Slack {
@@ -51,12 +91,19 @@ impl Kind for Slack {
     }
 
     fn request(&self, call: &Call<'_>, receiver: &Receiver) -> Result<Sent, Unsendable> {
+        let (to, members) = match &self.0 {
+            Way::Webhook(url) => (To::post(url), Map::new()),
+            Way::WebApi { token, channel, url } => {
+                (To::authorized(url, format!("Bearer {}", token.expose())), place(channel, call.earlier))
+            }
+        };
         let form = |message: &Message, notes: &mut Vec<String>| {
-            let form =
+            let mut form =
                 if call.plain { json!({"text": plain_text(message, notes)}) } else { blocks_form(message, notes) };
+            fill_in(&mut form, &members);
             Payload::json(&form)
         };
-        Ok(receiver.for_people(call, To::post(&self.url), form))
+        Ok(receiver.for_people_with(call, to, form, |body| fill_in(body, &members)))
     }
 
     fn markup(&self) -> Markup {
@@ -68,47 +115,38 @@ impl Kind for Slack {
     }
 
     fn judge(&self, answer: &Answer) -> Judgement {
-        let code = std::str::from_utf8(&answer.body).unwrap_or_default().trim();
-        let judged = Judgement::of_status(answer);
-        let change = |verdict, reason, advice: &str| {
-            Judgement { lane_waits: None, ..Judgement::not_delivered(verdict, reason, answer.summary()) }.advise(advice)
-        };
-        let blocked = |reason, advice| change(Verdict::Blocked, reason, advice);
-        match (answer.status, code) {
-            (403, "invalid_token") => blocked(
-                Reason::Auth,
-                "the webhook was revoked: make a new one in Slack (the app's Incoming Webhooks) and put its URL into `url`",
-            ),
-            (403, "action_prohibited") => blocked(
-                Reason::Auth,
-                "the workspace forbids posting here: ask a Slack administrator, or make a webhook for another channel",
-            ),
-            (404, "no_service" | "no_team") => blocked(
-                Reason::Client,
-                "the webhook or its workspace is gone: make a new one in Slack and put its URL into `url`",
-            ),
-            (404, "channel_not_found") | (410, "channel_is_archived") => blocked(
-                Reason::Client,
-                "the channel is gone or archived: make a webhook for another one and put its URL into `url`",
-            ),
-            _ if judged.verdict == Verdict::Refused => Judgement {
-                bad_form: true,
-                ..change(
-                    Verdict::Refused,
-                    Reason::Form,
-                    "Slack refused this message: mend the `message` or `body` in routes.yaml, then replay it",
-                )
-            },
-            _ => judged,
+        match &self.0 {
+            Way::Webhook(_) => slack_judge::of_webhook(answer),
+            Way::WebApi { channel, .. } => {
+                let judged = slack_judge::of_web_api(answer);
+                Judgement { reference: judged.reference.map(|ts| format!("{ts}{}", of_channel(channel))), ..judged }
+            }
         }
     }
 
+    fn threads(&self) -> bool {
+        matches!(self.0, Way::WebApi { .. })
+    }
+
     fn url(&self) -> Option<&SecretUrl> {
-        Some(&self.url)
+        match &self.0 {
+            Way::Webhook(url) => Some(url),
+            Way::WebApi { .. } => None,
+        }
     }
 
     fn secrets(&self) -> Vec<String> {
-        self.url.secrets()
+        match &self.0 {
+            Way::Webhook(url) => url.secrets(),
+            Way::WebApi { token, .. } => vec![token.expose().to_owned()],
+        }
+    }
+
+    fn no_effect(&self, key: &str, _: Given<'_>) -> Option<String> {
+        let of_web_api = ["token", "channel", "endpoint"].contains(&key) && matches!(self.0, Way::Webhook(_));
+        of_web_api.then(|| {
+            "the webhook in `url` says where messages go; `token` and `channel` stand instead of it".to_owned()
+        })
     }
 
     fn mentions(&self) -> bool {
@@ -117,6 +155,28 @@ impl Kind for Slack {
 
     fn check_mention(&self, text: &str) -> Result<(), String> {
         mention(text).map(|_| ())
+    }
+}
+
+/// Where a message of the Web API goes: into the channel, or into an earlier message's thread there.
+fn place(channel: &str, earlier: Option<&str>) -> Map<String, Value> {
+    let mut members = Map::from_iter([("channel".to_owned(), json!(channel))]);
+    let thread = earlier.and_then(|earlier| earlier.strip_suffix(&of_channel(channel)));
+    members.extend(thread.map(|ts| ("thread_ts".to_owned(), json!(ts))));
+    members
+}
+
+/// What a reference ends with: in another channel it means nothing.
+fn of_channel(channel: &str) -> String {
+    format!(" in {channel}")
+}
+
+/// Adds members that are not there.
+fn fill_in(form: &mut Value, members: &Map<String, Value>) {
+    if let Value::Object(form) = form {
+        for (name, value) in members {
+            form.entry(name.as_str()).or_insert_with(|| value.clone());
+        }
     }
 }
 

@@ -23,6 +23,7 @@ use crate::support::{Fake, Relay, Reply, Request, event, finished};
 
 /// One service.
 pub struct Service {
+    /// And after a `-` which of its ways, where there are several: the receiver's name.
     pub kind: &'static str,
     /// The receiver's settings beside `kind`, in flow style, for a service at this address.
     pub settings: fn(base: &str) -> String,
@@ -32,8 +33,9 @@ pub struct Service {
     pub refusal: Reply,
 }
 
-const SERVICES: [Service; 11] = [
+const SERVICES: [Service; 12] = [
     slack::SERVICE,
+    slack::WEB_API,
     teams::SERVICE,
     google_chat::SERVICE,
     discord::SERVICE,
@@ -73,7 +75,8 @@ fn routes(desks: &[Desk], message: &str) -> String {
     let mut text = String::from("receivers:\n");
     for (service, desk) in ALL.iter().zip(desks) {
         let settings = (service.settings)(desk.fake.url("").trim_end_matches('/'));
-        text += &format!("  {0}: {{ kind: {0}, rate: 1000/s, {settings} }}\n", service.kind);
+        let kind = service.kind.split('-').next().unwrap_or_default();
+        text += &format!("  {}: {{ kind: {kind}, rate: 1000/s, {settings} }}\n", service.kind);
     }
     let names: Vec<_> = ALL.iter().map(|service| service.kind).collect();
     text + &format!("routes:\n  - name: all\n    to: [{}]\n    message: {message}\n", names.join(", "))

@@ -1,9 +1,9 @@
-//! Slack's incoming webhooks.
+//! Slack's incoming webhooks and its Web API.
 
 use serde_json::Value;
 
 use super::Service;
-use super::check::{list, one_of, only, posted_json, text, that};
+use super::check::{header, list, one_of, only, posted_json, text, that};
 use crate::support::{Reply, Request};
 
 pub const SERVICE: Service = Service {
@@ -13,11 +13,37 @@ pub const SERVICE: Service = Service {
     refusal: Reply::Status(400, "invalid_blocks"),
 };
 
+pub const WEB_API: Service = Service {
+    kind: "slack-token",
+    settings: |base| format!("token: '{TOKEN}', channel: C0123ABCDEF, endpoint: '{base}'"),
+    answer: answer_of_web_api,
+    refusal: Reply::Status(200, r#"{"ok":false,"error":"invalid_blocks"}"#),
+};
+
+const TOKEN: &str = "xoxb-0123456789-ABCDEF";
+
 fn answer(request: &Request) -> Result<Reply, String> {
     let message = posted_json(request, "/services/T0/B0/key")?;
     only(&message, &["text", "blocks"])?;
-    safe(text(&message, "/text", 40_000)?)?;
-    for block in list(&message, "/blocks", 50)? {
+    check(&message)?;
+    Ok(Reply::Status(200, "ok"))
+}
+
+pub fn answer_of_web_api(request: &Request) -> Result<Reply, String> {
+    let message = posted_json(request, "/api/chat.postMessage")?;
+    header(request, "authorization", &format!("Bearer {TOKEN}"))?;
+    only(&message, &["channel", "text", "blocks", "thread_ts"])?;
+    one_of(&message, "/channel", &["C0123ABCDEF"])?;
+    if message.get("thread_ts").is_some() {
+        one_of(&message, "/thread_ts", &["1764686764.000100"])?;
+    }
+    check(&message)?;
+    Ok(Reply::Status(200, r#"{"ok":true,"channel":"C0123ABCDEF","ts":"1764686764.000100","message":{"text":"…"}}"#))
+}
+
+fn check(message: &Value) -> Result<(), String> {
+    safe(text(message, "/text", 40_000)?)?;
+    for block in list(message, "/blocks", 50)? {
         match one_of(block, "/type", &["header", "section", "context"])? {
             "header" => {
                 one_of(block, "/text/type", &["plain_text"])?;
@@ -36,7 +62,7 @@ fn answer(request: &Request) -> Result<Reply, String> {
             }
         }
     }
-    Ok(Reply::Status(200, "ok"))
+    Ok(())
 }
 
 fn mrkdwn(object: &Value, max: usize) -> Result<(), String> {
