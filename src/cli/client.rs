@@ -29,6 +29,11 @@ pub struct RelayArgs {
 }
 
 impl RelayArgs {
+    /// Whether they name a relay at all, instead of leaving it to what is usual.
+    pub fn named(&self) -> bool {
+        self.url.as_deref().is_some_and(|url| !url.is_empty())
+    }
+
     /// A client of the relay they name.
     pub fn client(&self) -> Result<ApiClient, Failure> {
         let given = |text: &&str| !text.is_empty();

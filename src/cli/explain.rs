@@ -14,6 +14,8 @@ use std::process::ExitCode;
 use clap::Args;
 use jiff::Timestamp;
 
+pub use local::unusable;
+
 use local::Local;
 
 use super::client::{RelayArgs, converse, list};
@@ -169,7 +171,8 @@ async fn last_failure(client: &ApiClient) -> Result<EventId, Failure> {
     })
 }
 
-fn default_routes() -> PathBuf {
+/// `JOBRELAY_ROUTES`, or routes.yaml.
+pub fn default_routes() -> PathBuf {
     let named = std::env::var_os("JOBRELAY_ROUTES").filter(|name| !name.is_empty());
     named.map_or_else(|| "routes.yaml".into(), PathBuf::from)
 }

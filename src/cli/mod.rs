@@ -1,5 +1,5 @@
 //! The commands: what a person types, and what they read. Each command is one file; all but `serve`, `demo`, `init` and `check`
-//! talk to a running relay.
+//! talk to a running relay; `drill` is what `send --to` does without one.
 
 mod advice;
 mod args;
@@ -8,6 +8,7 @@ mod client;
 mod deliveries;
 mod demo;
 mod dismiss;
+mod drill;
 mod events;
 mod explain;
 mod failure;

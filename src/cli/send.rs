@@ -1,4 +1,4 @@
-//! `send`: a sample event through a running relay, and what becomes of it.
+//! `send`: a sample event through a running relay, and what becomes of it; straight to receivers also without one.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,16 +11,18 @@ use serde_json::{Value, json};
 use super::advice::advice;
 use super::client::{RelayArgs, converse};
 use super::deliveries::state_word;
+use super::drill::{ALL, DrillArgs, drill};
+use super::explain::default_routes;
 use super::failure::Failure;
 use super::input::read_input;
 use super::lanes::{lanes, trouble};
 use super::output::{count, one_line, say, say_json};
 use super::sample::Wish;
 use super::times::stamp;
-use crate::delivery::api_client::ApiClient;
+use crate::delivery::api_client::{ApiClient, ApiError};
 use crate::delivery::{Health, LaneStatus};
 use crate::event::duration;
-use crate::server::types::{DeliveryDetail, EventDetail, SendAnswer, SendRequest};
+use crate::server::types::{ConfigView, DeliveryDetail, EventDetail, SendAnswer, SendRequest};
 use crate::store::{Delivery, DeliveryState};
 
 /// How often the relay is asked how the deliveries stand.
@@ -36,6 +38,8 @@ const ASK_EVERY: Duration = Duration::from_millis(150);
   jobrelay send --type load_source --source CRM --outcome succeeded
   jobrelay send --reason OUT_OF_MEMORY --error 'java heap space' --data-product Orders
   jobrelay send --to data-ops                                  straight to one receiver: does it work?
+  jobrelay send --to all                                       a fire drill: does every receiver work?
+  jobrelay send --to all --routes new.yaml                     the same from a file alone, without a relay
   jobrelay send --file event.json                              an event recorded elsewhere
 
 Exit codes: 0 if every delivery arrived, also if the routes tell nobody; 1 if one did not within --wait.")]
@@ -54,13 +58,16 @@ pub struct SendArgs {
     )]
     file: Option<PathBuf>,
 
-    /// Straight to this receiver, whatever the routes say
+    /// Straight to this receiver, whatever the routes say; `all`: to every one, as a fire drill
     #[arg(long, value_name = "RECEIVER")]
     to: Option<String>,
 
     /// How long to watch the deliveries; 0s does not wait
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
     wait: Duration,
+
+    #[command(flatten)]
+    drill: DrillArgs,
 
     #[command(flatten)]
     relay: RelayArgs,
@@ -73,18 +80,56 @@ impl SendArgs {
             Some(file) => read_event(file)?,
             None => self.wish.sample().event(Timestamp::now(), fastrand::u128(..)).map_err(Failure::usage)?,
         };
+        if let (Some(routes), Some(to)) = (&self.drill.routes, &self.to) {
+            return self.by_file(routes, to, event);
+        }
         let client = self.relay.client()?;
-        let request = SendRequest { event, to: self.to.clone() };
+        let Some(to) = &self.to else { return self.by_relay(&client, event, &[None]) };
+        let running = converse(async { Ok(client.get::<ConfigView>("/api/v1/config", &[]).await) })?;
+        match running {
+            Ok(running) if to == ALL => {
+                let all: Vec<_> = running.receivers.iter().map(|name| Some(&**name)).collect();
+                self.by_relay(&client, event, &all)
+            }
+            Err(ApiError::NoAnswer { base, .. }) if !self.relay.named() => {
+                if !self.relay.json {
+                    say(format_args!("no relay answers at {base}, so without one:"))?;
+                }
+                self.by_file(&default_routes(), to, event)
+            }
+            Ok(_) => self.by_relay(&client, event, &[Some(to)]),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn by_file(&self, routes: &Path, to: &str, event: Value) -> Result<ExitCode, Failure> {
+        let arrived = converse(drill(routes, self.drill.secrets.clone(), to, event, self.relay.json))?;
+        Ok(if arrived { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// One event for each of `to`; `None`: as the routes say.
+    fn by_relay(&self, client: &ApiClient, event: Value, to: &[Option<&str>]) -> Result<ExitCode, Failure> {
         converse(async {
-            let answer: SendAnswer = client.post("/api/v1/send", &request).await?;
-            if !self.relay.json {
-                say(decided(&answer, self.to.as_deref()))?;
+            let mut answers = Vec::new();
+            for &to in to {
+                let request = SendRequest { event: event.clone(), to: to.map(str::to_owned) };
+                let answer: SendAnswer = client.post("/api/v1/send", &request).await?;
+                if !self.relay.json {
+                    say(decided(&answer, to))?;
+                }
+                answers.push(answer);
             }
-            let deliveries = self.watch(&client, &answer).await?;
+            let watched = answers.iter().map(|answer| self.watch(client, answer));
+            let deliveries = futures_util::future::try_join_all(watched).await?;
             if self.relay.json {
-                say_json(&json!({ "id": answer.id, "matched": answer.matched, "deliveries": deliveries }))?;
+                let told = answers.iter().zip(&deliveries);
+                let mut told: Vec<_> = told
+                    .map(|(answer, deliveries)| json!({ "id": answer.id, "matched": answer.matched, "deliveries": deliveries }))
+                    .collect();
+                let one = self.to.as_deref() != Some(ALL);
+                say_json(&if one { told.remove(0) } else { Value::Array(told) })?;
             }
-            let arrived = deliveries.iter().all(|d| d.delivery.state == DeliveryState::Delivered);
+            let arrived = deliveries.iter().flatten().all(|d| d.delivery.state == DeliveryState::Delivered);
             Ok(if arrived || self.wait.is_zero() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         })
     }

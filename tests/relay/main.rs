@@ -3,6 +3,7 @@
 mod support;
 
 mod deliver;
+mod drill;
 mod durable;
 mod explain;
 mod hindsight;
@@ -13,3 +14,4 @@ mod reload;
 mod restart;
 mod say;
 mod services;
+mod threads;

@@ -12,7 +12,14 @@ use crate::event::{self, DeliveryId, Event, Outcome, Received};
 use crate::receiver::{Receiver, Unsendable};
 use crate::routing::{self, Decision};
 use crate::server::types::{EventDetail, Explained, File, Standing, Told};
-use crate::yaml::{Severity, nearest};
+use crate::yaml::{Problems, Severity, nearest};
+
+/// Why a file with these problems is of no use.
+pub fn unusable(shown: &str, problems: &Problems) -> Failure {
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count() as u64;
+    Failure::new(format!("{shown} cannot be used: {}", count(errors, "error")))
+        .help(format!("`jobrelay check {shown}` shows what to mend"))
+}
 
 /// A routes.yaml at hand.
 pub struct Local {
@@ -35,9 +42,7 @@ impl Local {
     pub fn of_text(shown: String, text: &str) -> Result<Local, Failure> {
         let (config, problems) = load_without_secrets(text);
         let Some(config) = config else {
-            let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count() as u64;
-            return Err(Failure::new(format!("{shown} cannot be used: {}", count(errors, "error")))
-                .help(format!("`jobrelay check {shown}` shows what to mend")));
+            return Err(unusable(&shown, &problems));
         };
         Ok(Local { shown, config })
     }

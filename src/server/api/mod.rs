@@ -10,6 +10,8 @@ mod query;
 mod sample;
 mod search;
 
+pub use sample::{fresh_id, mark as mark_as_test};
+
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
