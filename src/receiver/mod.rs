@@ -11,6 +11,8 @@ mod incident;
 mod kind;
 mod kinds;
 mod look;
+mod mail;
+mod one_or_many;
 mod plain;
 mod read;
 mod request;

@@ -10,6 +10,7 @@ mod jsm;
 mod mattermost;
 mod pagerduty;
 mod rocketchat;
+mod sendgrid;
 mod slack;
 mod slack_body;
 mod slack_judge;
@@ -27,13 +28,14 @@ mod tests;
 use super::kind::Entry;
 
 /// The kinds. Adding a service is its file, and a line here.
-pub(super) static KINDS: [Entry; 14] = [
+pub(super) static KINDS: [Entry; 15] = [
     slack::ENTRY,
     teams::ENTRY,
     google_chat::ENTRY,
     discord::ENTRY,
     mattermost::ENTRY,
     rocketchat::ENTRY,
+    sendgrid::ENTRY,
     pagerduty::ENTRY,
     jsm::ENTRY,
     incident_io::ENTRY,
