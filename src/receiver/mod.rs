@@ -21,6 +21,7 @@ mod schema;
 mod secret;
 mod settings;
 mod sign;
+mod sigv4;
 #[cfg(test)]
 mod tests;
 mod verdict;

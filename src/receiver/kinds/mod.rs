@@ -7,10 +7,14 @@ mod google_chat;
 mod inbox;
 mod incident_io;
 mod jsm;
+mod mailgun;
 mod mattermost;
 mod pagerduty;
+mod postmark;
+mod resend;
 mod rocketchat;
 mod sendgrid;
+mod ses;
 mod slack;
 mod slack_body;
 mod slack_judge;
@@ -23,12 +27,14 @@ mod webhook;
 #[cfg(test)]
 mod chat_tests;
 #[cfg(test)]
+mod mail_tests;
+#[cfg(test)]
 mod tests;
 
 use super::kind::Entry;
 
 /// The kinds. Adding a service is its file, and a line here.
-pub(super) static KINDS: [Entry; 15] = [
+pub(super) static KINDS: [Entry; 19] = [
     slack::ENTRY,
     teams::ENTRY,
     google_chat::ENTRY,
@@ -36,6 +42,10 @@ pub(super) static KINDS: [Entry; 15] = [
     mattermost::ENTRY,
     rocketchat::ENTRY,
     sendgrid::ENTRY,
+    mailgun::ENTRY,
+    postmark::ENTRY,
+    ses::ENTRY,
+    resend::ENTRY,
     pagerduty::ENTRY,
     jsm::ENTRY,
     incident_io::ENTRY,

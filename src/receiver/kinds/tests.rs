@@ -34,6 +34,15 @@ pub(super) fn example_with(settings: &str) -> Receiver {
 }
 
 pub(super) fn sent(receiver: &Receiver, event: Event, message: &Message) -> Sent {
+    request(receiver, event, message, false)
+}
+
+/// In plain form, as after a refusal.
+pub(super) fn sent_plainly(receiver: &Receiver, event: Event, message: &Message) -> Sent {
+    request(receiver, event, message, true)
+}
+
+fn request(receiver: &Receiver, event: Event, message: &Message, plain: bool) -> Sent {
     let call = Call {
         event: &Arc::new(event),
         delivery: DeliveryId(1 << 50),
@@ -41,7 +50,7 @@ pub(super) fn sent(receiver: &Receiver, event: Event, message: &Message) -> Sent
         message,
         engine: &Engine::default(),
         now: Timestamp::from_second(1_764_686_764).expect("in range"),
-        plain: false,
+        plain,
         earlier: None,
     };
     receiver.request(&call).expect("something to send")
