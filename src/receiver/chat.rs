@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::dialect::{Dialect, Unit};
 use super::look::sign;
 use super::{Answer, Judgement, Reason, SecretUrl, Unsendable, Verdict};
-use crate::message::Message;
+use crate::message::{Message, RenderedBody};
 
 /// More mentions than this help nobody, and would crowd out what they are made for.
 const MENTIONS: usize = 20;
@@ -149,6 +149,22 @@ pub(super) fn body_text(message: &Message, dialect: &Dialect, mentions: String) 
     parts.push(dialect.text(&message.text));
     parts.retain(|part| !part.is_empty());
     parts.join(dialect.line)
+}
+
+/// Whether a receiver's own `body` is an object with all that the service cannot do without.
+///
+/// # Errors
+/// A sentence that names what is missing.
+pub(super) fn has_members(body: &RenderedBody, service: &str, members: &[&str]) -> Result<(), String> {
+    let RenderedBody::Json(Value::Object(body)) = body else {
+        return Err(format!("{service} takes an object, with at least {}", listed(members)));
+    };
+    let missing: Vec<&str> = members.iter().copied().filter(|member| !body.contains_key(*member)).collect();
+    if missing.is_empty() { Ok(()) } else { Err(format!("{service} refuses a message without {}", listed(&missing))) }
+}
+
+fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")
 }
 
 /// The whole message in literal lines of at most `max` units: `mentions`, which are in the service's form, first, the link last.

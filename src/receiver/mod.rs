@@ -17,6 +17,7 @@ mod plain;
 mod read;
 mod request;
 mod retired;
+mod running;
 mod schema;
 mod secret;
 mod settings;

@@ -22,6 +22,7 @@ mod slack_mrkdwn;
 mod teams;
 mod teams_markdown;
 mod twilio;
+mod telegram;
 mod webhook;
 
 #[cfg(test)]
@@ -34,13 +35,14 @@ mod tests;
 use super::kind::Entry;
 
 /// The kinds. Adding a service is its file, and a line here.
-pub(super) static KINDS: [Entry; 19] = [
+pub(super) static KINDS: [Entry; 20] = [
     slack::ENTRY,
     teams::ENTRY,
     google_chat::ENTRY,
     discord::ENTRY,
     mattermost::ENTRY,
     rocketchat::ENTRY,
+    telegram::ENTRY,
     sendgrid::ENTRY,
     mailgun::ENTRY,
     postmark::ENTRY,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -71,6 +72,21 @@ pub(super) fn judged(kind: &str, verdicts: Verdicts<'_>) {
         assert_eq!(judged.lane_waits.is_some(), *verdict == Verdict::Later, "{kind} {status} {body}");
         let is_for_people = matches!(verdict, Verdict::Blocked | Verdict::Refused);
         assert_eq!(judged.advice.is_some(), is_for_people, "{kind} {status} {body}");
+    }
+}
+
+/// Status and body of an answer → verdict, reason, how many milliseconds the lane waits, whether the plain form is tried.
+pub(super) type Judged = (u16, &'static str, Verdict, Option<Reason>, Option<u64>, bool);
+
+/// What a kind makes of its service's answers; each that a person has to act on says how.
+pub(super) fn judges(kind: &str, table: &[Judged]) {
+    for &(status, body, verdict, reason, waits, bad_form) in table {
+        let answer = Answer { status, body: body.into(), retry_after: None };
+        let judged = example(kind).judge(&Ok(answer));
+        let found = (judged.verdict, judged.reason, judged.lane_waits, judged.bad_form);
+        assert_eq!(found, (verdict, reason, waits.map(Duration::from_millis), bad_form), "{kind} {status} {body}");
+        let needs_someone = matches!(verdict, Verdict::Blocked | Verdict::Refused);
+        assert_eq!(judged.advice.is_some(), needs_someone, "{kind} {status} {body}");
     }
 }
 

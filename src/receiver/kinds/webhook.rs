@@ -294,9 +294,13 @@ impl Credentials {
 
 /// A bearer token.
 #[derive(Debug)]
-struct Token(Secret);
+pub(super) struct Token(Secret);
 
 impl Token {
+    pub(super) fn expose(&self) -> &str {
+        self.0.expose()
+    }
+
     /// One that no header can carry would fail at every attempt.
     fn parse(text: &str) -> Result<Token, String> {
         let text = text.trim();

@@ -57,3 +57,44 @@ pub fn list<'a>(value: &'a Value, pointer: &str, max: usize) -> Result<&'a [Valu
 pub fn that(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(otherwise()) }
 }
+
+/// What a reader sees of HTML of these tags, each of them closed in turn, and of no entities but those of `&<>"`.
+pub fn html(text: &str, tags: &[&str]) -> Result<String, String> {
+    let (mut seen, mut open, mut rest) = (String::new(), Vec::new(), text);
+    while let Some(at) = rest.find(['<', '>', '&']) {
+        seen.push_str(&rest[..at]);
+        let end = |mark| rest[at..].find(mark).map(|end| at + end).ok_or(format!("an open {}", &rest[at..]));
+        if rest[at..].starts_with('&') {
+            let end = end(';')?;
+            let known = [("&lt", '<'), ("&gt", '>'), ("&amp", '&'), ("&quot", '"')];
+            let entity = known.iter().find(|(name, _)| *name == &rest[at..end]);
+            seen.push(entity.ok_or(format!("no entity: {}", &rest[at..end]))?.1);
+            rest = &rest[end + 1..];
+            continue;
+        }
+        that(rest[at..].starts_with('<'), || format!("a bare > in {text}"))?;
+        let end = end('>')?;
+        let tag = &rest[at + 1..end];
+        let name = tag.trim_start_matches('/').split(' ').next().unwrap_or_default();
+        that(tags.contains(&name), || format!("tag {tag:?}"))?;
+        match (tag.strip_prefix('/'), name) {
+            (_, "br") => seen.push('\n'),
+            (None, _) => open.push(name),
+            (Some(_), _) => that(open.pop() == Some(name), || format!("</{name}> closes another"))?,
+        }
+        rest = &rest[end + 1..];
+    }
+    that(open.is_empty(), || format!("{open:?} stay open"))?;
+    seen.push_str(rest);
+    Ok(seen)
+}
+
+/// The names and values of a form-encoded body.
+pub fn form(request: &Request) -> Result<std::collections::BTreeMap<String, String>, String> {
+    header(request, "content-type", "application/x-www-form-urlencoded")?;
+    let pairs: Vec<_> = url::form_urlencoded::parse(&request.body).into_owned().collect();
+    let count = pairs.len();
+    let form: std::collections::BTreeMap<_, _> = pairs.into_iter().collect();
+    that(form.len() == count, || "a name comes twice".to_owned())?;
+    Ok(form)
+}

@@ -13,6 +13,7 @@ mod pagerduty;
 mod rocketchat;
 mod slack;
 mod teams;
+mod telegram;
 mod twilio;
 
 use std::sync::{Arc, Mutex};
@@ -33,7 +34,7 @@ pub struct Service {
     pub refusal: Reply,
 }
 
-const SERVICES: [Service; 12] = [
+const SERVICES: [Service; 13] = [
     slack::SERVICE,
     slack::WEB_API,
     teams::SERVICE,
@@ -41,6 +42,7 @@ const SERVICES: [Service; 12] = [
     discord::SERVICE,
     mattermost::SERVICE,
     rocketchat::SERVICE,
+    telegram::SERVICE,
     pagerduty::SERVICE,
     jsm::SERVICE,
     incident_io::SERVICE,

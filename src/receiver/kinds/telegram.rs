@@ -1,0 +1,327 @@
+//! The `telegram` kind: a bot that writes into a chat.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+use crate::message::{Message, RenderedBody};
+use crate::receiver::address::{Endpoint, address};
+use crate::receiver::dialect::{Dialect, HTML, PLAIN};
+use crate::receiver::from_text::read_from_text;
+use crate::receiver::kind::{Entry, To};
+use crate::receiver::request::Payload;
+use crate::receiver::{
+    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, Secret, Sent, Unsendable, Verdict, answer,
+    chat, running,
+};
+use crate::yaml::read;
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "telegram",
+    http: true,
+    // A group takes 20 a minute; a chat with one person more.
+    rate: Some(Rate { count: 20, per: Duration::from_secs(60) }),
+    recovered: false,
+    obtain: "In Telegram: write /newbot to @BotFather, who answers with the token; add the bot to the chat; a group's ID is the number in its address in Telegram Web",
+    example: "{ kind: telegram, token: \"${TELEGRAM_BOT_TOKEN}\", chat_id: -1001234567890 }",
+    schema: || schemars::schema_for!(Telegram),
+    read: |node, problems| Some(Box::new(read::<Telegram>(node, problems)?)),
+};
+
+/// Telegram takes 4096 characters once the markup is read; here markup counts too.
+const WHOLE: usize = 4096;
+const PLAINEST: usize = 3000;
+
+/// Telegram's HTML. Lines are lines there. A zero-width space keeps `@name` in a value from calling somebody.
+const TELEGRAM: Dialect = Dialect {
+    escape: |c, out| match c {
+        c if chat::unwanted(c) => {}
+        '@' => chat::at(out),
+        c => (HTML.escape)(c, out),
+    },
+    escape_code: |c, out| {
+        if !chat::unwanted(c) {
+            (HTML.escape)(c, out);
+        }
+    },
+    line: "\n",
+    gap: "\n\n",
+    ..HTML
+};
+
+/// Of which Telegram interprets nothing but names.
+const LITERAL: Dialect = Dialect {
+    escape: |c, out| match c {
+        c if chat::unwanted(c) => {}
+        '@' => chat::at(out),
+        c => out.push(c),
+    },
+    ..PLAIN
+};
+
+/// A Telegram chat, group or channel, through a bot.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Telegram {
+    /// The bot's token, from @BotFather.
+    token: Token,
+    /// The chat: its number (`-1001234567890`), or `@name` of a public channel or group.
+    chat_id: Chat,
+    /// A topic of that group: the number in the topic's link, after the group's.
+    thread_id: Option<Topic>,
+    /// Scheme and host in place of `https://api.telegram.org`, for your own Bot API server, proxies and tests.
+    endpoint: Option<Endpoint>,
+}
+
+#[derive(Debug)]
+struct Token(Secret);
+
+impl Token {
+    /// It stands in the address, so anything else would lead elsewhere.
+    fn parse(text: &str) -> Result<Token, String> {
+        let text = text.trim();
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_');
+        if text.is_empty() || !text.chars().all(allowed) {
+            return Err("this is no bot token; @BotFather gives one such as `123456789:AAExampleExample`".to_owned());
+        }
+        Ok(Token(Secret::new(text)))
+    }
+}
+
+#[derive(Debug)]
+enum Chat {
+    Id(i64),
+    Name(String),
+}
+
+impl Chat {
+    fn parse(text: &str) -> Result<Chat, String> {
+        let text = text.trim();
+        match (text.parse(), text.strip_prefix('@')) {
+            (Ok(id), _) if id != 0 => Ok(Chat::Id(id)),
+            (_, Some(name)) if is_name(name) => Ok(Chat::Name(text.to_owned())),
+            _ => Err(format!(
+                "\"{text}\" is no chat; write its number (`-1001234567890` for a group) or `@name` of a public channel or group"
+            )),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Topic(u64);
+
+impl Topic {
+    fn parse(text: &str) -> Result<Topic, String> {
+        let wrong = |_| format!("\"{text}\" is no topic; it is the number at the end of the topic's link, such as `42`");
+        text.trim().parse().map(Topic).map_err(wrong)
+    }
+}
+
+read_from_text! {
+    Token: {"type": "string"};
+    Chat: {"type": ["string", "integer"], "examples": [-1_001_234_567_890_i64, "@data_ops"]};
+    Topic: {"type": ["string", "integer"], "examples": [42]};
+}
+
+fn is_name(name: &str) -> bool {
+    (4..=32).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+#[derive(Debug, PartialEq)]
+enum Mention {
+    Name(String),
+    /// Somebody without a name of their own: what to call them, and their number.
+    User(String, u64),
+}
+
+/// # Errors
+/// A sentence that says what is accepted.
+fn mention(text: &str) -> Result<Mention, String> {
+    let written = text.trim();
+    let name = written.strip_prefix('@').unwrap_or(written);
+    let user = written.strip_suffix('>').and_then(|written| written.split_once('<')).and_then(|(name, id)| {
+        let name = name.trim().trim_start_matches('@');
+        let is_plain = (1..=32).contains(&name.chars().count()) && name.chars().all(|c| !c.is_control());
+        Some(Mention::User(name.to_owned(), id.trim().parse().ok()?)).filter(|_| is_plain)
+    });
+    match user {
+        Some(user) => Ok(user),
+        None if is_name(name) => Ok(Mention::Name(name.to_owned())),
+        None => Err(format!(
+            "Telegram cannot mention \"{text}\"; write a username (`@ann_lee`), or for somebody without one a name with their ID: `Ann <123456789>`"
+        )),
+    }
+}
+
+impl Mention {
+    fn written(&self) -> String {
+        match self {
+            Mention::Name(name) => format!("@{name}"),
+            Mention::User(name, id) => (TELEGRAM.link)(&format!("tg://user?id={id}"), &TELEGRAM.escaped(name)),
+        }
+    }
+
+    fn literal(&self) -> String {
+        match self {
+            Mention::Name(name) => format!("@{name}"),
+            Mention::User(name, _) => LITERAL.escaped(name),
+        }
+    }
+}
+
+impl Kind for Telegram {
+    fn audience(&self) -> Audience {
+        Audience::People
+    }
+
+    fn request(&self, call: &Call<'_>, receiver: &Receiver) -> Result<Sent, Unsendable> {
+        let own = format!("https://api.telegram.org/bot{}/sendMessage", self.token.0.expose());
+        let url = address(&own, self.endpoint.as_ref()).map_err(Unsendable)?;
+        let form = |message: &Message, notes: &mut Vec<String>| Payload::json(&self.form(call, message, notes));
+        Ok(receiver.for_people(call, To::post(&url), form))
+    }
+
+    fn markup(&self) -> Markup {
+        Markup {
+            text: |message| {
+                let mentions = chat::mentions(message, mention, &mut Vec::new());
+                chat::body_text(message, &TELEGRAM, chat::mention_line(&mentions, &TELEGRAM, Mention::written))
+            },
+            escape: |text| TELEGRAM.escaped(text),
+        }
+    }
+
+    fn check_body(&self, body: &RenderedBody) -> Result<(), String> {
+        chat::has_members(body, "Telegram", &["chat_id", "text"])
+    }
+
+    fn judge(&self, answer: &Answer) -> Judgement {
+        let body = chat::json(answer);
+        let judged = Judgement::of_status(answer);
+        let description = body["description"].as_str().unwrap_or_default().to_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| description.contains(word));
+        let blocked = |reason, advice: &str| chat::blocked(answer, reason, advice);
+        match answer.status {
+            429 => {
+                let wait = body["parameters"]["retry_after"].as_f64().and_then(answer::wait);
+                Judgement { lane_waits: wait.or(judged.lane_waits), ..judged }
+            }
+            401 | 404 => blocked(
+                Reason::Auth,
+                "Telegram does not know this bot: its token was revoked or is not whole; ask @BotFather for it (/token) and put it into `token`",
+            ),
+            400 if body["parameters"]["migrate_to_chat_id"].is_i64() => blocked(
+                Reason::Client,
+                &format!(
+                    "the group has become a supergroup, with a new number: put {} into `chat_id`",
+                    body["parameters"]["migrate_to_chat_id"]
+                ),
+            ),
+            400 if says(&["thread not found", "topic_deleted", "topic_closed", "topic_id_invalid"]) => blocked(
+                Reason::Client,
+                "the topic is closed or gone: open it in Telegram, or put another into `thread_id`",
+            ),
+            400 if says(&["chat not found", "chat_id is empty", "peer_id_invalid", "group chat was"]) => blocked(
+                Reason::Client,
+                "the bot cannot see this chat: check `chat_id`, and add the bot to the chat (a person has to write to it first)",
+            ),
+            400 | 403 if answer.status == 403 || says(&["rights", "write_forbidden", "restricted", "not a member"]) => {
+                blocked(
+                    Reason::Auth,
+                    "the bot may not write there: add it to the chat again, as an administrator if it is a channel; a person must not have blocked it",
+                )
+            }
+            _ if judged.verdict == Verdict::Refused || body["ok"] == Value::Bool(false) && answer.status < 400 => {
+                chat::bad_form(
+                    answer,
+                    "Telegram refused this message: mend the `message` or `body` in routes.yaml, then replay it",
+                )
+            }
+            _ => judged,
+        }
+    }
+
+    /// The token, and the half of it that is the key.
+    fn secrets(&self) -> Vec<String> {
+        let token = self.token.0.expose();
+        let key = token.split_once(':').map(|(_, key)| key.to_owned());
+        std::iter::once(token.to_owned()).chain(key).collect()
+    }
+
+    fn mentions(&self) -> bool {
+        true
+    }
+
+    fn check_mention(&self, text: &str) -> Result<(), String> {
+        mention(text).map(|_| ())
+    }
+}
+
+impl Telegram {
+    fn form(&self, call: &Call<'_>, message: &Message, notes: &mut Vec<String>) -> Value {
+        let mentions = chat::mentions(message, mention, notes);
+        let chat_id = match &self.chat_id {
+            Chat::Id(id) => json!(id),
+            Chat::Name(name) => json!(name),
+        };
+        let mut form = json!({ "chat_id": chat_id, "link_preview_options": { "is_disabled": true } });
+        if call.plain {
+            let mentions = chat::mention_line(&mentions, &LITERAL, Mention::literal);
+            form["text"] = chat::plain_lines(message, &LITERAL, &mentions, PLAINEST, notes).into();
+        } else {
+            let mentions = chat::mention_line(&mentions, &TELEGRAM, Mention::written);
+            form["text"] = running::text(message, &TELEGRAM, mentions, WHOLE, notes).into();
+            form["parse_mode"] = "HTML".into();
+        }
+        if let Some(Topic(id)) = self.thread_id {
+            form["message_thread_id"] = id.into();
+        }
+        form
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::judges;
+    use super::*;
+
+    #[test]
+    fn answers_are_understood() {
+        use Reason as R;
+        use Verdict::{Blocked, Delivered, Later, Refused};
+        judges(
+            "telegram",
+            &[
+                (200, r#"{"ok":true,"result":{"message_id":1}}"#, Delivered, None, None, false),
+                (400, r#"{"ok":false,"description":"Bad Request: can't parse entities: Unsupported start tag"}"#, Refused, Some(R::Form), None, true),
+                (400, r#"{"ok":false,"description":"Bad Request: message is too long"}"#, Refused, Some(R::Form), None, true),
+                (400, r#"{"ok":false,"description":"Bad Request: chat not found"}"#, Blocked, Some(R::Client), None, false),
+                (400, r#"{"ok":false,"description":"Bad Request: message thread not found"}"#, Blocked, Some(R::Client), None, false),
+                (400, r#"{"ok":false,"description":"Bad Request: not enough rights to send text messages to the chat"}"#, Blocked, Some(R::Auth), None, false),
+                (400, r#"{"ok":false,"description":"Bad Request: group chat was upgraded to a supergroup chat","parameters":{"migrate_to_chat_id":-100123}}"#, Blocked, Some(R::Client), None, false),
+                (401, r#"{"ok":false,"description":"Unauthorized"}"#, Blocked, Some(R::Auth), None, false),
+                (403, r#"{"ok":false,"description":"Forbidden: bot was kicked from the group chat"}"#, Blocked, Some(R::Auth), None, false),
+                (404, r#"{"ok":false,"description":"Not Found"}"#, Blocked, Some(R::Auth), None, false),
+                (429, r#"{"ok":false,"description":"Too Many Requests: retry after 35","parameters":{"retry_after":35}}"#, Later, Some(R::RateLimited), Some(35_000), false),
+                (429, r#"{"ok":false,"parameters":{"retry_after":90000}}"#, Later, Some(R::RateLimited), Some(3_600_000), false),
+                (502, "<html>Bad Gateway</html>", Later, Some(R::Server), None, false),
+            ],
+        );
+    }
+
+    #[test]
+    fn people_are_mentioned_by_name_or_number() {
+        assert_eq!(mention("@ann_lee").map(|m| m.written()), Ok("@ann_lee".to_owned()));
+        let ann = "<a href=\"tg://user?id=123456789\">Ann &amp; Lee</a>";
+        assert_eq!(mention("Ann & Lee <123456789>").map(|m| m.written()), Ok(ann.to_owned()));
+        assert!(mention("here there").is_err() && mention("Ann <x>").is_err() && mention("<5>").is_err());
+    }
+
+    #[test]
+    fn chats_are_numbers_or_names() {
+        assert!(matches!(Chat::parse("-1001234567890"), Ok(Chat::Id(-1_001_234_567_890))));
+        assert!(matches!(Chat::parse("@data_ops"), Ok(Chat::Name(_))));
+        assert!(Chat::parse("data ops").is_err() && Chat::parse("0").is_err() && Token::parse("1:a/b").is_err());
+    }
+}
