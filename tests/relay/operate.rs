@@ -188,3 +188,18 @@ fn the_examples_of_the_readme_pass_check() {
         assert_eq!(output.status.code(), Some(0), "{example}\n{}", String::from_utf8_lossy(&output.stdout));
     }
 }
+
+#[tokio::test]
+async fn the_api_describes_every_kind_with_its_settings() {
+    let relay = Relay::start("receivers:\n  log: { kind: console }\nroutes:\n  - name: all\n    to: log\n").await;
+    let kinds = relay.get("/api/v1/kinds").await;
+    let kinds = kinds["items"].as_array().unwrap_or_else(|| panic!("{kinds}"));
+    let names: Vec<&str> = kinds.iter().filter_map(|kind| kind["kind"].as_str()).collect();
+    assert_eq!(names, jobrelay::receiver::kinds().collect::<Vec<_>>());
+    let pagerduty = kinds.iter().find(|kind| kind["kind"] == "pagerduty").expect("it is a kind");
+    assert_eq!(pagerduty["settings"]["required"], serde_json::json!(["routing_key"]));
+    assert!(pagerduty["settings"]["properties"]["region"]["description"].is_string(), "{pagerduty}");
+    assert!(pagerduty["example"].as_str().is_some_and(|example| example.contains("routing_key")), "{pagerduty}");
+    assert!(pagerduty["obtain"].as_str().is_some_and(|where_to| where_to.contains("Integration Key")), "{pagerduty}");
+    assert_eq!((&pagerduty["recovered"], &pagerduty["rate"]), (&true.into(), &"120/m".into()));
+}

@@ -147,14 +147,14 @@ impl Alertmanager {
 
     fn alert(&self, call: &Call<'_>, receiver: &Receiver, message: &Message, notes: &mut Vec<String>) -> Value {
         let mut alert = json!({ "labels": self.labels(call, notes) });
-        let received = call.event.received.received_at;
+        let came = call.event.received.received_at;
         match action(call) {
             Action::Trigger => {
-                alert["startsAt"] = incident::at(call).map_or(received, |at| at.min(received)).to_string().into();
+                alert["startsAt"] = incident::at(call).map_or(came, |at| at.min(came)).to_string().into();
                 alert["endsAt"] = self.ends(call.now).to_string().into();
             }
             // Whenever it began is known there.
-            Action::Resolve => alert["endsAt"] = received.to_string().into(),
+            Action::Resolve => alert["endsAt"] = came.to_string().into(),
         }
         if let Some(link) = incident::link(message, LINK, notes) {
             alert["generatorURL"] = link.into();

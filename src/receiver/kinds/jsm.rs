@@ -188,9 +188,28 @@ fn priority(level: Level) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::judged;
+    use super::super::tests::{example_with, judged, sent};
+    use crate::event::{JobType, Outcome, State};
+    use crate::message::Message;
+    use crate::message::testing::{event_of, job};
+    use crate::receiver::Outgoing;
     use crate::receiver::Reason as R;
     use crate::receiver::Verdict::{Blocked, Delivered, Later, Refused};
+
+    #[test]
+    fn opsgenie_has_an_address_of_its_own() {
+        let receiver = example_with("{ kind: jsm, api_key: some-key, url: 'https://api.eu.opsgenie.com/v2/alerts' }");
+        let url = |outcome| {
+            let event = event_of(Some(job(JobType::UpdateDataProduct, State::Done, Some(outcome))));
+            let Outgoing::Http(request) = sent(&receiver, event, &Message::default()).outgoing else { panic!("HTTP") };
+            request.url.expose().to_string()
+        };
+        let alerts = url(Outcome::Failed);
+        assert_eq!(alerts, "https://api.eu.opsgenie.com/v2/alerts");
+        let closing = url(Outcome::Succeeded);
+        assert!(closing.starts_with(&format!("{alerts}/acme_update_data_product_dp_1-")), "{closing}");
+        assert!(closing.ends_with("/close?identifierType=alias"), "{closing}");
+    }
 
     #[test]
     #[rustfmt::skip]

@@ -21,8 +21,8 @@ mod slack_judge;
 mod slack_mrkdwn;
 mod teams;
 mod teams_markdown;
-mod twilio;
 mod telegram;
+mod twilio;
 mod webhook;
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ impl Kind for PagerDuty {
     }
 }
 
-/// Whether the answer's errors are about the routing key: "Invalid routing key", "Length of 'routing_key' is incorrect …".
+/// Whether the answer's errors are about the routing key: `Invalid routing key`, `Length of 'routing_key' is incorrect`.
 fn blames_the_key(answer: &Answer) -> bool {
     let body = String::from_utf8_lossy(&answer.body).to_ascii_lowercase();
     body.contains("routing_key") || body.contains("routing key")
@@ -165,9 +165,32 @@ fn details(message: &Message, notes: &mut Vec<String>) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::judged;
+    use jiff::Timestamp;
+    use serde_json::Value;
+
+    use super::super::tests::{example, judged, sent};
+    use crate::event::{OwnEvent, own, parse};
+    use crate::message::Message;
+    use crate::receiver::Outgoing;
     use crate::receiver::Reason as R;
     use crate::receiver::Verdict::{Blocked, Delivered, Later, Refused};
+
+    #[test]
+    fn a_receiver_that_answers_again_resolves_its_trouble() {
+        let receiver = "slack".to_owned();
+        let down = OwnEvent::ReceiverDown { receiver: receiver.clone(), reason: "503".to_owned() };
+        let pair = [down, OwnEvent::ReceiverRecovered { receiver }].map(|what| {
+            let event = parse(own(&what, Timestamp::UNIX_EPOCH)).expect("readable");
+            let Outgoing::Http(request) = sent(&example("pagerduty"), event, &Message::default()).outgoing else {
+                panic!("HTTP");
+            };
+            let body: Value = serde_json::from_slice(&request.body).expect("JSON");
+            (body["event_action"].to_string(), body["dedup_key"].to_string())
+        });
+        let [(opens, key), (closes, same)] = pair;
+        assert_eq!((opens.as_str(), closes.as_str()), ("\"trigger\"", "\"resolve\""));
+        assert_eq!(key, same);
+    }
 
     #[test]
     fn answers_mean() {

@@ -1,5 +1,7 @@
 //! Incidents pair up: what a failure opened, the next success of the same thing closes, over restarts and without a route.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::{Desk, Service, alertmanager, incident_io, jsm, pagerduty};
@@ -41,7 +43,7 @@ async fn the_next_success_closes_what_a_failure_opened_over_a_restart() {
     let mut routes = String::from("receivers:\n");
     for (service, desk) in KINDS.iter().zip(&desks) {
         let settings = (service.settings)(desk.fake.url("").trim_end_matches('/'));
-        routes += &format!("  {0}: {{ kind: {0}, {settings} }}\n", service.kind);
+        let _ = writeln!(routes, "  {0}: {{ kind: {0}, {settings} }}", service.kind);
     }
     routes += "routes:\n  - name: failed\n    when: { outcome: failed }\n    to: [pagerduty, jsm, incident_io, alertmanager]\n";
     let mut relay = Relay::start(&routes).await;

@@ -16,6 +16,7 @@ mod teams;
 mod telegram;
 mod twilio;
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -79,6 +80,7 @@ fn routes(desks: &[Desk], message: &str) -> String {
         let settings = (service.settings)(desk.fake.url("").trim_end_matches('/'));
         let kind = service.kind.split('-').next().unwrap_or_default();
         text += &format!("  {}: {{ kind: {kind}, rate: 1000/s, {settings} }}\n", service.kind);
+        let _ = writeln!(text, "  {0}: {{ kind: {0}, rate: 1000/s, {settings} }}", service.kind);
     }
     let names: Vec<_> = ALL.iter().map(|service| service.kind).collect();
     text + &format!("routes:\n  - name: all\n    to: [{}]\n    message: {message}\n", names.join(", "))
