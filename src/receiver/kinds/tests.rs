@@ -222,9 +222,7 @@ fn the_plainest_form_of_an_incident_is_short_and_says_what_happened() {
     for kind in ["pagerduty", "jsm", "incident_io", "alertmanager", "twilio"] {
         let body = |message: &Message| {
             let event = event_of(Some(job(JobType::UpdateDataProduct, State::Done, Some(Outcome::Failed))));
-            let Outgoing::Http(request) = sent_plainly(&example(kind), event, message).outgoing else {
-                panic!("HTTP")
-            };
+            let Outgoing::Http(request) = sent_plainly(&example(kind), event, message).outgoing else { panic!("HTTP") };
             String::from_utf8_lossy(&request.body).replace('+', " ")
         };
         let event = event_of(Some(job(JobType::UpdateDataProduct, State::Done, Some(Outcome::Failed))));
