@@ -116,24 +116,24 @@ fn every_sort_of_event() -> Vec<Value> {
     events
 }
 
-async fn deliver(message: &str) {
+async fn deliver(message: &str, events: &[Value]) {
     let desks: Vec<Desk> = ALL.iter().map(Desk::open).collect();
     let relay = Relay::start(&routes(&desks, message)).await;
-    for event in every_sort_of_event() {
-        relay.accept(&event).await;
+    for event in events {
+        relay.accept(event).await;
     }
     for (service, desk) in ALL.iter().zip(&desks) {
         relay.drained(service.kind).await;
         let wrong = desk.wrong.lock().expect("not poisoned").clone();
         assert!(wrong.is_empty(), "{}: {wrong:#?}", service.kind);
         let distinct: std::collections::BTreeSet<String> = desk.fake.requests().iter().map(Request::delivery).collect();
-        assert!(distinct.len() >= every_sort_of_event().len(), "{}: {} messages", service.kind, distinct.len());
+        assert!(distinct.len() >= events.len(), "{}: {} messages", service.kind, distinct.len());
     }
 }
 
 #[tokio::test]
 async fn every_service_takes_the_built_in_message() {
-    deliver("{}").await;
+    deliver("{}", &every_sort_of_event()).await;
 }
 
 #[tokio::test]
@@ -146,9 +146,10 @@ async fn every_service_takes_a_message_beyond_its_limits() {
     };
     let (long, field) = (long(40), long(8));
     let fields: Vec<String> = (0..60).map(|n| format!("F{n}: \"{field}\"")).collect();
-    deliver(&format!(
+    let message = format!(
         "{{ title: \"{long}\", text: \"{long}\", level: critical, link: \"https://example.com/?a=1&b=2\", fields: {{ {} }} }}",
         fields.join(", ")
-    ))
-    .await;
+    );
+    // One type in every standing: limits know no types.
+    deliver(&message, &every_sort_of_event()[..5]).await;
 }
