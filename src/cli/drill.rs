@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use futures_util::StreamExt as _;
@@ -112,17 +113,15 @@ fn chosen<'c>(config: &'c Config, shown: &str, to: &str) -> Result<Vec<&'c Recei
     if to == ALL {
         return Ok(config.receivers.values().map(|receiver| &**receiver).collect());
     }
-    match config.receivers.get(to) {
-        Some(receiver) => Ok(vec![receiver]),
-        None => {
-            let names = || config.receivers.keys().map(|name| &**name);
-            let help = match nearest(to, names()) {
-                Some(near) => format!("did you mean {near}?"),
-                None => format!("there are {}, and `all` means every one", names().collect::<Vec<_>>().join(", ")),
-            };
-            Err(Failure::new(format!("{shown} has no receiver {to:?}")).help(help))
-        }
+    if let Some(receiver) = config.receivers.get(to) {
+        return Ok(vec![receiver]);
     }
+    let names = || config.receivers.keys().map(|name| &**name);
+    let help = match nearest(to, names()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("there are {}, and `all` means every one", names().collect::<Vec<_>>().join(", ")),
+    };
+    Err(Failure::new(format!("{shown} has no receiver {to:?}")).help(help))
 }
 
 async fn trial(config: &Config, receiver: &Receiver, event: &Arc<Event>, id: DeliveryId) -> Report {
@@ -178,7 +177,7 @@ impl Report {
             Some(Verdict::Blocked) => "blocked, a relay would hold what is owed to it",
         };
         let took = self.took.filter(|_| self.verdict == Some(Verdict::Delivered));
-        let took = took.map(|took| std::time::Duration::from_secs_f64(took));
+        let took = took.map(Duration::from_secs_f64);
         let took = took.map(|took| format!(" in {}", duration::readable(took))).unwrap_or_default();
         let mut lines =
             vec![format!("  {} ({}): {verdict}{took}: {}", self.receiver, self.kind, one_line(&self.detail))];

@@ -84,12 +84,12 @@ impl SendArgs {
             return self.by_file(routes, to, event);
         }
         let client = self.relay.client()?;
-        let Some(to) = &self.to else { return self.by_relay(&client, event, &[None]) };
+        let Some(to) = &self.to else { return self.by_relay(&client, &event, &[None]) };
         let running = converse(async { Ok(client.get::<ConfigView>("/api/v1/config", &[]).await) })?;
         match running {
             Ok(running) if to == ALL => {
                 let all: Vec<_> = running.receivers.iter().map(|name| Some(&**name)).collect();
-                self.by_relay(&client, event, &all)
+                self.by_relay(&client, &event, &all)
             }
             Err(ApiError::NoAnswer { base, .. }) if !self.relay.named() => {
                 if !self.relay.json {
@@ -97,7 +97,7 @@ impl SendArgs {
                 }
                 self.by_file(&default_routes(), to, event)
             }
-            Ok(_) => self.by_relay(&client, event, &[Some(to)]),
+            Ok(_) => self.by_relay(&client, &event, &[Some(to)]),
             Err(error) => Err(error.into()),
         }
     }
@@ -108,7 +108,7 @@ impl SendArgs {
     }
 
     /// One event for each of `to`; `None`: as the routes say.
-    fn by_relay(&self, client: &ApiClient, event: Value, to: &[Option<&str>]) -> Result<ExitCode, Failure> {
+    fn by_relay(&self, client: &ApiClient, event: &Value, to: &[Option<&str>]) -> Result<ExitCode, Failure> {
         converse(async {
             let mut answers = Vec::new();
             for &to in to {

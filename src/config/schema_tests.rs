@@ -111,6 +111,7 @@ fn what_loads_is_valid() {
     files.extend(
         [
             "kind: slack, url: \"${HOOK}\", rate: \"${RATE}\", concurrency: 3, recovered: true, timeout:, retry: { for: 1d 2h, first: 250ms }",
+            "kind: slack, token: xoxb-1, channel: C0123, endpoint: http://127.0.0.1:9",
             "kind: webhook, url: HTTPS://x.example, method: get, success: [2xx, 409], headers: { X-N: 5, X-B: true }, tls: { ca: a.pem }",
             "kind: webhook, url: https://x.example, method: PATCH, success: 204, auth: { basic: \"user:pass\" }, sign: [whsec_AAAA]",
             "kind: webhook, url: https://x.example, auth: { bearer: 123 }, format: raw, proxy: http://proxy.example:8080",
@@ -173,6 +174,7 @@ fn what_is_typically_wrong_is_refused_with_its_place() {
         (with_receiver("kind: slak, url: https://x.example"), "/receivers/a/kind"),
         (with_receiver("url: https://x.example"), "/receivers/a"),
         (with_receiver("kind: slack"), "url"),
+        (with_receiver("kind: slack, token: xoxb-1"), "channel"),
         (with_receiver("kind: slack, url: hooks.example/x"), "/receivers/a/url"),
         (with_receiver("kind: slack, url: https://x.example, method: GET"), "method"),
         (with_receiver("kind: console, timeout: 5s"), "timeout"),

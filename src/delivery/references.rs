@@ -105,3 +105,75 @@ fn of_kind(kept: &str, kind: &str) -> Option<String> {
 fn job(event: &Event) -> Option<String> {
     event.job.as_ref().and_then(|job| job.id.as_deref()).map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::message::testing::{event_of, failed_job};
+    use crate::receiver::{Reason, Verdict};
+
+    fn subject(id: i64, earlier: Option<&str>) -> Subject {
+        let event = Arc::new(event_of(Some(failed_job())));
+        Subject { id: DeliveryId(id), event, route: "r".into(), closes: None, earlier: earlier.map(str::to_owned) }
+    }
+
+    fn answered(reference: &str) -> Judgement {
+        Judgement {
+            reference: Some(reference.to_owned()),
+            verdict: Verdict::Delivered,
+            ..Judgement::not_delivered(Verdict::Later, Reason::Server, String::new())
+        }
+    }
+
+    fn message(before: i64, closes: Option<i64>) -> InThread {
+        let event = event_of(Some(failed_job()));
+        InThread {
+            receiver: "ops".into(),
+            key: KeyHash::of(&event.key),
+            job: job(&event),
+            closes: closes.map(DeliveryId),
+            before: DeliveryId(before),
+        }
+    }
+
+    #[test]
+    fn what_was_sent_just_now_is_answered_before_it_is_on_disk() {
+        let recent = Recent::default();
+        assert_eq!(recent.arrived(&subject(5, None), "slack", false, &answered("a")).as_deref(), Some("slack a"));
+        assert_eq!(
+            recent.arrived(&subject(6, Some("a")), "slack", false, &answered("b")),
+            None,
+            "no thread of its own"
+        );
+        assert_eq!(recent.of_job(&message(5, None)), None);
+        assert_eq!(recent.of_job(&message(7, None)).as_deref(), Some("slack a"));
+        assert_eq!(
+            recent.of_failure(&message(9, Some(6))).as_deref(),
+            Some("slack a"),
+            "the thread's first, not the reply"
+        );
+        assert_eq!(recent.of_failure(&message(9, Some(4))), None);
+        assert_eq!(recent.of_job(&InThread { job: None, ..message(9, None) }), None);
+        // The plain form answered to nothing.
+        assert_eq!(recent.arrived(&subject(8, Some("a")), "slack", true, &answered("c")).as_deref(), Some("slack c"));
+        assert_eq!(recent.of_job(&message(9, None)).as_deref(), Some("slack c"));
+    }
+
+    #[test]
+    fn another_service_knows_nothing_of_the_references_of_the_first() {
+        assert_eq!(of_kind("slack 1.2 in C0", "slack").as_deref(), Some("1.2 in C0"));
+        assert_eq!(of_kind("slack 1.2 in C0", "matrix"), None);
+    }
+
+    #[test]
+    fn a_long_backlog_is_forgotten_from_its_beginning() {
+        let recent = Recent::default();
+        for n in 0..=i64::try_from(REMEMBERED).unwrap() {
+            recent.arrived(&subject(n + 1, None), "slack", false, &answered(&n.to_string()));
+        }
+        assert_eq!(recent.of_failure(&message(i64::MAX, Some(1))), None);
+        assert_eq!(recent.of_failure(&message(i64::MAX, Some(2))).as_deref(), Some("slack 1"));
+    }
+}

@@ -146,6 +146,49 @@ fn slack_speaks_in_codes() {
 }
 
 #[test]
+fn slack_as_an_app_posts_into_channel_and_thread() {
+    const APP: &str = "kind: slack, token: xoxb-0123456789, channel: C0123";
+    let message = message_of(failed_job());
+    let posted = |settings: &str, earlier: Option<&str>, plain: bool| {
+        let stand = Stand::new(settings);
+        let call = Call {
+            event: &Arc::new(event_of(Some(failed_job()))),
+            delivery: DeliveryId(1 << 50),
+            route: &"nightly".into(),
+            message: &message,
+            engine: &stand.engine,
+            now: Timestamp::UNIX_EPOCH,
+            plain,
+            earlier,
+        };
+        stand.receiver.request(&call).expect("sendable")
+    };
+    let settings = format!("{{ {APP} }}");
+    let first = posted(&settings, None, false);
+    let request = http(&first);
+    assert_eq!(request.url.expose().as_str(), "https://slack.com/api/chat.postMessage");
+    assert_eq!(request.header("authorization"), Some("Bearer xoxb-0123456789"));
+    let form = body(&first);
+    assert_eq!((&form["channel"], form.get("thread_ts")), (&json!("C0123"), None));
+    assert!(form["blocks"].is_array() && form["text"].is_string());
+
+    let receiver = Stand::new(&settings).receiver;
+    let taken = receiver.judge(&Ok(answer(200, r#"{"ok":true,"channel":"C0123","ts":"1.2"}"#)));
+    let reference = taken.reference.expect("a reference");
+    assert!(receiver.kind.threads() && !Stand::new(SLACK).receiver.kind.threads());
+    assert_eq!(body(&posted(&settings, Some(&reference), false))["thread_ts"], "1.2");
+    let moved = posted("{ kind: slack, token: xoxb-1, channel: C9 }", Some(&reference), false);
+    assert_eq!(body(&moved).get("thread_ts"), None, "in another channel it means nothing");
+    let own = posted(&format!("{{ {APP}, body: {{ text: hi, unfurl_links: false }} }}"), Some(&reference), false);
+    assert_eq!(
+        body(&own),
+        json!({"text": "hi", "unfurl_links": false, "channel": "C0123", "thread_ts": "1.2"}),
+        "a body need not say where it goes"
+    );
+    assert!(receiver.secrets().contains(&"xoxb-0123456789".to_owned()));
+}
+
+#[test]
 fn success_says_what_counts_as_delivered() {
     let receiver = Stand::new("{ kind: webhook, url: 'https://x.example', success: [2xx, 409] }").receiver;
     let verdict = |status| receiver.judge(&Ok(answer(status, ""))).verdict;

@@ -18,7 +18,7 @@ mod state;
 pub mod types;
 
 pub use admit::{Admitted, Corridor};
-pub use api::{fresh_id, mark_as_test};
+pub(crate) use api::{fresh_id, mark_as_test};
 pub use auth::{Door, instructions, start_policy};
 pub use counters::Counters;
 pub use reload::{Reload, Standing};
