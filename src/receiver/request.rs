@@ -91,7 +91,7 @@ impl Request {
 }
 
 /// The same bytes have the same key on every attempt, other bytes another: services refuse a key that comes back with other content.
-fn idempotency_key(delivery: DeliveryId, body: &[u8]) -> String {
+pub(super) fn idempotency_key(delivery: DeliveryId, body: &[u8]) -> String {
     let digest = Sha256::digest(body);
     let hash = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
     format!("{delivery}-{hash:08x}")

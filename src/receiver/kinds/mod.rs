@@ -24,6 +24,8 @@ mod teams_markdown;
 mod telegram;
 mod twilio;
 mod webhook;
+mod zulip;
+mod zulip_markdown;
 
 #[cfg(test)]
 mod chat_tests;
@@ -35,7 +37,7 @@ mod tests;
 use super::kind::Entry;
 
 /// The kinds. Adding a service is its file, and a line here.
-pub(super) static KINDS: [Entry; 20] = [
+pub(super) static KINDS: [Entry; 21] = [
     slack::ENTRY,
     teams::ENTRY,
     google_chat::ENTRY,
@@ -43,6 +45,7 @@ pub(super) static KINDS: [Entry; 20] = [
     mattermost::ENTRY,
     rocketchat::ENTRY,
     telegram::ENTRY,
+    zulip::ENTRY,
     sendgrid::ENTRY,
     mailgun::ENTRY,
     postmark::ENTRY,

@@ -64,7 +64,7 @@ const LITERAL: Dialect = Dialect {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Telegram {
-    /// The bot's token, from @BotFather.
+    /// The token that `@BotFather` gave for the bot.
     token: Token,
     /// The chat: its number (`-1001234567890`), or `@name` of a public channel or group.
     chat_id: Chat,

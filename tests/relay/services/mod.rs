@@ -15,6 +15,7 @@ mod slack;
 mod teams;
 mod telegram;
 mod twilio;
+mod zulip;
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
@@ -35,7 +36,7 @@ pub struct Service {
     pub refusal: Reply,
 }
 
-const SERVICES: [Service; 13] = [
+const SERVICES: [Service; 14] = [
     slack::SERVICE,
     slack::WEB_API,
     teams::SERVICE,
@@ -44,6 +45,7 @@ const SERVICES: [Service; 13] = [
     mattermost::SERVICE,
     rocketchat::SERVICE,
     telegram::SERVICE,
+    zulip::SERVICE,
     pagerduty::SERVICE,
     jsm::SERVICE,
     incident_io::SERVICE,
