@@ -8,6 +8,7 @@ mod inbox;
 mod incident_io;
 mod jsm;
 mod mailgun;
+mod matrix;
 mod mattermost;
 mod pagerduty;
 mod postmark;
@@ -37,7 +38,7 @@ mod tests;
 use super::kind::Entry;
 
 /// The kinds. Adding a service is its file, and a line here.
-pub(super) static KINDS: [Entry; 21] = [
+pub(super) static KINDS: [Entry; 22] = [
     slack::ENTRY,
     teams::ENTRY,
     google_chat::ENTRY,
@@ -46,6 +47,7 @@ pub(super) static KINDS: [Entry; 21] = [
     rocketchat::ENTRY,
     telegram::ENTRY,
     zulip::ENTRY,
+    matrix::ENTRY,
     sendgrid::ENTRY,
     mailgun::ENTRY,
     postmark::ENTRY,

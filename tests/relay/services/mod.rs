@@ -8,6 +8,7 @@ mod google_chat;
 mod incident_io;
 mod incidents;
 mod jsm;
+mod matrix;
 mod mattermost;
 mod pagerduty;
 mod rocketchat;
@@ -36,7 +37,7 @@ pub struct Service {
     pub refusal: Reply,
 }
 
-const SERVICES: [Service; 14] = [
+const SERVICES: [Service; 15] = [
     slack::SERVICE,
     slack::WEB_API,
     teams::SERVICE,
@@ -46,6 +47,7 @@ const SERVICES: [Service; 14] = [
     rocketchat::SERVICE,
     telegram::SERVICE,
     zulip::SERVICE,
+    matrix::SERVICE,
     pagerduty::SERVICE,
     jsm::SERVICE,
     incident_io::SERVICE,
