@@ -20,12 +20,28 @@ pub(super) fn text(
     max: usize,
     notes: &mut Vec<String>,
 ) -> String {
-    let size = |text: &str| dialect.unit.of(text);
     let headline = bold(dialect, &chat::headline_within(message, dialect, TITLE, notes));
     let notices = chat::notices(message, dialect, NOTICES, notes);
     let head = joined(vec![mentions, headline, notices], dialect.line);
     let tail = joined(vec![link(message, dialect, notes), footer(message, dialect)], dialect.line);
+    between(message, dialect, (head, tail), max, notes)
+}
 
+/// The same without mentions, headline and links, for services that have places of their own for them.
+pub(super) fn text_below_title(message: &Message, dialect: &Dialect, max: usize, notes: &mut Vec<String>) -> String {
+    let notices = chat::notices(message, dialect, NOTICES, notes);
+    let footer = message.footer.as_ref().map(|footer| dialect.fit(&footer.text, FOOTER).0);
+    between(message, dialect, (notices, footer.unwrap_or_default()), max, notes)
+}
+
+fn between(
+    message: &Message,
+    dialect: &Dialect,
+    (head, tail): (String, String),
+    max: usize,
+    notes: &mut Vec<String>,
+) -> String {
+    let size = |text: &str| dialect.unit.of(text);
     let taken = size(&head) + size(&tail) + 3 * size(dialect.gap);
     let room = max.saturating_sub(taken);
     let fields_want = if message.fields.is_empty() { 0 } else { room / 4 };

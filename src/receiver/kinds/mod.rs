@@ -10,6 +10,7 @@ mod jsm;
 mod mailgun;
 mod matrix;
 mod mattermost;
+mod ntfy;
 mod pagerduty;
 mod postmark;
 mod resend;
@@ -38,7 +39,7 @@ mod tests;
 use super::kind::Entry;
 
 /// The kinds. Adding a service is its file, and a line here.
-pub(super) static KINDS: [Entry; 22] = [
+pub(super) static KINDS: [Entry; 23] = [
     slack::ENTRY,
     teams::ENTRY,
     google_chat::ENTRY,
@@ -48,6 +49,7 @@ pub(super) static KINDS: [Entry; 22] = [
     telegram::ENTRY,
     zulip::ENTRY,
     matrix::ENTRY,
+    ntfy::ENTRY,
     sendgrid::ENTRY,
     mailgun::ENTRY,
     postmark::ENTRY,

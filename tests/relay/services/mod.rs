@@ -10,6 +10,7 @@ mod incidents;
 mod jsm;
 mod matrix;
 mod mattermost;
+mod ntfy;
 mod pagerduty;
 mod rocketchat;
 mod slack;
@@ -37,7 +38,7 @@ pub struct Service {
     pub refusal: Reply,
 }
 
-const SERVICES: [Service; 15] = [
+const SERVICES: [Service; 16] = [
     slack::SERVICE,
     slack::WEB_API,
     teams::SERVICE,
@@ -48,6 +49,7 @@ const SERVICES: [Service; 15] = [
     telegram::SERVICE,
     zulip::SERVICE,
     matrix::SERVICE,
+    ntfy::SERVICE,
     pagerduty::SERVICE,
     jsm::SERVICE,
     incident_io::SERVICE,
