@@ -10,7 +10,7 @@ use crate::message::{Definition, Engine, Template, read_body, read_definition};
 use crate::yaml::{Code, Key, Map, Node, Problems, Value, fingerprint, nearest, read};
 
 /// Kinds that are planned: the answer to them is a way to go now.
-const LATER: [&str; 2] = ["webex", "smtp"];
+const LATER: [&str; 1] = ["smtp"];
 
 /// What has an effect without HTTP.
 pub(super) const WITHOUT_HTTP: [&str; 2] = ["rate", "recovered"];

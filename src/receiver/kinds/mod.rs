@@ -25,6 +25,7 @@ mod teams;
 mod teams_markdown;
 mod telegram;
 mod twilio;
+mod webex;
 mod webhook;
 mod zulip;
 mod zulip_markdown;
@@ -39,7 +40,7 @@ mod tests;
 use super::kind::Entry;
 
 /// The kinds. Adding a service is its file, and a line here.
-pub(super) static KINDS: [Entry; 23] = [
+pub(super) static KINDS: [Entry; 24] = [
     slack::ENTRY,
     teams::ENTRY,
     google_chat::ENTRY,
@@ -50,6 +51,7 @@ pub(super) static KINDS: [Entry; 23] = [
     zulip::ENTRY,
     matrix::ENTRY,
     ntfy::ENTRY,
+    webex::ENTRY,
     sendgrid::ENTRY,
     mailgun::ENTRY,
     postmark::ENTRY,

@@ -17,6 +17,7 @@ mod slack;
 mod teams;
 mod telegram;
 mod twilio;
+mod webex;
 mod zulip;
 
 use std::fmt::Write as _;
@@ -38,7 +39,7 @@ pub struct Service {
     pub refusal: Reply,
 }
 
-const SERVICES: [Service; 16] = [
+const SERVICES: [Service; 17] = [
     slack::SERVICE,
     slack::WEB_API,
     teams::SERVICE,
@@ -50,6 +51,7 @@ const SERVICES: [Service; 16] = [
     zulip::SERVICE,
     matrix::SERVICE,
     ntfy::SERVICE,
+    webex::SERVICE,
     pagerduty::SERVICE,
     jsm::SERVICE,
     incident_io::SERVICE,
