@@ -91,7 +91,7 @@ fn services_speak_in_codes() {
     }
 }
 
-fn request(receiver: &Receiver, message: &Message, engine: &Engine, plain: bool) -> Request {
+pub(super) fn request(receiver: &Receiver, message: &Message, engine: &Engine, plain: bool) -> Request {
     let call = Call {
         event: &Arc::new(event_of(Some(failed_job()))),
         delivery: DeliveryId(1 << 50),
@@ -113,7 +113,7 @@ fn form(kind: &str, message: &Message, plain: bool) -> Value {
     serde_json::from_slice(&request.body).expect("a JSON body")
 }
 
-fn mentioning(names: &[&str]) -> Message {
+pub(super) fn mentioning(names: &[&str]) -> Message {
     Message { title: "x".into(), mention: names.iter().map(|name| (*name).to_owned()).collect(), ..Message::default() }
 }
 
@@ -246,7 +246,7 @@ fn strings(value: &Value, out: &mut Vec<String>) {
 }
 
 /// Text that services choke on.
-fn hostile() -> impl Strategy<Value = String> {
+pub(super) fn hostile() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("<users/all>".to_owned()),
         Just("@everyone <@123456789012345678> @here @channel @all".to_owned()),

@@ -34,6 +34,7 @@ mod zulip_markdown;
 mod chat_tests;
 #[cfg(test)]
 mod mail_tests;
+mod running_tests;
 #[cfg(test)]
 mod tests;
 
