@@ -257,6 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[rustfmt::skip]
     fn answers_are_understood() {
         use Reason as R;
         use Verdict::{Blocked, Delivered, Later, Refused};
@@ -264,49 +265,14 @@ mod tests {
             "matrix",
             &[
                 (200, r#"{"event_id":"$abc"}"#, Delivered, None, None, false),
-                (
-                    400,
-                    r#"{"errcode":"M_BAD_JSON","error":"'body' not in content"}"#,
-                    Refused,
-                    Some(R::Form),
-                    None,
-                    true,
-                ),
-                (
-                    400,
-                    r#"{"errcode":"M_UNKNOWN","error":"Cannot start threads from an event with a relation"}"#,
-                    Refused,
-                    Some(R::Form),
-                    None,
-                    true,
-                ),
-                (
-                    401,
-                    r#"{"errcode":"M_UNKNOWN_TOKEN","error":"Invalid access token passed."}"#,
-                    Blocked,
-                    Some(R::Auth),
-                    None,
-                    false,
-                ),
+                (400, r#"{"errcode":"M_BAD_JSON","error":"'body' not in content"}"#, Refused, Some(R::Form), None, true),
+                (400, r#"{"errcode":"M_UNKNOWN","error":"Cannot start threads from an event with a relation"}"#, Refused, Some(R::Form), None, true),
+                (401, r#"{"errcode":"M_UNKNOWN_TOKEN","error":"Invalid access token passed."}"#, Blocked, Some(R::Auth), None, false),
                 (403, r#"{"errcode":"M_FORBIDDEN","error":"User not in room"}"#, Blocked, Some(R::Auth), None, false),
                 (403, r#"{"errcode":"M_CONSENT_NOT_GIVEN","error":"…"}"#, Blocked, Some(R::Auth), None, false),
-                (
-                    404,
-                    r#"{"errcode":"M_UNRECOGNIZED","error":"Unrecognized request"}"#,
-                    Blocked,
-                    Some(R::Client),
-                    None,
-                    false,
-                ),
+                (404, r#"{"errcode":"M_UNRECOGNIZED","error":"Unrecognized request"}"#, Blocked, Some(R::Client), None, false),
                 (413, r#"{"errcode":"M_TOO_LARGE","error":"event too large"}"#, Refused, Some(R::Form), None, true),
-                (
-                    429,
-                    r#"{"errcode":"M_LIMIT_EXCEEDED","error":"Too Many Requests","retry_after_ms":2500}"#,
-                    Later,
-                    Some(R::RateLimited),
-                    Some(2500),
-                    false,
-                ),
+                (429, r#"{"errcode":"M_LIMIT_EXCEEDED","error":"Too Many Requests","retry_after_ms":2500}"#, Later, Some(R::RateLimited), Some(2500), false),
                 (502, "", Later, Some(R::Server), None, false),
             ],
         );

@@ -235,6 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[rustfmt::skip]
     fn answers_are_understood() {
         use Reason as R;
         use Verdict::{Blocked, Delivered, Later, Refused};
@@ -242,34 +243,13 @@ mod tests {
             "ntfy",
             &[
                 (200, r#"{"id":"sPs71M8A2T","event":"message"}"#, Delivered, None, None, false),
-                (
-                    400,
-                    r#"{"code":40017,"http":400,"error":"invalid request: request body must be message JSON"}"#,
-                    Refused,
-                    Some(R::Form),
-                    None,
-                    true,
-                ),
-                (
-                    400,
-                    r#"{"code":40010,"http":400,"error":"invalid request: topic name is disallowed"}"#,
-                    Blocked,
-                    Some(R::Client),
-                    None,
-                    false,
-                ),
+                (400, r#"{"code":40017,"http":400,"error":"invalid request: request body must be message JSON"}"#, Refused, Some(R::Form), None, true),
+                (400, r#"{"code":40010,"http":400,"error":"invalid request: topic name is disallowed"}"#, Blocked, Some(R::Client), None, false),
                 (401, r#"{"code":40101,"http":401,"error":"unauthorized"}"#, Blocked, Some(R::Auth), None, false),
                 (403, r#"{"code":40301,"http":403,"error":"forbidden"}"#, Blocked, Some(R::Auth), None, false),
                 (404, r#"{"code":40401,"http":404,"error":"page not found"}"#, Blocked, Some(R::Client), None, false),
                 (413, r#"{"code":41303,"http":413,"error":"JSON body too large"}"#, Refused, Some(R::Form), None, true),
-                (
-                    429,
-                    r#"{"code":42908,"http":429,"error":"limit reached: too many messages"}"#,
-                    Later,
-                    Some(R::RateLimited),
-                    None,
-                    false,
-                ),
+                (429, r#"{"code":42908,"http":429,"error":"limit reached: too many messages"}"#, Later, Some(R::RateLimited), None, false),
                 (507, "", Later, Some(R::Server), None, false),
             ],
         );

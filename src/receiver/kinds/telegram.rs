@@ -288,6 +288,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[rustfmt::skip]
     fn answers_are_understood() {
         use Reason as R;
         use Verdict::{Blocked, Delivered, Later, Refused};
@@ -295,80 +296,17 @@ mod tests {
             "telegram",
             &[
                 (200, r#"{"ok":true,"result":{"message_id":1}}"#, Delivered, None, None, false),
-                (
-                    400,
-                    r#"{"ok":false,"description":"Bad Request: can't parse entities: Unsupported start tag"}"#,
-                    Refused,
-                    Some(R::Form),
-                    None,
-                    true,
-                ),
-                (
-                    400,
-                    r#"{"ok":false,"description":"Bad Request: message is too long"}"#,
-                    Refused,
-                    Some(R::Form),
-                    None,
-                    true,
-                ),
-                (
-                    400,
-                    r#"{"ok":false,"description":"Bad Request: chat not found"}"#,
-                    Blocked,
-                    Some(R::Client),
-                    None,
-                    false,
-                ),
-                (
-                    400,
-                    r#"{"ok":false,"description":"Bad Request: message thread not found"}"#,
-                    Blocked,
-                    Some(R::Client),
-                    None,
-                    false,
-                ),
-                (
-                    400,
-                    r#"{"ok":false,"description":"Bad Request: not enough rights to send text messages to the chat"}"#,
-                    Blocked,
-                    Some(R::Auth),
-                    None,
-                    false,
-                ),
-                (
-                    400,
-                    r#"{"ok":false,"description":"Bad Request: group chat was upgraded to a supergroup chat","parameters":{"migrate_to_chat_id":-100123}}"#,
-                    Blocked,
-                    Some(R::Client),
-                    None,
-                    false,
-                ),
+                (400, r#"{"ok":false,"description":"Bad Request: can't parse entities: Unsupported start tag"}"#, Refused, Some(R::Form), None, true),
+                (400, r#"{"ok":false,"description":"Bad Request: message is too long"}"#, Refused, Some(R::Form), None, true),
+                (400, r#"{"ok":false,"description":"Bad Request: chat not found"}"#, Blocked, Some(R::Client), None, false),
+                (400, r#"{"ok":false,"description":"Bad Request: message thread not found"}"#, Blocked, Some(R::Client), None, false),
+                (400, r#"{"ok":false,"description":"Bad Request: not enough rights to send text messages to the chat"}"#, Blocked, Some(R::Auth), None, false),
+                (400, r#"{"ok":false,"description":"Bad Request: group chat was upgraded to a supergroup chat","parameters":{"migrate_to_chat_id":-100123}}"#, Blocked, Some(R::Client), None, false),
                 (401, r#"{"ok":false,"description":"Unauthorized"}"#, Blocked, Some(R::Auth), None, false),
-                (
-                    403,
-                    r#"{"ok":false,"description":"Forbidden: bot was kicked from the group chat"}"#,
-                    Blocked,
-                    Some(R::Auth),
-                    None,
-                    false,
-                ),
+                (403, r#"{"ok":false,"description":"Forbidden: bot was kicked from the group chat"}"#, Blocked, Some(R::Auth), None, false),
                 (404, r#"{"ok":false,"description":"Not Found"}"#, Blocked, Some(R::Auth), None, false),
-                (
-                    429,
-                    r#"{"ok":false,"description":"Too Many Requests: retry after 35","parameters":{"retry_after":35}}"#,
-                    Later,
-                    Some(R::RateLimited),
-                    Some(35_000),
-                    false,
-                ),
-                (
-                    429,
-                    r#"{"ok":false,"parameters":{"retry_after":90000}}"#,
-                    Later,
-                    Some(R::RateLimited),
-                    Some(3_600_000),
-                    false,
-                ),
+                (429, r#"{"ok":false,"description":"Too Many Requests: retry after 35","parameters":{"retry_after":35}}"#, Later, Some(R::RateLimited), Some(35_000), false),
+                (429, r#"{"ok":false,"parameters":{"retry_after":90000}}"#, Later, Some(R::RateLimited), Some(3_600_000), false),
                 (502, "<html>Bad Gateway</html>", Later, Some(R::Server), None, false),
             ],
         );

@@ -230,6 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[rustfmt::skip]
     fn answers_are_understood() {
         use Reason as R;
         use Verdict::{Blocked, Delivered, Later, Refused};
@@ -237,39 +238,11 @@ mod tests {
             "webex",
             &[
                 (200, r#"{"id":"Y2lz"}"#, Delivered, None, None, false),
-                (
-                    400,
-                    r#"{"message":"Message length limited to 7439 bytes","errors":[]}"#,
-                    Refused,
-                    Some(R::Form),
-                    None,
-                    true,
-                ),
-                (
-                    400,
-                    r#"{"message":"The request could not be understood.","errors":[{"description":"roomId is invalid"}]}"#,
-                    Blocked,
-                    Some(R::Client),
-                    None,
-                    false,
-                ),
-                (
-                    401,
-                    r#"{"message":"The request requires a valid access token set in the Authorization request header."}"#,
-                    Blocked,
-                    Some(R::Auth),
-                    None,
-                    false,
-                ),
+                (400, r#"{"message":"Message length limited to 7439 bytes","errors":[]}"#, Refused, Some(R::Form), None, true),
+                (400, r#"{"message":"The request could not be understood.","errors":[{"description":"roomId is invalid"}]}"#, Blocked, Some(R::Client), None, false),
+                (401, r#"{"message":"The request requires a valid access token set in the Authorization request header."}"#, Blocked, Some(R::Auth), None, false),
                 (403, "", Blocked, Some(R::Auth), None, false),
-                (
-                    404,
-                    r#"{"message":"Could not find a room with provided ID."}"#,
-                    Blocked,
-                    Some(R::Client),
-                    None,
-                    false,
-                ),
+                (404, r#"{"message":"Could not find a room with provided ID."}"#, Blocked, Some(R::Client), None, false),
                 (413, "", Refused, Some(R::Form), None, true),
                 (423, "", Later, Some(R::Server), None, false),
                 (429, "", Later, Some(R::RateLimited), None, false),

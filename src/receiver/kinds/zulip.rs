@@ -247,6 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[rustfmt::skip]
     fn answers_are_understood() {
         use Reason as R;
         use Verdict::{Blocked, Delivered, Later, Refused};
@@ -254,71 +255,15 @@ mod tests {
             "zulip",
             &[
                 (200, r#"{"result":"success","msg":"","id":42}"#, Delivered, None, None, false),
-                (
-                    200,
-                    r#"{"result":"error","msg":"Message must not be empty","code":"BAD_REQUEST"}"#,
-                    Refused,
-                    Some(R::Form),
-                    None,
-                    true,
-                ),
-                (
-                    400,
-                    r#"{"result":"error","msg":"Message must not be empty","code":"BAD_REQUEST"}"#,
-                    Refused,
-                    Some(R::Form),
-                    None,
-                    true,
-                ),
-                (
-                    400,
-                    r#"{"result":"error","msg":"You do not have permission to use channel wildcard mentions in this channel.","code":"STREAM_WILDCARD_MENTION_NOT_ALLOWED"}"#,
-                    Refused,
-                    Some(R::Form),
-                    None,
-                    true,
-                ),
-                (
-                    400,
-                    r#"{"result":"error","msg":"Channel 'x' does not exist","code":"STREAM_DOES_NOT_EXIST"}"#,
-                    Blocked,
-                    Some(R::Client),
-                    None,
-                    false,
-                ),
-                (
-                    400,
-                    r#"{"result":"error","msg":"Not authorized to send to channel 'x'","code":"BAD_REQUEST"}"#,
-                    Blocked,
-                    Some(R::Auth),
-                    None,
-                    false,
-                ),
-                (
-                    401,
-                    r#"{"result":"error","msg":"Invalid API key","code":"INVALID_API_KEY"}"#,
-                    Blocked,
-                    Some(R::Auth),
-                    None,
-                    false,
-                ),
-                (
-                    403,
-                    r#"{"result":"error","msg":"Account is deactivated","code":"USER_DEACTIVATED"}"#,
-                    Blocked,
-                    Some(R::Auth),
-                    None,
-                    false,
-                ),
+                (200, r#"{"result":"error","msg":"Message must not be empty","code":"BAD_REQUEST"}"#, Refused, Some(R::Form), None, true),
+                (400, r#"{"result":"error","msg":"Message must not be empty","code":"BAD_REQUEST"}"#, Refused, Some(R::Form), None, true),
+                (400, r#"{"result":"error","msg":"You do not have permission to use channel wildcard mentions in this channel.","code":"STREAM_WILDCARD_MENTION_NOT_ALLOWED"}"#, Refused, Some(R::Form), None, true),
+                (400, r#"{"result":"error","msg":"Channel 'x' does not exist","code":"STREAM_DOES_NOT_EXIST"}"#, Blocked, Some(R::Client), None, false),
+                (400, r#"{"result":"error","msg":"Not authorized to send to channel 'x'","code":"BAD_REQUEST"}"#, Blocked, Some(R::Auth), None, false),
+                (401, r#"{"result":"error","msg":"Invalid API key","code":"INVALID_API_KEY"}"#, Blocked, Some(R::Auth), None, false),
+                (403, r#"{"result":"error","msg":"Account is deactivated","code":"USER_DEACTIVATED"}"#, Blocked, Some(R::Auth), None, false),
                 (404, "", Blocked, Some(R::Client), None, false),
-                (
-                    429,
-                    r#"{"result":"error","msg":"API usage exceeded rate limit","retry-after":28.5,"code":"RATE_LIMIT_HIT"}"#,
-                    Later,
-                    Some(R::RateLimited),
-                    Some(28_500),
-                    false,
-                ),
+                (429, r#"{"result":"error","msg":"API usage exceeded rate limit","retry-after":28.5,"code":"RATE_LIMIT_HIT"}"#, Later, Some(R::RateLimited), Some(28_500), false),
                 (502, "", Later, Some(R::Server), None, false),
             ],
         );
