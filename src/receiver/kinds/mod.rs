@@ -25,6 +25,7 @@ mod teams;
 mod teams_markdown;
 mod telegram;
 mod twilio;
+mod telegram_html;
 mod webex;
 mod webhook;
 mod zulip;

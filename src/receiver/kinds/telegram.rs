@@ -5,9 +5,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+use super::telegram_html::{LITERAL, Mention, TELEGRAM, is_name, mention};
 use crate::message::{Message, RenderedBody};
 use crate::receiver::address::{Endpoint, address};
-use crate::receiver::dialect::{Dialect, HTML, PLAIN};
 use crate::receiver::from_text::read_from_text;
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::request::Payload;
@@ -32,33 +32,6 @@ pub(super) const ENTRY: Entry = Entry {
 /// Telegram takes 4096 characters once the markup is read; here markup counts too.
 const WHOLE: usize = 4096;
 const PLAINEST: usize = 3000;
-
-/// Telegram's HTML. Lines are lines there. A zero-width space keeps `@name` in a value from calling somebody.
-const TELEGRAM: Dialect = Dialect {
-    escape: |c, out| match c {
-        c if chat::unwanted(c) => {}
-        '@' => chat::at(out),
-        c => (HTML.escape)(c, out),
-    },
-    escape_code: |c, out| {
-        if !chat::unwanted(c) {
-            (HTML.escape)(c, out);
-        }
-    },
-    line: "\n",
-    gap: "\n\n",
-    ..HTML
-};
-
-/// Of which Telegram interprets nothing but names.
-const LITERAL: Dialect = Dialect {
-    escape: |c, out| match c {
-        c if chat::unwanted(c) => {}
-        '@' => chat::at(out),
-        c => out.push(c),
-    },
-    ..PLAIN
-};
 
 /// A Telegram chat, group or channel, through a bot.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -123,52 +96,6 @@ read_from_text! {
     Token: {"type": "string"};
     Chat: {"type": ["string", "integer"], "examples": [-1_001_234_567_890_i64, "@data_ops"]};
     Topic: {"type": ["string", "integer"], "examples": [42]};
-}
-
-fn is_name(name: &str) -> bool {
-    (4..=32).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-#[derive(Debug, PartialEq)]
-enum Mention {
-    Name(String),
-    /// Somebody without a name of their own: what to call them, and their number.
-    User(String, u64),
-}
-
-/// # Errors
-/// A sentence that says what is accepted.
-fn mention(text: &str) -> Result<Mention, String> {
-    let written = text.trim();
-    let name = written.strip_prefix('@').unwrap_or(written);
-    let user = written.strip_suffix('>').and_then(|written| written.split_once('<')).and_then(|(name, id)| {
-        let name = name.trim().trim_start_matches('@');
-        let is_plain = (1..=32).contains(&name.chars().count()) && name.chars().all(|c| !c.is_control());
-        Some(Mention::User(name.to_owned(), id.trim().parse().ok()?)).filter(|_| is_plain)
-    });
-    match user {
-        Some(user) => Ok(user),
-        None if is_name(name) => Ok(Mention::Name(name.to_owned())),
-        None => Err(format!(
-            "Telegram cannot mention \"{text}\"; write a username (`@ann_lee`), or for somebody without one a name with their ID: `Ann <123456789>`"
-        )),
-    }
-}
-
-impl Mention {
-    fn written(&self) -> String {
-        match self {
-            Mention::Name(name) => format!("@{name}"),
-            Mention::User(name, id) => (TELEGRAM.link)(&format!("tg://user?id={id}"), &TELEGRAM.escaped(name)),
-        }
-    }
-
-    fn literal(&self) -> String {
-        match self {
-            Mention::Name(name) => format!("@{name}"),
-            Mention::User(name, _) => LITERAL.escaped(name),
-        }
-    }
 }
 
 impl Kind for Telegram {
@@ -310,14 +237,6 @@ mod tests {
                 (502, "<html>Bad Gateway</html>", Later, Some(R::Server), None, false),
             ],
         );
-    }
-
-    #[test]
-    fn people_are_mentioned_by_name_or_number() {
-        assert_eq!(mention("@ann_lee").map(|m| m.written()), Ok("@ann_lee".to_owned()));
-        let ann = "<a href=\"tg://user?id=123456789\">Ann &amp; Lee</a>";
-        assert_eq!(mention("Ann & Lee <123456789>").map(|m| m.written()), Ok(ann.to_owned()));
-        assert!(mention("here there").is_err() && mention("Ann <x>").is_err() && mention("<5>").is_err());
     }
 
     #[test]
