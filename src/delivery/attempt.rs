@@ -185,6 +185,10 @@ async fn send(means: Way<'_>, subject: &Subject, late: Option<Late>, now: Timest
             let answer = means.client.send(request).await;
             means.receiver.judge(&answer.map(|answer| without_secrets(answer, &means.config.redactor)))
         }
+        Outgoing::Mail(letter) => {
+            let answer = means.client.mail(letter).await;
+            means.receiver.judge(&answer.map(|answer| without_secrets(answer, &means.config.redactor)))
+        }
         Outgoing::Console(text) => {
             // Who, what and why are in the attempt's span.
             tracing::info!("\n{text}");

@@ -15,7 +15,8 @@ use reqwest::redirect;
 use tokio::time::{Instant, timeout_at};
 
 use super::guard::{forbidden, forbidden_literal};
-use crate::receiver::{Answer, Common, Failure, Request, Tls, retry_after};
+use super::mail;
+use crate::receiver::{Answer, Common, Failure, Letter, Request, Tls, retry_after};
 
 /// No more of an answer is read.
 const ANSWER_BYTES: usize = 16 * 1024;
@@ -80,6 +81,14 @@ impl Client {
             .and_then(|value| retry_after(value, Timestamp::now()));
         let body = read_bounded(&mut response, deadline).await;
         Ok(Answer { status, retry_after, body })
+    }
+
+    /// Hands one mail to its server.
+    ///
+    /// # Errors
+    /// When no reply came.
+    pub async fn mail(&self, letter: &Letter) -> Result<Answer, Failure> {
+        mail::send(letter, self.timeout, self.deny_private).await
     }
 
     async fn call(&self, request: &Request) -> Result<reqwest::Response, reqwest::Error> {

@@ -1,6 +1,6 @@
 //! Getting messages there: one lane per receiver, each with its own queue, pace and health.
 //!
-//! `lane`, `health`, `pace`, `clock`, `schedule`, `guard`, `prepare` and `preview` are pure; `worker` drives a lane, `attempt` makes one try, `client` speaks HTTP.
+//! `lane`, `health`, `pace`, `clock`, `schedule`, `guard`, `prepare` and `preview` are pure; `worker` drives a lane, `attempt` makes one try, `client` speaks HTTP, `mail` SMTP.
 
 pub mod api_client;
 mod attempt;
@@ -11,6 +11,7 @@ mod health;
 mod intake;
 mod lane;
 mod lanes;
+mod mail;
 mod pace;
 mod prepare;
 mod preview;
@@ -24,6 +25,7 @@ pub use attempt::{Tried, try_once};
 pub use client::{Client, install_crypto, proxies_in_environment};
 pub use guard::forbidden_literal;
 pub use lanes::{Junction, Lanes, Setup};
+pub use mail::check_mail_server;
 pub use prepare::{Prepared, Subject, prepare};
 pub use preview::{BodyView, Preview, RequestView};
 pub use status::{Health, LaneStatus, Tally};

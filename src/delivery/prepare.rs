@@ -87,7 +87,7 @@ pub fn prepare(
     let Sent { outgoing, notes: of_form } = receiver.request(&call)?;
     let copy = match &outgoing {
         Outgoing::Console(text) | Outgoing::Inbox(text) => Some(text.clone()),
-        Outgoing::Http(_) => (!machine).then(|| plain_text(&message, &mut Vec::new())),
+        Outgoing::Http(_) | Outgoing::Mail(_) => (!machine).then(|| plain_text(&message, &mut Vec::new())),
     };
     let of_words = failed.iter().map(|why| format!("the built-in message was sent: {why}"));
     let notes = of_words.chain(of_form).collect();

@@ -57,7 +57,7 @@ impl Preview {
         let hidden = |text: &str| redactor.redact(text).into_owned();
         let request = match &prepared.outgoing {
             Outgoing::Http(request) => Some(RequestView::of(request, receiver, redactor)),
-            Outgoing::Console(_) | Outgoing::Inbox(_) => None,
+            Outgoing::Mail(_) | Outgoing::Console(_) | Outgoing::Inbox(_) => None,
         };
         let unmentioned = prepared
             .unmentioned

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::request::Payload;
 use super::secret::names_a_secret;
-use super::{Answer, Call, Common, Failure, Judgement, Outgoing, Rate, Request, SecretUrl, Sent, Unsendable};
+use super::{
+    Answer, Call, Common, Failure, Judgement, MailServer, Outgoing, Rate, Request, SecretUrl, Sent, Unsendable,
+};
 use crate::message::{Body, Definition, Message, RenderError, RenderedBody, Scope};
 use crate::yaml::{Map, Node, Problems, Span};
 
@@ -47,6 +49,18 @@ pub(super) struct Entry {
     pub schema: fn() -> schemars::Schema,
     /// Reads the kind's own settings, recording every problem.
     pub read: fn(&Node, &mut Problems) -> Option<Box<dyn Kind>>,
+}
+
+impl Entry {
+    /// Whether a setting that every kind has, or `body`, has an effect here.
+    pub fn takes(&self, name: &str) -> bool {
+        let common: &[&str] = match self.name {
+            _ if self.http => return true,
+            "smtp" => &["concurrency", "rate", "recovered", "retry", "timeout"],
+            _ => &["rate", "recovered"],
+        };
+        common.contains(&name)
+    }
 }
 
 /// Whom a kind speaks to.
@@ -115,6 +129,10 @@ pub trait Kind: Debug + Send + Sync {
     /// Whether its messages have references that later ones of the same job answer to: only then are these looked for.
     fn threads(&self) -> bool {
         false
+    }
+    /// The mail server it hands its mails to, if it does.
+    fn mail_server(&self) -> Option<MailServer> {
+        None
     }
     /// Every secret among the kind's own settings.
     fn secrets(&self) -> Vec<String> {

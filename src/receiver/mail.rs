@@ -3,7 +3,7 @@
 mod html;
 mod mailbox;
 
-pub(super) use mailbox::Mailbox;
+pub use mailbox::Mailbox;
 
 use std::collections::BTreeSet;
 

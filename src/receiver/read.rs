@@ -10,7 +10,7 @@ use crate::message::{Definition, Engine, Template, read_body, read_definition};
 use crate::yaml::{Code, Key, Map, Node, Problems, Value, fingerprint, nearest, read};
 
 /// Kinds that are planned: the answer to them is a way to go now.
-const LATER: [&str; 1] = ["smtp"];
+const LATER: [&str; 0] = [];
 
 /// What has an effect without HTTP.
 pub(super) const WITHOUT_HTTP: [&str; 2] = ["rate", "recovered"];
@@ -91,7 +91,7 @@ fn sort(entry: &Entry, map: &Map, problems: &mut Problems) -> (Entries, Entries)
         let is_common = common_names.iter().any(|known| known == name);
         if own_names.iter().any(|known| known == name) {
             own.push((key.clone(), value.clone()));
-        } else if !entry.http && (name == "body" || (is_common && !WITHOUT_HTTP.contains(&name))) {
+        } else if (is_common || name == "body") && !entry.takes(name) {
             let message = format!("`{name}` has no effect: `{}` sends nothing over HTTP", entry.name);
             problems.error(Code::NoEffect, key.span, message, "remove it".to_owned());
         } else if is_common {
@@ -100,9 +100,7 @@ fn sort(entry: &Entry, map: &Map, problems: &mut Problems) -> (Entries, Entries)
             let known: Vec<&str> = own_names
                 .iter()
                 .map(String::as_str)
-                .chain(
-                    common_names.iter().map(String::as_str).filter(|known| entry.http || WITHOUT_HTTP.contains(known)),
-                )
+                .chain(common_names.iter().map(String::as_str).filter(|known| entry.takes(known)))
                 .chain(["kind", "message"])
                 .chain(entry.http.then_some("body"))
                 .collect();

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::{Receiver, SecretUrl};
+use super::{Letter, Receiver, SecretUrl};
 use crate::event::DeliveryId;
 use crate::message::RenderedBody;
 
@@ -12,6 +12,8 @@ use crate::message::RenderedBody;
 pub enum Outgoing {
     /// Call it.
     Http(Request),
+    /// Hand it to a mail server.
+    Mail(Letter),
     /// Write it to the log.
     Console(String),
     /// Keep it in the relay.

@@ -4,7 +4,6 @@ use serde_json::{Map, Value, json};
 
 use super::kind::Entry;
 use super::kinds::KINDS;
-use super::read::WITHOUT_HTTP;
 use super::settings::CommonSettings;
 use crate::message;
 use crate::yaml::form::{Form, matching, nothing, one, text, words};
@@ -42,7 +41,7 @@ pub(super) fn of_kind(entry: &Entry) -> Value {
     let common = schemars::schema_for!(CommonSettings).to_value();
     let mut settings = Map::from_iter([("kind".to_owned(), json!(true))]);
     settings.extend(properties(&own, |_| true));
-    settings.extend(properties(&common, |name| entry.http || WITHOUT_HTTP.contains(&name)));
+    settings.extend(properties(&common, |name| entry.takes(name)));
     if entry.http {
         settings.insert("body".to_owned(), body());
     }

@@ -46,6 +46,7 @@ pub(super) fn said(config: &Config, receiver: &Receiver, id: EventId, event: &Ar
         Err(unsendable) => format!("nothing: {unsendable}"),
         Ok(sent) => match sent.outgoing {
             Outgoing::Console(text) | Outgoing::Inbox(text) => text,
+            Outgoing::Mail(letter) => format!("{}\n{}", letter.subject, letter.text),
             Outgoing::Http(request) => {
                 let form = request.header("Content-Type").unwrap_or_default();
                 format!("{} {form} {}", request.method, String::from_utf8_lossy(&request.body))

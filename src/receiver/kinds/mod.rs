@@ -21,6 +21,7 @@ mod slack;
 mod slack_body;
 mod slack_judge;
 mod slack_mrkdwn;
+mod smtp;
 mod teams;
 mod teams_markdown;
 mod telegram;
@@ -42,7 +43,7 @@ mod tests;
 use super::kind::Entry;
 
 /// The kinds. Adding a service is its file, and a line here.
-pub(super) static KINDS: [Entry; 24] = [
+pub(super) static KINDS: [Entry; 25] = [
     slack::ENTRY,
     teams::ENTRY,
     google_chat::ENTRY,
@@ -59,6 +60,7 @@ pub(super) static KINDS: [Entry; 24] = [
     postmark::ENTRY,
     ses::ENTRY,
     resend::ENTRY,
+    smtp::ENTRY,
     pagerduty::ENTRY,
     jsm::ENTRY,
     incident_io::ENTRY,

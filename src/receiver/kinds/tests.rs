@@ -99,6 +99,7 @@ fn built_in(event: &Event) -> Message {
 fn shown(sent: &Sent, pretty: bool) -> String {
     let mut out = match &sent.outgoing {
         Outgoing::Http(request) => request_text(request, pretty),
+        Outgoing::Mail(letter) => format!("{letter:#?}"),
         Outgoing::Console(text) | Outgoing::Inbox(text) => text.clone(),
     };
     for note in &sent.notes {

@@ -206,8 +206,7 @@ impl Zulip {
             running::text(message, &ZULIP, names, WHOLE, notes)
         };
         let topic = self.topic.as_ref().map_or_else(|| own_topic(call), |Topic(topic)| topic.clone());
-        let pairs = [("type", "stream"), ("to", &self.stream.0), ("topic", &topic), ("content", &content)];
-        Payload::form(pairs)
+        Payload::form(&[("type", "stream"), ("to", &self.stream.0), ("topic", &topic), ("content", &content)])
     }
 }
 
@@ -232,7 +231,8 @@ fn form_encode(outgoing: &mut Outgoing) {
             other => (name, other.to_string()),
         })
         .collect();
-    let form = Payload::form(texts.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let pairs: Vec<(&str, &str)> = texts.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let form = Payload::form(&pairs);
     for (name, value) in &mut request.headers {
         if name.eq_ignore_ascii_case("content-type") {
             value.clone_from(&form.content_type);

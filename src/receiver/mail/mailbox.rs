@@ -9,15 +9,16 @@ use crate::receiver::from_text::read_from_text;
 
 /// Somebody mail comes from or goes to. Its parts hold no control characters, so that neither can begin another header.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::receiver) struct Mailbox {
+pub struct Mailbox {
     /// Empty if only the address was given.
     pub name: String,
+    /// `local@domain`, in ASCII.
     pub email: String,
 }
 
 impl Mailbox {
     /// Reads `ops@example.com` or `Ops <ops@example.com>`.
-    pub fn parse(text: &str) -> Result<Mailbox, String> {
+    pub(in crate::receiver) fn parse(text: &str) -> Result<Mailbox, String> {
         let text = text.trim();
         if text.chars().any(char::is_control) {
             return Err("an email address is one line without control characters".to_owned());
@@ -42,7 +43,7 @@ impl Mailbox {
     }
 
     /// In ASCII, where a header is written as it is: a name beyond it in encoded words (RFC 2047).
-    pub fn ascii(&self) -> String {
+    pub(in crate::receiver) fn ascii(&self) -> String {
         if self.name.is_ascii() {
             return self.to_string();
         }

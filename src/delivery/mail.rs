@@ -1,0 +1,170 @@
+//! The only place that speaks SMTP: letters in the relay's own words become lettre's, replies come back as answers whose status is
+//! the server's reply code.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, SystemTime};
+
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox as LettreMailbox, Message, MultiPart, SinglePart};
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::response::Response;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::guard::forbidden;
+use crate::receiver::{Answer, Failure, Letter, MailServer, Mailbox, Security};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A mail is sent once the server took it; saying goodbye may not hold the lane up.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// Without encryption none of this is said before a password is asked for.
+const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
+/// What SMTP says where it wants another sort of login.
+const NO_MECHANISM: u16 = 534;
+
+/// Whether the files a server's settings name can be used.
+///
+/// # Errors
+/// A sentence that names the file at fault.
+pub fn check_mail_server(server: &MailServer) -> Result<(), String> {
+    tls(server).map(|_| ())
+}
+
+/// Hands a letter to its server, within `limit`.
+///
+/// # Errors
+/// When no reply came.
+pub async fn send(letter: &Letter, limit: Duration, deny_private: bool) -> Result<Answer, Failure> {
+    let message = message(letter).map_err(Failure::Malformed)?;
+    let deadline = Instant::now() + limit;
+    match timeout_at(deadline, deliver(letter, &message, limit, deny_private)).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(Stop::Failed(failure))) => Err(failure),
+        Ok(Err(Stop::Replied(answer))) => Ok(answer),
+        Err(_) => Err(Failure::Timeout(limit)),
+    }
+}
+
+/// Why a conversation ended before its end.
+enum Stop {
+    Failed(Failure),
+    Replied(Answer),
+}
+
+async fn deliver(letter: &Letter, message: &Message, limit: Duration, deny_private: bool) -> Result<Answer, Stop> {
+    let server = &letter.server;
+    let addresses = resolve(server, deny_private).await.map_err(Stop::Failed)?;
+    let tls = tls(server).map_err(|why| Stop::Failed(Failure::Tls(why)))?;
+    let stop = |error: Error| stop(&error, limit);
+    let name = ClientId::default();
+    let from_start = tls.clone().filter(|_| server.security == Security::Implicit);
+    let patience = Some(CONNECT_TIMEOUT.min(limit));
+    let mut connection =
+        AsyncSmtpConnection::connect_tokio1(&*addresses, patience, &name, from_start, None).await.map_err(stop)?;
+    if let (Security::Starttls, Some(tls)) = (server.security, tls) {
+        if !connection.can_starttls() {
+            return Err(Stop::Failed(Failure::Tls("the server offers no STARTTLS".to_owned())));
+        }
+        connection.starttls(tls, &name).await.map_err(stop)?;
+    }
+    if let Some((username, password)) = &server.login {
+        if connection.server_info().get_auth_mechanism(&MECHANISMS).is_none() {
+            let body = "the server offers no login by PLAIN or LOGIN here".into();
+            return Err(Stop::Replied(Answer { status: NO_MECHANISM, body, retry_after: None }));
+        }
+        let credentials = Credentials::new(username.clone(), password.expose().to_owned());
+        connection.auth(&MECHANISMS, &credentials).await.map_err(stop)?;
+    }
+    let response = connection.send(message.envelope(), &message.formatted()).await.map_err(stop)?;
+    let _ = timeout(GOODBYE, connection.quit()).await;
+    Ok(answer(&response))
+}
+
+/// The server's addresses, each of which may be called: what was checked is what is connected to.
+async fn resolve(server: &MailServer, deny_private: bool) -> Result<Vec<SocketAddr>, Failure> {
+    let vetted = |ip: IpAddr| match forbidden(ip, deny_private) {
+        Some(why) => Err(Failure::ForbiddenAddress(format!("{ip}: {why}"))),
+        None => Ok(()),
+    };
+    let found = tokio::net::lookup_host((server.host.as_str(), server.port)).await;
+    let addresses: Vec<SocketAddr> = found.map_err(|e| Failure::Dns(e.to_string()))?.collect();
+    addresses.iter().try_for_each(|address| vetted(address.ip()))?;
+    Ok(addresses)
+}
+
+fn tls(server: &MailServer) -> Result<Option<TlsParameters>, String> {
+    if server.security == Security::None {
+        return Ok(None);
+    }
+    let mut builder = TlsParameters::builder(server.host.clone());
+    if let Some(path) = &server.ca {
+        let pem = std::fs::read(path).map_err(|e| format!("ca: {path} cannot be read: {e}"))?;
+        let certificate = Certificate::from_pem(&pem).map_err(|_| format!("ca: {path} holds no PEM certificates"))?;
+        builder = builder.add_root_certificate(certificate);
+    }
+    builder.build_rustls().map(Some).map_err(|e| format!("TLS cannot be set up: {}", cause(&e)))
+}
+
+fn message(letter: &Letter) -> Result<Message, String> {
+    let mut builder = Message::builder()
+        .message_id(Some(format!("<{}>", letter.id)))
+        .date(SystemTime::now())
+        .from(mailbox(&letter.from)?)
+        .subject(letter.subject.clone());
+    for to in &letter.to {
+        builder = builder.to(mailbox(to)?);
+    }
+    for cc in &letter.cc {
+        builder = builder.cc(mailbox(cc)?);
+    }
+    if let Some(reply_to) = &letter.reply_to {
+        builder = builder.reply_to(mailbox(reply_to)?);
+    }
+    for (name, value) in &letter.headers {
+        let name = HeaderName::new_from_ascii((*name).to_owned()).map_err(|e| e.to_string())?;
+        builder = builder.raw_header(HeaderValue::new(name, value.clone()));
+    }
+    let text = letter.text.clone();
+    let made = match &letter.html {
+        Some(html) => builder.multipart(MultiPart::alternative_plain_html(text, html.clone())),
+        None => builder.singlepart(SinglePart::plain(text)),
+    };
+    made.map_err(|e| e.to_string())
+}
+
+fn mailbox(mailbox: &Mailbox) -> Result<LettreMailbox, String> {
+    let email = mailbox.email.parse().map_err(|e| format!("{}: {e}", mailbox.email))?;
+    Ok(LettreMailbox::new(Some(mailbox.name.clone()).filter(|name| !name.is_empty()), email))
+}
+
+fn answer(response: &Response) -> Answer {
+    let body = response.message().collect::<Vec<_>>().join("\n").into();
+    Answer { status: response.code().into(), body, retry_after: None }
+}
+
+fn stop(error: &Error, limit: Duration) -> Stop {
+    let text = cause(error);
+    if let Some(code) = error.status() {
+        return Stop::Replied(Answer { status: code.into(), body: text.into(), retry_after: None });
+    }
+    Stop::Failed(if error.is_timeout() {
+        Failure::Timeout(CONNECT_TIMEOUT.min(limit))
+    } else if error.is_tls() || error.to_string().contains("certificate") {
+        Failure::Tls(text)
+    } else if error.to_string().starts_with("Connection") {
+        Failure::Connect(text)
+    } else {
+        Failure::Interrupted(text)
+    })
+}
+
+/// The innermost cause in words: of a reply, what the server said.
+fn cause(error: &Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
