@@ -9,6 +9,7 @@
 
 import email
 import email.policy
+import logging
 import os
 import pathlib
 import re
@@ -23,6 +24,7 @@ import urllib.request
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
+logging.disable()
 binary = sys.argv[1]
 work = pathlib.Path(tempfile.mkdtemp())
 wrong = []
@@ -93,7 +95,7 @@ receivers:
   no-starttls: {{ kind: smtp, host: localhost, port: {port['clear']}, {people} }}
   spam: {{ kind: smtp, host: localhost, port: {port['spam']}, tls: none, {people} }}
 routes:
-  - {{ name: all, to: [starttls, implicit, clear, wrong-password, untrusted, no-starttls, spam] }}
+  - {{ name: failed jobs, when: {{ outcome: failed }}, to: [starttls, implicit, clear, wrong-password, untrusted, no-starttls, spam] }}
 """)
 environment = {name: value for name, value in os.environ.items() if not name.startswith("JOBRELAY_")}
 listen = f"127.0.0.1:{free_port()}"
@@ -134,7 +136,7 @@ try:
             check(mail["From"].addresses[0].display_name == "Älerts, Inc.", f"{name}: from {mail['From']}")
             check(mail["Reply-To"] == "help@example.com", f"{name}: reply to {mail['Reply-To']}")
             check(mail["Auto-Submitted"] == "auto-generated", f"{name}: not marked as automatic")
-            check(mail["References"] == mail["In-Reply-To"] and mail["References"].endswith("@jobrelay>"), f"{name}: thread {mail['References']}")
+            check(mail["References"] == mail["In-Reply-To"] and str(mail["References"]).endswith("@jobrelay>"), f"{name}: thread {mail['References']}")
             check(re.fullmatch(r"<dlv_\w+@example\.com>", mail["Message-ID"]), f"{name}: ID {mail['Message-ID']}")
             check(mail["Date"] is not None, f"{name}: no date")
             check(mail.get_content_type() == "multipart/alternative", f"{name}: {mail.get_content_type()}")
