@@ -9,12 +9,6 @@ use super::{Common, Kind, MessageRef, Receiver, kinds, retired};
 use crate::message::{Definition, Engine, Template, read_body, read_definition};
 use crate::yaml::{Code, Key, Map, Node, Problems, Value, fingerprint, nearest, read};
 
-/// Kinds that are planned: the answer to them is a way to go now.
-const LATER: [&str; 0] = [];
-
-/// What has an effect without HTTP.
-pub(super) const WITHOUT_HTTP: [&str; 2] = ["rate", "recovered"];
-
 /// Reads one receiver (secrets already in place), recording every problem. `None` if its kind or settings cannot be made out.
 pub fn read_receiver(name: &str, node: &Node, engine: &mut Engine, problems: &mut Problems) -> Option<Receiver> {
     let Value::Map(map) = &node.value else {
@@ -64,17 +58,11 @@ fn kind_of(name: &str, node: &Node, map: &Map, problems: &mut Problems) -> Optio
     if let (None, Some(retired)) = (entry, retired::kind(wanted)) {
         problems.error(Code::RetiredService, kind.span, retired.what, retired.instead.to_owned());
     } else if entry.is_none() {
-        let (message, help) = if LATER.contains(&wanted) {
-            let help = format!("until then use `kind: webhook` with the address of {wanted} and a `body` in its form");
-            (format!("the kind \"{wanted}\" is not in this version"), help)
-        } else {
-            let near = nearest(wanted, kinds()).map(|near| format!("did you mean `{near}`?"));
-            (
-                format!("there is no kind \"{wanted}\""),
-                near.unwrap_or_else(|| format!("the kinds are {list}; `webhook` with a `body` speaks to any service")),
-            )
-        };
-        problems.error(Code::UnknownKind, kind.span, message, help);
+        let help = nearest(wanted, kinds()).map_or_else(
+            || format!("the kinds are {list}; `webhook` with a `body` speaks to any service"),
+            |near| format!("did you mean `{near}`?"),
+        );
+        problems.error(Code::UnknownKind, kind.span, format!("there is no kind \"{wanted}\""), help);
     }
     entry
 }

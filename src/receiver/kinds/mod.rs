@@ -25,8 +25,8 @@ mod smtp;
 mod teams;
 mod teams_markdown;
 mod telegram;
-mod twilio;
 mod telegram_html;
+mod twilio;
 mod webex;
 mod webhook;
 mod zulip;
@@ -36,6 +36,7 @@ mod zulip_markdown;
 mod chat_tests;
 #[cfg(test)]
 mod mail_tests;
+#[cfg(test)]
 mod running_tests;
 #[cfg(test)]
 mod tests;
