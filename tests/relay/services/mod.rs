@@ -9,10 +9,16 @@ mod incident_io;
 mod incidents;
 mod jsm;
 mod matrix;
+mod mail;
+mod mailgun;
 mod mattermost;
 mod ntfy;
 mod pagerduty;
+mod postmark;
+mod resend;
 mod rocketchat;
+mod sendgrid;
+mod ses;
 mod slack;
 mod teams;
 mod telegram;
@@ -39,7 +45,7 @@ pub struct Service {
     pub refusal: Reply,
 }
 
-const SERVICES: [Service; 17] = [
+const SERVICES: [Service; 22] = [
     slack::SERVICE,
     slack::WEB_API,
     teams::SERVICE,
@@ -52,6 +58,11 @@ const SERVICES: [Service; 17] = [
     matrix::SERVICE,
     ntfy::SERVICE,
     webex::SERVICE,
+    sendgrid::SERVICE,
+    mailgun::SERVICE,
+    postmark::SERVICE,
+    ses::SERVICE,
+    resend::SERVICE,
     pagerduty::SERVICE,
     jsm::SERVICE,
     incident_io::SERVICE,
