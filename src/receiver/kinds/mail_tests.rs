@@ -145,6 +145,15 @@ fn answers_mean_what_the_services_say() {
         ("resend", 422, r#"{"name":"missing_required_field"}"#, Refused, Some(Form), true),
         ("resend", 429, r#"{"name":"rate_limit_exceeded"}"#, Later, Some(RateLimited), false),
         ("resend", 429, r#"{"name":"daily_quota_exceeded"}"#, Later, Some(RateLimited), false),
+        ("smtp", 250, "2.0.0 queued", Delivered, None, false),
+        ("smtp", 421, "4.7.0 try later", Later, Some(Server), false),
+        ("smtp", 450, "4.2.0 greylisted", Later, Some(Server), false),
+        ("smtp", 530, "5.7.0 authentication required", Blocked, Some(Auth), false),
+        ("smtp", 534, "5.7.9 mechanism too weak", Blocked, Some(Auth), false),
+        ("smtp", 535, "5.7.8 bad credentials", Blocked, Some(Auth), false),
+        ("smtp", 550, "5.1.1 no such user", Blocked, Some(Client), false),
+        ("smtp", 552, "5.3.4 message too big", Refused, Some(Form), true),
+        ("smtp", 554, "5.7.1 this looks like spam", Refused, Some(Form), true),
     ];
     let wait = Some(std::time::Duration::from_secs(30));
     for (kind, status, body, verdict, reason, bad_form) in rows {
@@ -174,6 +183,10 @@ fn wrong_settings_are_told() {
         (format!("kind: mailgun, api_key: k, domain: 'https://mg.example.com', {from}"), "without scheme or path"),
         (format!("kind: mailgun, api_key: k, domain: mg.example.com, body: x, {from}"), "Mailgun takes a form"),
         (format!("kind: ses, access_key: a, secret_key: b, region: Ireland, {from}"), "no AWS region"),
+        (format!("kind: smtp, host: 'smtp://mail.example.com:25', {from}"), "write its name alone"),
+        (format!("kind: smtp, host: mail.example.com, password: x, {from}"), "there is no `username`"),
+        (format!("kind: smtp, host: mail.example.com, tls: none, ca: x.pem, {from}"), "shows no certificate"),
+        (format!("kind: smtp, host: mail.example.com, headers: {{ A: b }}, {from}"), "sends nothing over HTTP"),
         (format!("kind: sendgrid, api_key: k, region: us, {from}"), "eu"),
     ] {
         let mut problems = Problems::default();
