@@ -453,7 +453,6 @@ fn wrong_settings_name_their_place_and_cure() {
     let cases = [
         ("{ url: x }", "", "no kind"),
         ("{ kind: slak }", "slak", "did you mean `slack`?"),
-        ("{ kind: twilio }", "twilio", "not in this version; until then use `kind: webhook`"),
         (
             "{ kind: teams, url: 'https://acme.webhook.office.com/webhookb2/a/IncomingWebhook/b/c' }",
             "https://acme.webhook.office.com/webhookb2/a/IncomingWebhook/b/c",

@@ -150,6 +150,10 @@ impl Kind for Discord {
         }
     }
 
+    fn mentions(&self) -> bool {
+        true
+    }
+
     fn judge(&self, answer: &Answer) -> Judgement {
         let body = chat::json(answer);
         let judged = Judgement::of_status(answer);

@@ -126,6 +126,10 @@ impl Kind for GoogleChat {
         }
     }
 
+    fn mentions(&self) -> bool {
+        true
+    }
+
     fn judge(&self, answer: &Answer) -> Judgement {
         let judged = Judgement::of_status(answer);
         let says = |word: &[u8]| answer.body.windows(word.len()).any(|part| part == word);

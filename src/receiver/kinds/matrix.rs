@@ -172,6 +172,10 @@ impl Kind for Matrix {
         chat::has_members(body, "Matrix", &["msgtype", "body"])
     }
 
+    fn threads(&self) -> bool {
+        true
+    }
+
     fn judge(&self, answer: &Answer) -> Judgement {
         let body = chat::json(answer);
         let judged = Judgement::of_status(answer);

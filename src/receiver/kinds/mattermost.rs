@@ -87,6 +87,10 @@ impl Kind for Mattermost {
         }
     }
 
+    fn mentions(&self) -> bool {
+        true
+    }
+
     fn judge(&self, answer: &Answer) -> Judgement {
         let body = chat::json(answer);
         let id = body["id"].as_str().unwrap_or_default();

@@ -91,6 +91,10 @@ impl Kind for RocketChat {
         }
     }
 
+    fn mentions(&self) -> bool {
+        true
+    }
+
     fn judge(&self, answer: &Answer) -> Judgement {
         let body = chat::json(answer);
         let error = body["error"].as_str().unwrap_or_default();

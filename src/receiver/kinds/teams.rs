@@ -89,6 +89,10 @@ impl Kind for Teams {
         }
     }
 
+    fn mentions(&self) -> bool {
+        true
+    }
+
     fn judge(&self, answer: &Answer) -> Judgement {
         let body = chat::json(answer);
         let code = body["error"]["code"].as_str().unwrap_or_default();
