@@ -424,6 +424,22 @@ mod tests {
     }
 
     #[test]
+    fn a_plain_word_in_a_header_is_no_secret() {
+        let file = |more: &str| {
+            format!(
+                "receivers:\n  data-ops:\n    kind: webhook\n    url: https://ops.example/\n    headers: {{ X-Team: data, X-Api-Key: key-1 }}\n{more}\
+                 routes:\n  - {{ name: all, to: data-ops }}\n"
+            )
+        };
+        let config = usable(&file(""));
+        assert_eq!(config.redactor.redact("data-ops got key-1"), "data-ops got ***");
+        assert_eq!(config.masked, file("").replace("key-1", "\"${MASKED}\""));
+        assert_ne!(config.version, usable(&file("").replace("X-Team: data", "X-Team: crm")).version);
+        let (_, problems) = with_secrets(&file("    retries: 3\n"), "");
+        assert!(problems.contains("data-ops") && !problems.contains("***"), "{problems}");
+    }
+
+    #[test]
     fn the_masked_file_can_be_read_again() {
         let config = loaded(SAMPLE, "");
         assert_eq!(loaded(&config.masked, "").version, config.version);

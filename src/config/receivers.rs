@@ -7,7 +7,7 @@ use super::Redactor;
 use super::sections::sections;
 use super::substitute::{Lookup, Substitution, Unset};
 use crate::message::Engine;
-use crate::receiver::{Receiver, read_receiver};
+use crate::receiver::{Receiver, names_a_secret, read_receiver};
 use crate::yaml::{Code, Map, Node, Problems, Value};
 
 /// What the section came to.
@@ -18,13 +18,12 @@ pub(super) struct Receivers {
 }
 
 /// Settings that hold secrets, for receivers that could not be read and so cannot tell.
-const SECRET_SETTINGS: [&str; 12] = [
+const SECRET_SETTINGS: [&str; 11] = [
     "url",
     "proxy",
     "auth",
     "token",
     "sign",
-    "headers",
     "api_key",
     "auth_token",
     "routing_key",
@@ -73,8 +72,14 @@ fn has_kind(receiver: &Node) -> bool {
 
 fn secret_settings(receiver: &Node, secrets: &mut BTreeSet<String>) {
     let Value::Map(map) = &receiver.value else { return };
-    for (_, value) in map.0.iter().filter(|(key, _)| SECRET_SETTINGS.contains(&key.text.as_str())) {
-        scalars(value, secrets);
+    for (key, value) in &map.0 {
+        if key.text == "headers" {
+            let Value::Map(headers) = &value.value else { continue };
+            let named = headers.0.iter().filter(|(name, _)| names_a_secret(&name.text));
+            named.for_each(|(_, value)| scalars(value, secrets));
+        } else if SECRET_SETTINGS.contains(&key.text.as_str()) {
+            scalars(value, secrets);
+        }
     }
 }
 

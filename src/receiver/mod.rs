@@ -31,6 +31,7 @@ pub use read::read_receiver;
 pub use registry::kinds;
 pub use request::{Outgoing, Request};
 pub use schema::schema;
+pub(crate) use secret::names_a_secret;
 pub use secret::{Secret, SecretUrl};
 pub use settings::{Common, Rate, Retry, Tls};
 pub use verdict::{Judgement, Reason, Verdict};

@@ -90,7 +90,7 @@ impl SecretUrl {
 }
 
 /// Whether what has this name (of a header, of a URL's query) is a secret, as far as names tell: `X-Api-Key`, `access_token`, `sig`.
-pub(super) fn names_a_secret(name: &str) -> bool {
+pub(crate) fn names_a_secret(name: &str) -> bool {
     const WHOLE: [&str; 6] = ["auth", "code", "cookie", "pass", "pwd", "sig"];
     const ENDS: [&str; 6] = ["authorization", "key", "password", "secret", "signature", "token"];
     let name = name.to_ascii_lowercase();

@@ -66,8 +66,11 @@ impl Judge {
         &self.files.both[file]
     }
 
-    /// Looks at one event. What it gives back is not counted yet: it belongs to [`Comparison::settle`](super::Comparison::settle).
+    /// Looks at one event; a test is none that happened. What it gives back is not counted yet: it belongs to [`Comparison::settle`](super::Comparison::settle).
     pub fn judge(&mut self, id: EventId, event: &Arc<Event>) -> Option<RunEnd> {
+        if event.test {
+            return None;
+        }
         let decisions = [0, 1].map(|file| decide(&self.files.both[file].routes, event));
         let routes = &self.files.both[1].routes.routes;
         for name in &decisions[1].matched {
@@ -133,7 +136,7 @@ impl Judge {
             keep(&mut receiver.examples.more, id, || example(&will.route, None));
         }
         if let ([was, ..], []) = (old, new) {
-            let failed = event.job.as_ref().is_some_and(|job| job.outcome == Some(Outcome::Failed)) && !event.test;
+            let failed = event.job.as_ref().is_some_and(|job| job.outcome == Some(Outcome::Failed));
             let of_jobs = failed.then_some(&mut self.difference.failed_unheard);
             for events in [&mut self.difference.newly_nobody].into_iter().chain(of_jobs) {
                 events.count += 1;
