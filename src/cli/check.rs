@@ -84,7 +84,14 @@ impl CheckArgs {
         let variables = if self.no_env { Variables::Imagined } else { Variables::Known(&secrets) };
         let mut checked = examine(&file, bytes, &variables, self.strict);
         if let Some(config) = &checked.config {
-            checked.hindsight = self.since.look_back(&checked.text, config, &mut checked.problems)?;
+            match self.since.look_back(&checked.text, config, &mut checked.problems) {
+                Ok(hindsight) => checked.hindsight = hindsight,
+                Err(failure) => {
+                    // What the file says by itself is worth reading all the same.
+                    say(checked.text(self.format, Look::of_terminal().color))?;
+                    return Err(failure);
+                }
+            }
             checked.config = checked.config.filter(|_| !checked.problems.has_errors());
         }
         say(checked.text(self.format, Look::of_terminal().color))?;

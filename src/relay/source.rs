@@ -42,6 +42,7 @@ impl Loaded {
 /// Why what is on disk cannot be used.
 #[derive(Debug)]
 pub(super) struct Refused {
+    /// Errors: what is only a warning refuses nothing.
     pub problems: usize,
     /// One line that quotes nothing of the file: `unknown-key at 4:25, and 2 more`.
     pub summary: String,
@@ -93,7 +94,8 @@ impl Source {
             Ok(Loaded { config: Arc::new(config), warnings: plain() })
         } else {
             let report = if terminal { yaml::report(&file, &text, &problems, true) } else { plain() };
-            Err(Refused { problems: problems.len(), summary: summary(&text, &problems), report })
+            let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+            Err(Refused { problems: errors, summary: summary(&text, &problems), report })
         }
     }
 
