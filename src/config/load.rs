@@ -77,6 +77,11 @@ pub fn load(text: &str, secrets: &Secrets) -> (Option<Config>, Problems) {
         BTreeMap::new()
     });
     let lookup = |name: &str| known.get(name).cloned().or_else(|| std::env::var(name).ok());
+    let names = || {
+        let of_environment = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        known.keys().cloned().chain(of_environment).collect()
+    };
+    let lookup = Lookup { value: &lookup, names: &names };
     let config = read(text, &lookup, Unset::Refused, &mut problems);
     (config.filter(|_| !problems.has_errors()), problems)
 }
@@ -86,13 +91,13 @@ pub fn load(text: &str, secrets: &Secrets) -> (Option<Config>, Problems) {
 /// decides and says is what it would with its secrets; it must not be used to send.
 pub fn load_without_secrets(text: &str) -> (Option<Config>, Problems) {
     let mut problems = Problems::default();
-    let config = read(text, &|_| None, Unset::Imagined, &mut problems);
+    let config = read(text, &Lookup::NOWHERE, Unset::Imagined, &mut problems);
     (config.filter(|_| !problems.has_errors()), problems)
 }
 
 /// The routes of a version that ruled once, from its masked text. What was masked may fit no receiver any more; it decides nothing.
 pub fn recorded_routes(masked: &str) -> Option<Routes> {
-    read(masked, &|_| None, Unset::Imagined, &mut Problems::default()).map(|config| config.routes)
+    read(masked, &Lookup::NOWHERE, Unset::Imagined, &mut Problems::default()).map(|config| config.routes)
 }
 
 fn read(text: &str, lookup: &Lookup<'_>, unset: Unset, problems: &mut Problems) -> Option<Config> {
@@ -435,7 +440,7 @@ mod tests {
         assert_eq!(config.redactor.redact("data-ops got key-1"), "data-ops got ***");
         assert_eq!(config.masked, file("").replace("key-1", "\"${MASKED}\""));
         assert_ne!(config.version, usable(&file("").replace("X-Team: data", "X-Team: crm")).version);
-        let (_, problems) = with_secrets(&file("    retries: 3\n"), "");
+        let (_, problems) = with_secrets(&file("").replace("    kind: webhook\n", ""), "");
         assert!(problems.contains("data-ops") && !problems.contains("***"), "{problems}");
     }
 

@@ -47,6 +47,10 @@ impl SecretUrl {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(format!("a URL here begins with `https://` or `http://`, not `{}:`", url.scheme()));
         }
+        // Browsers take fewer or other slashes for slips; here the host would be another than it seems.
+        if !text[url.scheme().len()..].starts_with("://") {
+            return Err(format!("two slashes belong behind `{0}:`: `{0}://host/path`", url.scheme()));
+        }
         Ok(SecretUrl(url))
     }
 
@@ -156,7 +160,7 @@ impl JsonSchema for SecretUrl {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": r"^\s*[hH][tT][tT][pP][sS]?:", "patternErrorMessage": "A URL here begins with https:// or http://."})
+        json_schema!({"type": "string", "pattern": r"^\s*[hH][tT][tT][pP][sS]?://", "patternErrorMessage": "A URL here begins with https:// or http://."})
     }
 }
 

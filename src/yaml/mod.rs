@@ -9,6 +9,7 @@ mod lines;
 mod parse;
 mod places;
 mod problem;
+mod quotes;
 mod read;
 mod report;
 mod schema;

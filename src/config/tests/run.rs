@@ -126,6 +126,9 @@ fn kept(route: &RouteReading, receiver: &str) -> String {
                 let saw = condition.saw.as_ref().map_or_else(|| "absent".to_owned(), |saw| format!("{saw:?}"));
                 match condition.key.as_str() {
                     key @ ("not" | "any") => format!("{key}: {}", condition.wanted),
+                    key if condition.nearly.is_some() => {
+                        format!("{key}: {} (it is {saw}; is one of them a slip?)", condition.wanted)
+                    }
                     key => format!("{key}: {} (it is {saw})", condition.wanted),
                 }
             });
