@@ -153,8 +153,8 @@ impl Clause {
         };
         let named = matches!(self.part, Part::Type(_) | Part::Text(..) | Part::Resource { .. } | Part::Raw(..));
         let nearly = if holds || !named { None } else { self.nearly(&seen) };
-        let saw = (!seen.is_empty()).then(|| one_line(&seen.iter().map(shown).collect::<Vec<_>>().join(", ")));
-        Condition { key: self.written.key.clone(), holds, wanted: one_line(&self.wanted()), saw, nearly, inside }
+        let saw = (!seen.is_empty()).then(|| shortened(&seen.iter().map(shown).collect::<Vec<_>>().join(", ")));
+        Condition { key: self.written.key.clone(), holds, wanted: shortened(&self.wanted()), saw, nearly, inside }
     }
 
     fn wanted(&self) -> String {
@@ -228,6 +228,15 @@ fn local(time: Timestamp, timezone: &TimeZone) -> String {
     let local = time.to_zoned_datetime(timezone.clone());
     let zone = timezone.iana_name().map_or_else(|| local.strftime("%Z").to_string(), str::to_owned);
     format!("{} {zone}", local.strftime("%a %H:%M"))
+}
+
+/// Every route shows what it saw: a text as long as an event may be is shown by its beginning.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 500;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", one_line(&text[..end])),
+        None => one_line(text),
+    }
 }
 
 /// Breaks and other control characters would tear a report apart.
@@ -325,6 +334,19 @@ mod tests {
         ] {
             assert_eq!(misses(conditions), nearest, "{conditions:?}");
         }
+    }
+
+    #[test]
+    fn long_texts_are_shown_by_their_beginning() {
+        let mut event = failed_load();
+        event.job.as_mut().expect("a job").error = Some("ä".repeat(1_000_000));
+        let long = format!("error: '{}'", "x".repeat(1_000_000));
+        let zone = TimeZone::UTC;
+        let routes = Routes { routes: vec![route("a", &long)], timezone: zone };
+        let Condition { wanted, saw, .. } = &explain(&routes, &event).routes[0].conditions[0];
+        let saw = saw.as_ref().expect("an error");
+        assert_eq!((wanted.chars().count(), saw.chars().count()), (501, 501));
+        assert!(saw.ends_with('…'));
     }
 
     #[test]
