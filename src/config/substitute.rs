@@ -28,6 +28,8 @@ pub(super) struct Substitution<'a> {
     pub secrets: BTreeSet<String>,
     /// Values with a variable that could not be replaced: what else is wrong with them is a consequence.
     pub failed: BTreeSet<Span>,
+    /// Templates with an imagined value. Any text fits a template, but not any text is a level or a link.
+    pub imagined: BTreeSet<Span>,
 }
 
 /// What becomes of a variable without value and default.
@@ -110,10 +112,11 @@ impl Substitution<'_> {
                         harmless.push_str(default);
                     }
                     _ if self.unset == Unset::Imagined => {
-                        // Any text fits a template.
-                        if !template {
-                            self.failed.insert(span);
-                        }
+                        if template {
+                            self.imagined.insert(span)
+                        } else {
+                            self.failed.insert(span)
+                        };
                         let rest = parts[at + 1..].iter().find(|part| **part != Part::Text(""));
                         let imagined = imagined(name, &replaced, rest, template);
                         replaced.push_str(&imagined);
@@ -265,6 +268,7 @@ mod tests {
             unset: Unset::Refused,
             secrets: BTreeSet::new(),
             failed: BTreeSet::new(),
+            imagined: BTreeSet::new(),
         };
         let node = substitution.receiver(&node, &mut problems);
         (node, substitution.secrets, report("routes.yaml", text, &problems, false))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Wanted;
 use crate::cli::failure::Failure;
 use crate::cli::output::count;
-use crate::config::{Config, load_without_secrets};
+use crate::config::{Config, load_unjudged};
 use crate::delivery::{Preview, Subject, prepare};
 use crate::event::{self, DeliveryId, Event, Outcome, Received};
 use crate::receiver::{Receiver, Unsendable};
@@ -33,8 +33,8 @@ impl Local {
 
     /// The same, of a text.
     pub fn of_text(shown: String, text: &str) -> Result<Local, Failure> {
-        let (config, problems) = load_without_secrets(text);
-        let Some(config) = config else {
+        let (config, problems) = load_unjudged(text);
+        let Some(config) = config.filter(|_| !problems.has_errors()) else {
             let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count() as u64;
             return Err(Failure::new(format!("{shown} cannot be used: {}", count(errors, "error")))
                 .help(format!("`jobrelay check {shown}` shows what to mend")));
