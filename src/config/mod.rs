@@ -15,6 +15,7 @@ mod sections;
 mod substitute;
 mod tests;
 mod trials;
+mod wary;
 
 pub use diff::{Change, Changes, How, Part};
 pub use load::{Config, load, load_unjudged, load_without_secrets, recorded_routes};
@@ -23,6 +24,7 @@ pub use names::Name;
 pub use redactor::Redactor;
 pub use schema::schema;
 pub use secrets::Secrets;
+pub use wary::discreet;
 
 /// The commented sample: what `init` writes and `demo` runs. It needs no account anywhere.
 pub const SAMPLE: &str = include_str!("../../routes.yaml");

@@ -32,6 +32,6 @@ pub use registry::kinds;
 pub use request::{Outgoing, Request};
 pub use schema::schema;
 pub(crate) use secret::names_a_secret;
-pub use secret::{Secret, SecretUrl};
+pub use secret::{Secret, SecretUrl, is_key_like};
 pub use settings::{Common, Rate, Retry, Tls};
 pub use verdict::{Judgement, Reason, Verdict};

@@ -103,7 +103,8 @@ pub(crate) fn names_a_secret(name: &str) -> bool {
 }
 
 /// Whether a text is made of letters and digits as no name is: `T024BE7LDAbc91xyz`, a UUID.
-fn is_key_like(text: &str) -> bool {
+#[must_use]
+pub fn is_key_like(text: &str) -> bool {
     let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
     let mixed = |run: &str| run.len() >= 16 && digits(run) >= 2 && run.bytes().any(|b| b.is_ascii_alphabetic());
     let is_uuid = text.len() == 36

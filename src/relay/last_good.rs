@@ -26,7 +26,7 @@ pub(super) async fn load(store: &dyn Store, source: &Source, refused: &Refused) 
     }
     let (config, problems) = config::load(&text, &source.secrets);
     let config = config.ok_or_else(|| {
-        let report = yaml::report_without_source(&format!("{file} ({version})"), &text, &problems);
+        let report = yaml::report_without_source(&format!("{file} ({version})"), &text, &config::discreet(problems));
         neither(format!("nor can the version that ran last ({version}) be used:\n{report}"))
     })?;
     tracing::error!(

@@ -96,13 +96,14 @@ impl Source {
         let text = yaml::decode(bytes, &mut problems);
         let (config, found) = config::load(&text, &self.secrets);
         problems.extend(found);
-        let plain = || yaml::report_without_source(&file, &text, &problems);
+        let plain = |problems| yaml::report_without_source(&file, &text, &config::discreet(problems));
         if let Some(config) = config.filter(|_| !problems.has_errors()) {
-            Ok(Loaded { config: Arc::new(config), warnings: plain() })
+            Ok(Loaded { config: Arc::new(config), warnings: plain(problems) })
         } else {
             let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
             let shown = terminal.then(|| yaml::report(&file, &text, &problems, true));
-            Err(Refused { problems: errors, summary: summary(&text, &problems), report: plain(), shown })
+            let summary = summary(&text, &problems);
+            Err(Refused { problems: errors, summary, report: plain(problems), shown })
         }
     }
 
@@ -158,6 +159,11 @@ impl Watch {
             return true;
         }
         false
+    }
+
+    /// Whether the files are, at the last look, as they were when they were read.
+    pub fn is_read(&self) -> bool {
+        self.last == self.read
     }
 
     /// They changed while they were read: what was read is not to be trusted.
@@ -254,9 +260,9 @@ mod tests {
         for line in ["receivers:\n", "  log: { kind: console }\n", "routes:\n", "  - { name: all, to: log }\n"] {
             written.push_str(line);
             files.write("routes.yaml", &written);
-            assert!(!files.look(), "{written}");
+            assert!(!files.look() && !files.watch.is_read(), "{written}");
         }
-        assert!(files.look());
+        assert!(files.look() && files.watch.is_read());
         files.write("routes.yaml", "more\n");
         files.watch.disturbed(files.source.look());
         assert!(files.look(), "what came while it was read is read too");
