@@ -73,7 +73,7 @@ impl CheckArgs {
             return Ok(ExitCode::SUCCESS);
         }
         let file = self.file.display().to_string();
-        let bytes = std::fs::read(&self.file).map_err(|e| {
+        let bytes = config::read_file(&self.file).map_err(|e| {
             Failure::new(format!("cannot read {file}: {e}")).help("`jobrelay init` writes a routes.yaml to start from")
         })?;
         let secrets = Secrets { path: self.secrets.filter(|path| !path.as_os_str().is_empty()) };

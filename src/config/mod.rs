@@ -2,6 +2,7 @@
 
 pub mod compare;
 mod diff;
+mod file;
 mod lint;
 mod load;
 mod mask;
@@ -18,6 +19,7 @@ mod trials;
 mod wary;
 
 pub use diff::{Change, Changes, How, Part};
+pub use file::read_file;
 pub use load::{Config, load, load_unjudged, load_without_secrets, recorded_routes};
 pub use mask::holds_masked;
 pub use names::Name;

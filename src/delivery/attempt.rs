@@ -106,10 +106,8 @@ pub async fn attempt(means: &Means, owed: &Owed) -> Result<Tried, StoreError> {
 pub async fn preview(means: &Means, id: EventId, subject: &Subject, now: Timestamp) -> Result<Preview, String> {
     let redactor = &means.config.redactor;
     let late = lateness(means, id, &subject.event, now).await.map_err(|e| e.to_string())?;
-    let prepared = means
-        .prepare(subject, late, now, false)
-        .map_err(|Unsendable(why)| format!("nothing can be sent: {}", redactor.redact(&why)))?;
-    Ok(Preview::of(&prepared, &means.receiver, redactor))
+    Preview::of_result(means.prepare(subject, late, now, false), &means.receiver, redactor)
+        .map_err(|why| format!("nothing can be sent: {why}"))
 }
 
 impl Means {

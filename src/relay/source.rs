@@ -86,7 +86,7 @@ impl Source {
     /// Reads the files as they are now. `terminal`: its owner looks at one, and may see a refusal with source lines.
     pub fn load(&self, terminal: bool) -> Result<Loaded, Refused> {
         let file = self.name();
-        let bytes = fs::read(&self.routes).map_err(|error| {
+        let bytes = config::read_file(&self.routes).map_err(|error| {
             let why = format!(
                 "{file} cannot be read: {error}\nhelp: `jobrelay init` writes a commented sample; --routes names another file"
             );

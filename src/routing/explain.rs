@@ -73,30 +73,42 @@ pub struct Condition {
 /// Reads the routes for `event` as [`decide`] does, and says why.
 #[must_use]
 pub fn explain(routes: &Routes, event: &Event) -> Explanation {
+    Explanation { routes: read(routes, event, |_| true), decision: decide(routes, event) }
+}
+
+/// How the routes that name `receiver` were read; the others are only read.
+#[must_use]
+pub fn readings_for(routes: &Routes, event: &Event, receiver: &str) -> Vec<RouteReading> {
+    read(routes, event, |route| route.to.iter().any(|to| **to == *receiver))
+}
+
+fn read(routes: &Routes, event: &Event, shown: impl Fn(&Route) -> bool) -> Vec<RouteReading> {
     let (mut matched, mut stopped) = (false, false);
-    let mut read = |route: &Route| {
-        let conditions = route.when.explain(event, &routes.timezone);
+    let mut readings = Vec::new();
+    for route in &routes.routes {
         let reading = if stopped {
             Reading::NotRead
         } else if route.otherwise && matched {
             Reading::Skipped
-        } else if conditions.iter().all(|condition| condition.holds) {
+        } else if route.when.holds(event, &routes.timezone) {
             matched = true;
             stopped = route.stop;
             Reading::Matched
         } else {
             Reading::NotMatched
         };
-        RouteReading {
-            route: route.name.clone(),
-            reading,
-            conditions,
-            to: route.to.clone(),
-            stop: route.stop,
-            otherwise: route.otherwise,
+        if shown(route) {
+            readings.push(RouteReading {
+                route: route.name.clone(),
+                reading,
+                conditions: route.when.explain(event, &routes.timezone),
+                to: route.to.clone(),
+                stop: route.stop,
+                otherwise: route.otherwise,
+            });
         }
-    };
-    Explanation { routes: routes.routes.iter().map(&mut read).collect(), decision: decide(routes, event) }
+    }
+    readings
 }
 
 impl Explanation {
@@ -377,6 +389,10 @@ mod tests {
         #[test]
         fn it_explains_what_is_decided(routes in any_routes(), event in any_event()) {
             let Explanation { routes: readings, decision } = explain(&routes, &event);
+            for receiver in routes.routes.iter().flat_map(|route| &route.to) {
+                let naming: Vec<_> = readings.iter().filter(|route| route.to.contains(receiver)).cloned().collect();
+                prop_assert_eq!(readings_for(&routes, &event, receiver), naming);
+            }
             prop_assert_eq!(&decision, &decide(&routes, &event));
             let matched: Vec<_> = readings.iter().filter(|r| r.reading == Reading::Matched).map(|r| r.route.clone()).collect();
             prop_assert_eq!(matched, decision.matched);

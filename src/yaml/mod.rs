@@ -22,7 +22,7 @@ pub use code::Code;
 pub use decode::decode;
 pub use fingerprint::fingerprint;
 pub use lines::{Lines, Place};
-pub use parse::parse;
+pub use parse::{MAX_BYTES, parse};
 pub use places::Places;
 pub use problem::{Problem, Problems, Severity, nearest};
 pub use read::read;

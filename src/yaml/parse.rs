@@ -10,7 +10,7 @@ use serde_yaml::Spanned;
 use super::{Code, Key, Lines, Map, Node, Places, Problems, Scalar, Span, Style, Value, slip, syntax};
 
 /// How many bytes a file may have: far more than people write, and read within a second.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
+pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// How deep lists and maps may be nested.
 const MAX_DEPTH: usize = 64;
 /// How many nodes a file may hold, and how many its aliases may add.

@@ -9,7 +9,7 @@ use crate::cli::output::count;
 use crate::config::{Config, load_unjudged};
 use crate::delivery::{Preview, Subject, prepare};
 use crate::event::{self, DeliveryId, Event, Outcome, Received};
-use crate::receiver::{Receiver, Unsendable};
+use crate::receiver::Receiver;
 use crate::routing::{self, Decision};
 use crate::server::types::{EventDetail, Explained, File, Standing, Told};
 use crate::yaml::{Severity, nearest};
@@ -107,9 +107,8 @@ impl Local {
             let at = event.received.received_at;
             let subject =
                 Subject { id: DeliveryId(0), event: Arc::clone(event), route: Arc::clone(route), closes: None };
-            let message = prepare(&self.config, receiver, None, &subject, None, at, false)
-                .map(|prepared| Preview::of(&prepared, receiver, &self.config.redactor))
-                .map_err(|Unsendable(why)| why);
+            let prepared = prepare(&self.config, receiver, None, &subject, None, at, false);
+            let message = Preview::of_result(prepared, receiver, &self.config.redactor);
             let told = Told {
                 receiver: Arc::clone(name),
                 kind: receiver.kind_name.to_owned(),
