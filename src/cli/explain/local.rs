@@ -1,12 +1,13 @@
 //! By a file at hand, without a relay and without secrets.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::Wanted;
 use crate::cli::failure::Failure;
 use crate::cli::output::count;
-use crate::config::{Config, load_unjudged};
+use crate::config::{self, Config, load_unjudged};
 use crate::delivery::{Preview, Subject, prepare};
 use crate::event::{self, DeliveryId, Event, Outcome, Received};
 use crate::receiver::Receiver;
@@ -24,7 +25,8 @@ impl Local {
     /// Reads the file; its secrets are not needed.
     pub fn read(path: &Path) -> Result<Local, Failure> {
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|e| {
+        let read = config::read_file(path).and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
+        let text = read.map_err(|e| {
             Failure::new(format!("cannot read {shown}: {e}"))
                 .help("--routes names another file; a recorded event (`jobrelay events`) needs none")
         })?;

@@ -16,10 +16,7 @@ use crate::routing::{self, Decision, Explanation};
 use crate::server::problems::{Problem, Sort};
 use crate::server::types::{Explained, File, Standing, Told};
 use crate::server::{Corridor, State};
-use crate::store::{Applied, Delivery, DeliveryState, StoredEvent};
-
-/// Versions of routes.yaml looked through, newest first.
-const VERSIONS: usize = 10_000;
+use crate::store::{Delivery, DeliveryState, StoredEvent};
 
 pub async fn explain(request: HttpRequest, path: Path<String>, state: Data<State>) -> Result<HttpResponse, Problem> {
     let query = Query::read(&request, &["message", "receiver"])?;
@@ -76,10 +73,7 @@ pub async fn explain(request: HttpRequest, path: Path<String>, state: Data<State
 
 /// Since when the file that decided applied then.
 pub async fn ruled_since(corridor: &Corridor, stored: &StoredEvent) -> Result<Option<Timestamp>, Problem> {
-    let applied = corridor.store.versions(VERSIONS).await?;
-    let of_it =
-        |applied: &&Applied| applied.version == stored.version && applied.at <= stored.event.received.received_at;
-    Ok(applied.iter().find(of_it).map(|applied| applied.at))
+    Ok(corridor.store.ruled_since(&stored.version, stored.event.received.received_at).await?)
 }
 
 /// How the file that decided reads the event, or why that cannot be told any more.
