@@ -142,7 +142,9 @@ async fn start(options: &Options) -> Result<Relay, End> {
     let watch = source::Watch::new(source.look());
     let terminal = std::io::stderr().is_terminal();
     let loaded = match source.load(terminal) {
-        Err(refused) if !options.last_good => return Err(End::Unusable(refused.report)),
+        Err(refused) if !options.last_good => {
+            return Err(End::Unusable(refused.for_owner().to_owned()));
+        }
         loaded => loaded,
     };
     let listeners = listeners(&options.listen)?;

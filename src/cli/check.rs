@@ -73,7 +73,7 @@ impl CheckArgs {
             return Ok(ExitCode::SUCCESS);
         }
         let file = self.file.display().to_string();
-        let bytes = std::fs::read(&self.file).map_err(|e| {
+        let bytes = config::read_file(&self.file).map_err(|e| {
             Failure::new(format!("cannot read {file}: {e}")).help("`jobrelay init` writes a routes.yaml to start from")
         })?;
         let secrets = Secrets { path: self.secrets.filter(|path| !path.as_os_str().is_empty()) };
@@ -84,7 +84,14 @@ impl CheckArgs {
         let variables = if self.no_env { Variables::Imagined } else { Variables::Known(&secrets) };
         let mut checked = examine(&file, bytes, &variables, self.strict);
         if let Some(config) = &checked.config {
-            checked.hindsight = self.since.look_back(&checked.text, config, &mut checked.problems)?;
+            match self.since.look_back(&checked.text, config, &mut checked.problems) {
+                Ok(hindsight) => checked.hindsight = hindsight,
+                Err(failure) => {
+                    // What the file says by itself is worth reading all the same.
+                    say(checked.text(self.format, Look::of_terminal().color))?;
+                    return Err(failure);
+                }
+            }
             checked.config = checked.config.filter(|_| !checked.problems.has_errors());
         }
         say(checked.text(self.format, Look::of_terminal().color))?;

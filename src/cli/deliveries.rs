@@ -190,6 +190,11 @@ fn message_text(delivery: &Delivery, view: &MessageView) -> String {
     let tense = match (view.sent, delivery.at) {
         (true, Some(at)) => format!("as sent at {}", stamp(at)),
         (true, None) => "as sent".to_owned(),
+        (false, Some(at)) if delivery.state == DeliveryState::Delivered => format!(
+            "delivered at {}\n\nWhat was sent is not kept: only messages to people are. By the routes.yaml that runs now, \
+             which may be another one since, this would be sent",
+            stamp(at)
+        ),
         (false, _) => "as it would be sent now".to_owned(),
     };
     format!("{id} to {receiver}, {tense}:\n\n{}", many_lines(view.text.trim_end()))
@@ -281,7 +286,13 @@ mod tests {
             message_text(&d, &view(true)),
             "dlv_0000000000002 to data-ops, as sent at 2026-01-31 09:05:00Z:\n\n**Customers** failed"
         );
-        assert!(message_text(&d, &view(false)).contains("as it would be sent now"));
+        assert_eq!(
+            message_text(&d, &view(false)),
+            "dlv_0000000000002 to data-ops, delivered at 2026-01-31 09:05:00Z\n\nWhat was sent is not kept: only messages to people are. \
+             By the routes.yaml that runs now, which may be another one since, this would be sent:\n\n**Customers** failed"
+        );
+        let owed = delivery(DeliveryState::Owed, None);
+        assert!(message_text(&owed, &view(false)).contains("as it would be sent now"));
     }
 
     #[test]

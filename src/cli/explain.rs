@@ -49,7 +49,7 @@ pub struct ExplainArgs {
     #[arg(value_name = "EVENT", conflicts_with_all = ["Wish", "last"])]
     event: Option<String>,
 
-    /// The latest event of a failed job that the relay has recorded
+    /// The latest event of a failed job that the relay has recorded; tests of `jobrelay send` are left out
     #[arg(long, conflicts_with = "Wish")]
     last: bool,
 
@@ -163,7 +163,7 @@ pub(super) struct Wanted<'a> {
 }
 
 async fn last_failure(client: &ApiClient) -> Result<EventId, Failure> {
-    let filter = [("outcome", "failed".to_owned())];
+    let filter = [("outcome", "failed".to_owned()), ("test", "false".to_owned())];
     let newest: Vec<EventSummary> = list(client, "/api/v1/events", &filter, 1).await?;
     newest.first().map(|event| event.id).ok_or_else(|| {
         Failure::new("the relay has recorded no failed job")

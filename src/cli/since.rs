@@ -17,7 +17,7 @@ use super::output::count;
 use super::serve::store_file;
 use super::times::{Since, since, stamp};
 use crate::config::compare::{Comparison, Difference};
-use crate::config::{Config, load_without_secrets};
+use crate::config::{Config, load_unjudged};
 use crate::store::{History, Version};
 use crate::yaml::{self, Code, Node, Problems, Span, Value};
 
@@ -98,7 +98,7 @@ impl SinceArgs {
 }
 
 fn readable(text: &str, what: &str) -> Result<Arc<Config>, Failure> {
-    let (config, problems) = load_without_secrets(text);
+    let (config, problems) = load_unjudged(text);
     config.map(Arc::new).ok_or_else(|| {
         let why = problems.iter().next().map_or_else(String::new, |problem| format!(": {}", problem.message));
         Failure::new(format!("--since: {what} cannot be read where its secrets are masked{why}"))

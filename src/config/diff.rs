@@ -178,9 +178,9 @@ impl fmt::Display for Change {
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Part::Receiver(name) => write!(f, "receiver {name}"),
+            Part::Receiver(name) => write!(f, "receiver {name:?}"),
             Part::Route(name) => write!(f, "route {name:?}"),
-            Part::Message(name) => write!(f, "message {name}"),
+            Part::Message(name) => write!(f, "message {name:?}"),
             Part::Timezone => f.write_str("timezone"),
             Part::Tests => f.write_str("tests"),
         }
@@ -287,13 +287,13 @@ routes:
                 "url: \"https://x.example/${PATH_A}\", kind: webhook",
                 &[],
             ),
-            ("x.example", "y.example", &["receiver a altered"]),
-            ("{ kind: inbox }", "{ kind: inbox, rate: 1/s }", &["receiver b altered"]),
-            ("messages:", "  c: { kind: inbox }\nmessages:", &["receiver c added"]),
+            ("x.example", "y.example", &["receiver \"a\" altered"]),
+            ("{ kind: inbox }", "{ kind: inbox, rate: 1/s }", &["receiver \"b\" altered"]),
+            ("messages:", "  c: { kind: inbox }\nmessages:", &["receiver \"c\" added"]),
             ("to: a }", "to: b }", &["route \"first\" altered"]),
             ("name: first", "name: primary", &["route \"first\" removed", "route \"primary\" added"]),
-            ("title: x", "title: y", &["message short altered"]),
-            ("One: 1, Two: 2", "Two: 2, One: 1", &["message short altered"]),
+            ("title: x", "title: y", &["message \"short\" altered"]),
+            ("One: 1, Two: 2", "Two: 2, One: 1", &["message \"short\" altered"]),
             ("routes:", "timezone: Europe/Berlin\nroutes:", &["timezone altered"]),
             ("routes:", "timezone: UTC\nroutes:", &[]),
         ];
@@ -320,7 +320,7 @@ routes:
     #[test]
     fn a_rotated_secret_is_no_edit_and_is_not_shown() {
         let changes = Changes::between(&config(OLD, "PATH_A=old-secret\n"), &config(OLD, "PATH_A=new-secret\n"));
-        assert_eq!(changes.to_string(), "receiver a has new secrets");
+        assert_eq!(changes.to_string(), "receiver \"a\" has new secrets");
         assert!(!changes.may_be_noticed());
     }
 

@@ -77,7 +77,12 @@ pub fn load(text: &str, secrets: &Secrets) -> (Option<Config>, Problems) {
         BTreeMap::new()
     });
     let lookup = |name: &str| known.get(name).cloned().or_else(|| std::env::var(name).ok());
-    let config = read(text, &lookup, Unset::Refused, &mut problems);
+    let names = || {
+        let of_environment = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        known.keys().cloned().chain(of_environment).collect()
+    };
+    let lookup = Lookup { value: &lookup, names: &names };
+    let config = read(text, &lookup, Unset::Refused, Care::Judged, &mut problems);
     (config.filter(|_| !problems.has_errors()), problems)
 }
 
@@ -86,16 +91,39 @@ pub fn load(text: &str, secrets: &Secrets) -> (Option<Config>, Problems) {
 /// decides and says is what it would with its secrets; it must not be used to send.
 pub fn load_without_secrets(text: &str) -> (Option<Config>, Problems) {
     let mut problems = Problems::default();
-    let config = read(text, &|_| None, Unset::Imagined, &mut problems);
+    let config = read(text, &Lookup::NOWHERE, Unset::Imagined, Care::Judged, &mut problems);
     (config.filter(|_| !problems.has_errors()), problems)
+}
+
+/// The same to see what a file decides and says: its tests are not run and its templates not tried. The config is there whatever the
+/// problems, unless the text is no YAML: a version that ruled once may break rules that are younger.
+pub fn load_unjudged(text: &str) -> (Option<Config>, Problems) {
+    let mut problems = Problems::default();
+    let config = read(text, &Lookup::NOWHERE, Unset::Imagined, Care::Taken, &mut problems);
+    (config, problems)
 }
 
 /// The routes of a version that ruled once, from its masked text. What was masked may fit no receiver any more; it decides nothing.
 pub fn recorded_routes(masked: &str) -> Option<Routes> {
-    read(masked, &|_| None, Unset::Imagined, &mut Problems::default()).map(|config| config.routes)
+    let (mut engine, problems) = (Engine::default(), &mut Problems::default());
+    let root = yaml::parse(masked, problems)?;
+    let Value::Map(root) = &root.value else { return None };
+    let messages = read_messages(root, &mut engine, problems);
+    let names = Names { receivers: receivers_section(root, problems), messages: &messages };
+    let (routes, _) = read_routes(routes_section(root, problems), &names, &mut engine, problems);
+    Some(Routes { routes, timezone: read_timezone(root, problems) })
 }
 
-fn read(text: &str, lookup: &Lookup<'_>, unset: Unset, problems: &mut Problems) -> Option<Config> {
+/// How closely a file is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Care {
+    /// Its tests are run, its templates tried, and what may not be as meant is told.
+    Judged,
+    /// It is taken as it is written.
+    Taken,
+}
+
+fn read(text: &str, lookup: &Lookup<'_>, unset: Unset, care: Care, problems: &mut Problems) -> Option<Config> {
     let root = yaml::parse(text, problems)?;
     let Value::Map(root) = &root.value else {
         let what = if root.value == Value::Null { "the file is empty" } else { "the file is not a map of sections" };
@@ -108,7 +136,8 @@ fn read(text: &str, lookup: &Lookup<'_>, unset: Unset, problems: &mut Problems) 
     let zone = read_timezone(root, problems);
     engine.set_timezone(zone.clone());
     let section = receivers_section(root, problems);
-    let Receivers { receivers, redactor } = read_receivers(text, section, lookup, unset, &mut engine, problems);
+    let Receivers { receivers, redactor, imagined } =
+        read_receivers(text, section, lookup, unset, &mut engine, problems);
     let names = Names { receivers: section, messages: &messages };
     for (_, node) in &section.0 {
         check_message(node, &names, problems);
@@ -118,7 +147,7 @@ fn read(text: &str, lookup: &Lookup<'_>, unset: Unset, problems: &mut Problems) 
     let tests = read_tests(root, &names, &zone, problems);
     let routes = Routes { routes, timezone: zone };
     // Before everything is read, a receiver may only seem unused.
-    if !problems.has_errors() {
+    if care == Care::Judged && !problems.has_errors() {
         warn_unused(section, &routes.routes, problems);
         lint(&Read { text, root, items, routes: &routes, receivers: &receivers }, problems);
     }
@@ -137,9 +166,9 @@ fn read(text: &str, lookup: &Lookup<'_>, unset: Unset, problems: &mut Problems) 
         messages,
     };
     // What is not right by itself would fail them too.
-    if !problems.has_errors() {
-        try_templates(section, &config, problems);
-        run_tests(&tests, &config, problems);
+    if care == Care::Judged && !problems.has_errors() {
+        try_templates(section, &config, &imagined, problems);
+        run_tests(&tests, &config, &imagined, problems);
     }
     Some(config)
 }
@@ -303,7 +332,7 @@ mod tests {
     fn the_sample_is_right() {
         let config = loaded(SAMPLE, "");
         assert_eq!(config.routes.routes.len(), 6);
-        assert_eq!(config.masked, SAMPLE);
+        assert_eq!(config.masked, SAMPLE.replace("/api/incidents", "/***"), "only an address that is switched off");
         assert_eq!(config.version.len(), 12);
     }
 
@@ -424,6 +453,22 @@ mod tests {
     }
 
     #[test]
+    fn a_plain_word_in_a_header_is_no_secret() {
+        let file = |more: &str| {
+            format!(
+                "receivers:\n  data-ops:\n    kind: webhook\n    url: https://ops.example/\n    headers: {{ X-Team: data, X-Api-Key: key-1 }}\n{more}\
+                 routes:\n  - {{ name: all, to: data-ops }}\n"
+            )
+        };
+        let config = usable(&file(""));
+        assert_eq!(config.redactor.redact("data-ops got key-1"), "data-ops got ***");
+        assert_eq!(config.masked, file("").replace("key-1", "\"${MASKED}\""));
+        assert_ne!(config.version, usable(&file("").replace("X-Team: data", "X-Team: crm")).version);
+        let (_, problems) = with_secrets(&file("").replace("    kind: webhook\n", ""), "");
+        assert!(problems.contains("data-ops") && !problems.contains("***"), "{problems}");
+    }
+
+    #[test]
     fn the_masked_file_can_be_read_again() {
         let config = loaded(SAMPLE, "");
         assert_eq!(loaded(&config.masked, "").version, config.version);
@@ -465,6 +510,37 @@ tests:
         assert!(config.is_none());
         let codes: Vec<&str> = problems.iter().map(|problem| problem.code.name()).collect();
         assert_eq!(codes, ["unknown-name", "unknown-kind"]);
+    }
+
+    #[test]
+    fn what_is_not_known_without_secrets_fails_nothing() {
+        let text = "\
+receivers:
+  a: { kind: inbox, message: { title: \"${TEAM}: {{ reason }}\", level: \"${LVL}\", link: \"${LINK}\" } }
+  b: { kind: webhook, url: https://b.example/, body: { n: \"{{ '${N}' | int }}\" } }
+routes: [{ name: x, to: [a, b], message: { text: '{{ type }}' } }]
+tests: [{ name: t, job: {}, expect: { to: [a, b], message: { a: { title: 'Data Ops: *', level: error } } } }]
+";
+        let report = |text: &str| {
+            let (_, mut problems) = load_without_secrets(text);
+            problems.retain(|problem| problem.severity == yaml::Severity::Error);
+            problems.iter().map(|problem| problem.code.name()).collect::<Vec<_>>()
+        };
+        assert_eq!(report(text), [""; 0]);
+        assert_eq!(report(&text.replace("{{ type }}", "{{ 7 | datetime }}")), ["failing-template"], "of the route");
+        assert_eq!(report(&text.replace("to: [a, b], message: { a", "to: [a], message: { a")), ["failed-test"]);
+        assert_eq!(report(&text.replace("${LVL}", "loud")), ["bad-value"]);
+    }
+
+    #[test]
+    fn a_version_that_ruled_once_need_not_pass_the_rules_of_today() {
+        let text = "receivers: { a: { kind: inbox, rate: 7 per eon }, b: { kind: inbox } }\n\
+                    routes: [{ name: x, to: [a, b], message: { title: '{{ 7 | datetime }}' } }]\n\
+                    tests: [{ name: t, job: {}, expect: { to: [] } }]\n";
+        let (config, problems) = load_unjudged(text);
+        assert_eq!(problems.iter().map(|problem| problem.code.name()).collect::<Vec<_>>(), ["bad-value"]);
+        assert_eq!(config.expect("YAML").routes.routes[0].to.len(), 2);
+        assert_eq!(recorded_routes(text).expect("YAML").routes[0].to.len(), 2);
     }
 
     #[test]

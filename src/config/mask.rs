@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::Redactor;
+use super::wary::hide;
 use crate::yaml::{Map, Node, Problems, Style, Value, parse};
 
 /// Stands for a secret that was written in plain, in a value that can be read again.
@@ -119,13 +120,23 @@ impl Pieces<'_> {
         for (&start, (end, piece)) in &self.settled {
             // Pieces are tokens of one text: they never overlap, unless an anchored value is met under two roots.
             if start >= at {
-                masked.push_str(&self.redactor.redact(&self.text[at..start]));
+                masked.push_str(&self.between(at, start));
                 masked.push_str(piece);
                 at = *end;
             }
         }
-        masked.push_str(&self.redactor.redact(&self.text[at..]));
+        masked.push_str(&self.between(at, self.text.len()));
         masked
+    }
+
+    /// Punctuation and comments. What was commented out may be a secret that no receiver uses any more.
+    fn between(&self, start: usize, end: usize) -> String {
+        let redacted = self.redactor.redact(&self.text[start..end]);
+        let hidden = |line: &str| match line.find('#') {
+            Some(at) => format!("{}{}", &line[..at], hide(&line[at..])),
+            None => line.to_owned(),
+        };
+        redacted.split_inclusive('\n').map(hidden).collect()
     }
 }
 
@@ -152,6 +163,15 @@ mod tests {
             masked(text, &["https://x/T0/key", "whsec_1", "slack"]),
             "# was: ***\nreceivers:\n  slack: { kind: slack, url: \"${MASKED}\", sign: [\"${MASKED}\", \"${MASKED}\"] }\n\
              routes:\n  - { name: slack, to: slack, when: { tenant: slack } } # ***\n"
+        );
+    }
+
+    #[test]
+    fn secrets_that_were_commented_out_go_too() {
+        let text = "receivers: # T024BE7LDAbc91xyz\n  #old: { url: https://hooks.example/services/T0/key } # since 2025\n  a: { kind: inbox }\n";
+        assert_eq!(
+            masked(text, &[]),
+            "receivers: # ***\n  #old: { url: https://hooks.example/*** } # since 2025\n  a: { kind: inbox }\n"
         );
     }
 

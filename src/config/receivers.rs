@@ -7,7 +7,7 @@ use super::Redactor;
 use super::sections::sections;
 use super::substitute::{Lookup, Substitution, Unset};
 use crate::message::Engine;
-use crate::receiver::{Receiver, read_receiver};
+use crate::receiver::{Receiver, names_a_secret, read_receiver};
 use crate::yaml::{Code, Map, Node, Problems, Value};
 
 /// What the section came to.
@@ -15,16 +15,17 @@ pub(super) struct Receivers {
     pub receivers: BTreeMap<Arc<str>, Arc<Receiver>>,
     /// Knows every secret of the section, looked up or written in plain.
     pub redactor: Redactor,
+    /// Receivers whose message or body holds an imagined value: nobody knows what they say.
+    pub imagined: BTreeSet<Arc<str>>,
 }
 
 /// Settings that hold secrets, for receivers that could not be read and so cannot tell.
-const SECRET_SETTINGS: [&str; 12] = [
+const SECRET_SETTINGS: [&str; 11] = [
     "url",
     "proxy",
     "auth",
     "token",
     "sign",
-    "headers",
     "api_key",
     "auth_token",
     "routing_key",
@@ -41,17 +42,29 @@ pub(super) fn read_receivers(
     engine: &mut Engine,
     problems: &mut Problems,
 ) -> Receivers {
-    let mut substitution = Substitution { text, lookup, unset, secrets: BTreeSet::new(), failed: BTreeSet::new() };
+    let mut substitution = Substitution {
+        text,
+        lookup,
+        unset,
+        secrets: BTreeSet::new(),
+        failed: BTreeSet::new(),
+        imagined: BTreeSet::new(),
+    };
     let mut found = Problems::default();
     let mut receivers = BTreeMap::new();
     let mut secrets = BTreeSet::new();
+    let mut imagined = BTreeSet::new();
     for (key, node) in &section.0 {
         if sections().any(|name| name == key.text) && !has_kind(node) {
             let message = format!("the section `{}` stands among the receivers", key.text);
             problems.error(Code::WrongType, key.span, message, "take the spaces before it away".to_owned());
             continue;
         }
+        let before = substitution.imagined.len();
         let node = substitution.receiver(node, problems);
+        if substitution.imagined.len() > before {
+            imagined.insert(Arc::from(key.text.as_str()));
+        }
         match read_receiver(&key.text, &node, engine, &mut found) {
             Some(receiver) => {
                 secrets.extend(receiver.secrets());
@@ -62,9 +75,12 @@ pub(super) fn read_receivers(
     }
     secrets.extend(substitution.secrets);
     let redactor = Redactor::new(secrets);
-    found.retain(|problem| !substitution.failed.contains(&problem.span));
+    found.retain(|problem| {
+        let unknown = problem.code == Code::BadValue && substitution.imagined.contains(&problem.span);
+        !unknown && !substitution.failed.contains(&problem.span)
+    });
     problems.extend(found.reworded(|text| redactor.redact(text).into_owned()));
-    Receivers { receivers, redactor }
+    Receivers { receivers, redactor, imagined }
 }
 
 fn has_kind(receiver: &Node) -> bool {
@@ -73,8 +89,14 @@ fn has_kind(receiver: &Node) -> bool {
 
 fn secret_settings(receiver: &Node, secrets: &mut BTreeSet<String>) {
     let Value::Map(map) = &receiver.value else { return };
-    for (_, value) in map.0.iter().filter(|(key, _)| SECRET_SETTINGS.contains(&key.text.as_str())) {
-        scalars(value, secrets);
+    for (key, value) in &map.0 {
+        if key.text == "headers" {
+            let Value::Map(headers) = &value.value else { continue };
+            let named = headers.0.iter().filter(|(name, _)| names_a_secret(&name.text));
+            named.for_each(|(_, value)| scalars(value, secrets));
+        } else if SECRET_SETTINGS.contains(&key.text.as_str()) {
+            scalars(value, secrets);
+        }
     }
 }
 

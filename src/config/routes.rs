@@ -99,6 +99,9 @@ fn check(name: &str, known: &[&str], what: &str, section: &str, span: Span, prob
         _ if what == "message" && (name.contains("{{") || name.contains(char::is_whitespace)) => {
             "a text alone is the name of a message; to write one here: `message: { title: \"…\" }`".to_owned()
         }
+        _ if what == "receiver" && ["nobody", "none", "no one"].contains(&name.to_lowercase().as_str()) => {
+            "nobody is `to: []`".to_owned()
+        }
         Some(near) => format!("did you mean \"{near}\"?"),
         None if known.is_empty() => format!("there are none yet: add it under `{section}`"),
         None => format!("add it under `{section}`, or name one of {}", known.join(", ")),

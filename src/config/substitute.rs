@@ -2,10 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use crate::yaml::{Code, Map, Node, Places, Problems, Scalar, Span, Style, Value};
+use crate::yaml::{Code, Map, Node, Places, Problems, Scalar, Span, Style, Value, nearest};
 
-/// Finds a secret's value by its name.
-pub(super) type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
+/// Where variables have their values.
+pub(super) struct Lookup<'a> {
+    /// Of a name.
+    pub value: &'a dyn Fn(&str) -> Option<String>,
+    /// All names that have one, to find what a misspelt one was meant as.
+    pub names: &'a dyn Fn() -> Vec<String>,
+}
+
+impl Lookup<'_> {
+    /// Knows nothing.
+    pub const NOWHERE: Lookup<'static> = Lookup { value: &|_| None, names: &Vec::new };
+}
 
 /// Replaces variables in receivers, and remembers what that brought to light.
 pub(super) struct Substitution<'a> {
@@ -18,6 +28,8 @@ pub(super) struct Substitution<'a> {
     pub secrets: BTreeSet<String>,
     /// Values with a variable that could not be replaced: what else is wrong with them is a consequence.
     pub failed: BTreeSet<Span>,
+    /// Templates with an imagined value. Any text fits a template, but not any text is a level or a link.
+    pub imagined: BTreeSet<Span>,
 }
 
 /// What becomes of a variable without value and default.
@@ -87,7 +99,7 @@ impl Substitution<'_> {
                     replaced.push_str(text);
                     harmless.push_str(text);
                 }
-                Part::Variable { source, name, default } => match ((self.lookup)(name), default) {
+                Part::Variable { source, name, default } => match ((self.lookup.value)(name), default) {
                     // As in a shell, an empty value counts as unset where there is a default.
                     (Some(value), default) if default.is_none() || !value.is_empty() => {
                         replaced.push_str(&value);
@@ -100,10 +112,11 @@ impl Substitution<'_> {
                         harmless.push_str(default);
                     }
                     _ if self.unset == Unset::Imagined => {
-                        // Any text fits a template.
-                        if !template {
-                            self.failed.insert(span);
-                        }
+                        if template {
+                            self.imagined.insert(span)
+                        } else {
+                            self.failed.insert(span)
+                        };
                         let rest = parts[at + 1..].iter().find(|part| **part != Part::Text(""));
                         let imagined = imagined(name, &replaced, rest, template);
                         replaced.push_str(&imagined);
@@ -111,9 +124,13 @@ impl Substitution<'_> {
                     }
                     _ => {
                         self.failed.insert(span);
-                        let help = format!(
-                            "set it in the environment or under --secrets, or give a default: ${{{name}:-…}}; `$${{` is a literal `${{`"
-                        );
+                        let names = (self.lookup.names)();
+                        let help = match nearest(name, names.iter().map(String::as_str)) {
+                            Some(near) => format!("did you mean `${{{near}}}`, which is set?"),
+                            None => format!(
+                                "set it in the environment or under --secrets, or give a default: ${{{name}:-…}}; `$${{` is a literal `${{`"
+                            ),
+                        };
                         problems.error(
                             Code::UnsetVariable,
                             self.place(source, span),
@@ -247,10 +264,11 @@ mod tests {
         let node = parse(text, &mut problems).expect("YAML");
         let mut substitution = Substitution {
             text,
-            lookup: &lookup,
+            lookup: &Lookup { value: &lookup, names: &|| vec!["SLACK_URL".to_owned()] },
             unset: Unset::Refused,
             secrets: BTreeSet::new(),
             failed: BTreeSet::new(),
+            imagined: BTreeSet::new(),
         };
         let node = substitution.receiver(&node, &mut problems);
         (node, substitution.secrets, report("routes.yaml", text, &problems, false))

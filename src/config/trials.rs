@@ -1,6 +1,6 @@
 //! Every template of the file, rendered for events of every sort it can be asked for: what fails would fail when the alert fires.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Config;
 use crate::event::{DeliveryId, Event, Outcome, Sample};
 use crate::message::{Circumstances, Message, Piece, Scope, Template, compose, pieces};
-use crate::receiver::{Audience, BodyFault, Call, Receiver};
+use crate::receiver::{Audience, BodyFault, Call, MessageRef, Receiver};
 use crate::routing::When;
 use crate::yaml::{Code, Map, Problems, Span, Value};
 
@@ -17,10 +17,11 @@ const CHANCE: u128 = 7;
 /// More renderings of messages than this are not tried; each template is at least once.
 const MOST: usize = 200_000;
 
-/// Renders every message and body, recording what fails. `section` has the receivers as written.
-pub(super) fn try_templates(section: &Map, config: &Config, problems: &mut Problems) {
+/// Renders every message and body, recording what fails. `section` has the receivers as written; what the `imagined` ones say is not
+/// known.
+pub(super) fn try_templates(section: &Map, config: &Config, imagined: &BTreeSet<Arc<str>>, problems: &mut Problems) {
     let samples = samples();
-    let mut trials = Trials { config, samples: &samples, pieces: BTreeMap::new(), bodies: BTreeMap::new() };
+    let mut trials = Trials { config, imagined, samples: &samples, pieces: BTreeMap::new(), bodies: BTreeMap::new() };
     trials.plan();
     trials.messages(problems);
     trials.bodies(section, problems);
@@ -37,6 +38,7 @@ fn samples() -> Vec<Arc<Event>> {
 
 struct Trials<'a> {
     config: &'a Config,
+    imagined: &'a BTreeSet<Arc<str>>,
     samples: &'a [Arc<Event>],
     /// By the number of the template.
     pieces: BTreeMap<usize, Trial<'a>>,
@@ -84,7 +86,13 @@ impl<'a> Trials<'a> {
     fn add(&mut self, route: &Arc<str>, receiver: &'a Receiver, sorts: Sorts) {
         self.bodies.entry(Arc::clone(&receiver.name)).or_default().push((sorts, Arc::clone(route)));
         if receiver.uses_message() {
-            for piece in pieces(&self.config.layers(route, receiver)) {
+            let mut layers = self.config.layers(route, receiver);
+            if let MessageRef::Inline(own) = &receiver.message
+                && self.imagined.contains(&receiver.name)
+            {
+                layers.retain(|layer| !std::ptr::eq(*layer, own));
+            }
+            for piece in pieces(&layers) {
                 self.add_piece(piece, sorts, route, &receiver.name);
             }
         }
@@ -139,7 +147,7 @@ impl<'a> Trials<'a> {
     fn bodies(&self, section: &Map, problems: &mut Problems) {
         for (name, uses) in &self.bodies {
             let receiver = &self.config.receivers[name];
-            if receiver.body.is_none() {
+            if receiver.body.is_none() || self.imagined.contains(name) {
                 continue;
             }
             let (mut templates, mut form) = (BTreeMap::<Span, Tally>::new(), Tally::default());

@@ -132,9 +132,8 @@ pub async fn preview(means: &Means, id: EventId, subject: &Subject, now: Timesta
     let earlier = earlier(means, &Recent::default(), subject).await.map_err(|e| e.to_string())?;
     let subject = Subject { earlier, ..subject.clone() };
     let public_url = means.public_url.as_deref();
-    let prepared = prepare(&means.config, &means.receiver, public_url, &subject, late, now, false)
-        .map_err(|Unsendable(why)| format!("nothing can be sent: {}", redactor.redact(&why)))?;
-    Ok(Preview::of(&prepared, &means.receiver, redactor))
+    let prepared = prepare(&means.config, &means.receiver, public_url, &subject, late, now, false);
+    Preview::of_result(prepared, &means.receiver, redactor).map_err(|why| format!("nothing can be sent: {why}"))
 }
 
 impl Outcome {

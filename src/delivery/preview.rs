@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Prepared;
 use crate::config::Redactor;
-use crate::receiver::{Outgoing, Receiver, Request};
+use crate::receiver::{Outgoing, Receiver, Request, Unsendable};
 
 /// A message before it is sent; secrets redacted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,6 +68,20 @@ impl Preview {
             request,
             notes: prepared.notes.iter().cloned().chain(unmentioned).map(|note| hidden(&note)).collect(),
         }
+    }
+
+    /// What there is to see of it, or why nothing can be sent; redacted as well.
+    ///
+    /// # Errors
+    /// Nothing can be sent.
+    pub fn of_result(
+        prepared: Result<Prepared, Unsendable>,
+        receiver: &Receiver,
+        redactor: &Redactor,
+    ) -> Result<Preview, String> {
+        prepared
+            .map(|prepared| Preview::of(&prepared, receiver, redactor))
+            .map_err(|Unsendable(why)| redactor.redact(&why).into_owned())
     }
 
     /// What its reader sees; of a machine, the body it gets.
@@ -146,6 +160,16 @@ routes:
         let receiver = &config.receivers[receiver];
         let prepared = prepare(&config, receiver, None, &subject, None, now, false).unwrap();
         Preview::of(&prepared, receiver, &config.redactor)
+    }
+
+    #[test]
+    fn why_nothing_can_be_sent_tells_no_secret() {
+        let file = "receivers: { a: { kind: webhook, url: https://x.example/, auth: { bearer: s3cr3t-token } } }\nroutes: [{ name: x, to: a }]\n";
+        let (config, problems) = load_without_secrets(file);
+        let config = config.unwrap_or_else(|| panic!("{problems:?}"));
+        let why = Unsendable("`s3cr3t-token` is no number".to_owned());
+        let told = Preview::of_result(Err(why), &config.receivers["a"], &config.redactor);
+        assert_eq!(told, Err("`***` is no number".to_owned()));
     }
 
     #[test]

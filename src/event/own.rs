@@ -100,6 +100,12 @@ pub(super) fn about(source: &str, event_type: &str, members: &Map<String, Value>
     Some(members.get("data")?.get("receiver")?.as_str()?.to_owned())
 }
 
+/// The first error of a report, on one line.
+fn first_error(report: &str) -> &str {
+    let error = report.lines().find(|line| line.contains("error[")).or_else(|| report.lines().next());
+    error.unwrap_or_default().trim_start_matches("error: ").trim_end_matches('.')
+}
+
 /// Name, sentence for people, members for rules and templates.
 fn describe(what: &OwnEvent) -> (&'static str, String, Value) {
     match what {
@@ -124,10 +130,13 @@ fn describe(what: &OwnEvent) -> (&'static str, String, Value) {
             json!({"receiver": receiver, "delivery": delivery, "event": event, "reason": reason}),
         ),
         OwnEvent::RoutesRefused { problems, report } => {
-            let found = if *problems == 1 { "1 problem".to_owned() } else { format!("{problems} problems") };
+            let found = if *problems == 1 { "1 error".to_owned() } else { format!("{problems} errors, the first") };
+            let first = first_error(report);
             (
                 "routes_refused",
-                format!("A change of routes.yaml was refused: {found}. The relay goes on with the file before it."),
+                format!(
+                    "A change of routes.yaml was refused: {found}: {first}. The relay goes on with the file before it."
+                ),
                 json!({"problems": problems, "report": report}),
             )
         }
@@ -193,9 +202,18 @@ mod tests {
                 "A message to x was given up: x. `jobrelay replay dlv_0000000000002` sends it again.",
             ),
             (
-                OwnEvent::RoutesRefused { problems: 1, report: text() },
+                OwnEvent::RoutesRefused { problems: 1, report: "error: it cannot be read.\nhelp: y".to_owned() },
                 "routes_refused",
-                "A change of routes.yaml was refused: 1 problem. The relay goes on with the file before it.",
+                "A change of routes.yaml was refused: 1 error: it cannot be read. The relay goes on with the file before it.",
+            ),
+            (
+                OwnEvent::RoutesRefused {
+                    problems: 2,
+                    report: "f:1:1: warning[a]: b\nf:2:1: error[c]: d (help: e)\nf:3:1: error[g]: h".to_owned(),
+                },
+                "routes_refused",
+                "A change of routes.yaml was refused: 2 errors, the first: f:2:1: error[c]: d (help: e). The relay goes on with the file \
+                 before it.",
             ),
             (
                 OwnEvent::Quarantined { reason: text() },

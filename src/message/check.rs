@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use super::engine::{Mode, words};
-use super::scan::{Kind, Token, tokens};
-use super::{Engine, Template};
+use super::scan::{Kind, Token, tokens, unended};
+use super::{Engine, Level, Template};
 use crate::event::vocabulary::{self, Sort, Use, is_resource};
+use crate::event::{JobType, Outcome, State};
 use crate::yaml::{Code, Node, Problems, Scalar, Span, nearest};
 
 /// The filters there are: the design's own and minijinja's.
@@ -123,6 +124,15 @@ pub(super) fn compile(
             }
             template
         }
+        // A tag may be faulty before its end is missed.
+        Err(error)
+            if let Some((at, what, end)) = unended(text)
+                && (!what.starts_with("{% ") || words(&error).starts_with("unexpected end of input")) =>
+        {
+            let message = format!("this template cannot be read: this `{what}` has no end");
+            problems.error(Code::BadTemplate, place(at), message, format!("add `{end}`"));
+            Template::Literal(String::new())
+        }
         Err(error) => {
             let whole = 0..text.len();
             let at = error.range().filter(|r| r.start < r.end && text.get(r.clone()).is_some()).unwrap_or(whole);
@@ -239,12 +249,21 @@ fn wrong_name(root: &str, part: Option<&str>, mode: Mode) -> Option<Wrong> {
                 [("jobId", "job"), ("jobType", "type"), ("errorReason", "reason"), ("stateStartTime", "since")];
             let renamed = senders.into_iter().find(|(theirs, _)| *theirs == root).map(|(_, ours)| ours);
             let help = match renamed.or_else(|| nearest(root, known)) {
+                _ if is_value(root) => format!("a text to compare with stands in quotes: `'{root}'`"),
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "other members of the event are under `raw`, such as `raw.data.someMember`".to_owned(),
             };
             Some(Wrong { message: format!("there is nothing called `{root}`"), help: Some(help), part: false })
         }
     }
+}
+
+/// Whether a name is what a word of an event or a message can be: somebody forgot the quotes.
+fn is_value(name: &str) -> bool {
+    Outcome::ALL.iter().any(|outcome| outcome.as_str() == name.to_lowercase())
+        || !matches!(State::from_name(name), State::Other(_))
+        || !matches!(JobType::from_name(name), JobType::Other(_))
+        || Level::from_name(name).is_some()
 }
 
 fn did_you_mean(wrong: &str, known: &[&str]) -> Option<String> {

@@ -103,7 +103,8 @@ impl Reader<'_> {
         if let Template::Literal(text) = &template
             && Level::from_name(text).is_none()
         {
-            let near = nearest(text, Level::NAMES).map(|near| format!("did you mean `{near}`?"));
+            let short = Level::NAMES.into_iter().find(|name| text.len() > 2 && name.starts_with(&text.to_lowercase()));
+            let near = short.or_else(|| nearest(text, Level::NAMES)).map(|near| format!("did you mean `{near}`?"));
             let help = near.unwrap_or_else(|| format!("levels are {}", Level::NAMES.join(", ")));
             self.problems.error(Code::BadValue, node.span, format!("there is no level \"{text}\""), help);
             return None;

@@ -63,6 +63,36 @@ pub(super) fn tokens(source: &str) -> Vec<Token<'_>> {
     tokens
 }
 
+/// Of a template that cannot be read, what was begun and not ended: where it stands, what it is, and what is to be added.
+pub(super) fn unended(source: &str) -> Option<(Range<usize>, String, String)> {
+    for (at, open) in source.match_indices('{').filter_map(|(at, _)| Some((at, source.get(at..at + 2)?))) {
+        let close = match open {
+            "{{" => "}}",
+            "{%" => "%}",
+            "{#" => "#}",
+            _ => continue,
+        };
+        let rest = &source[at + 2..];
+        let next = ["{{", "{%"].iter().filter_map(|open| rest.find(open)).min().unwrap_or(rest.len());
+        if rest.find(close).is_none_or(|end| end > next) {
+            return Some((at..at + 2, open.to_owned(), close.to_owned()));
+        }
+    }
+    let tokens = tokens(source);
+    let mut begun: Vec<&Token<'_>> = Vec::new();
+    for pair in tokens.windows(2).filter(|pair| pair[0].kind == Kind::OpenTag) {
+        match pair[1].text {
+            "if" | "for" | "with" | "filter" | "macro" | "autoescape" => begun.push(&pair[1]),
+            word if word.strip_prefix("end") == begun.last().map(|token| token.text) => {
+                begun.pop();
+            }
+            _ => {}
+        }
+    }
+    let last = begun.pop()?;
+    Some((last.at.clone(), format!("{{% {} %}}", last.text), format!("{{% end{} %}}", last.text)))
+}
+
 /// Where `{% endraw %}` begins: nothing before it is syntax.
 fn end_of_raw(source: &str, from: usize) -> usize {
     let mut at = from;
@@ -160,6 +190,24 @@ mod tests {
             ["{%", "raw", "%}", "{%", "endraw", "%}", "{{", "y", "}}"]
         );
         assert_eq!(texts("{{ {'a': {'b': 1}} }}{{ c }}").len(), 14);
+    }
+
+    #[test]
+    fn what_has_no_end() {
+        let end = |source| unended(source).map(|(at, _, end)| (&source[at], end));
+        for (source, expected) in [
+            ("a {{ b", Some(("{{", "}}"))),
+            ("{{ a } {{ b }}", Some(("{{", "}}"))),
+            ("{% if a", Some(("{%", "%}"))),
+            ("{% if a }}b", Some(("{%", "%}"))),
+            ("{# a", Some(("{#", "#}"))),
+            ("{% for a in b %}{% if c %}{% endif %}", Some(("for", "{% endfor %}"))),
+            ("{% if a %}{% else %}{% for b in c %}{% endfor %}", Some(("if", "{% endif %}"))),
+            ("{{ a b }}", None),
+            ("{% if a %}b{% endif %}{{ c. }}", None),
+        ] {
+            assert_eq!(end(source), expected.map(|(at, end): (&str, &str)| (at, end.to_owned())), "{source}");
+        }
     }
 
     #[test]

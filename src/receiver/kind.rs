@@ -217,11 +217,12 @@ impl Receiver {
         self.kind.audience() == Audience::People || self.body.as_ref().is_some_and(Body::uses_message)
     }
 
-    /// Every secret of the resolved settings, to be kept out of whatever is written or shown; of a URL the whole, and its path with query.
+    /// Every secret of the resolved settings, to be kept out of whatever is written or shown; of a URL the whole, and its path with query;
+    /// of the headers those whose names say so, since others hold plain words (`X-Team: data`).
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = self.kind.secrets();
-        secrets.extend(self.common.headers.iter().map(|(_, value)| value.expose().to_owned()));
+        secrets.extend(self.secret_headers());
         secrets.extend(self.common.proxy.iter().flat_map(SecretUrl::secrets));
         // Shorter ones hide nothing and would garble every text.
         secrets.retain(|secret| secret.len() >= 4);
@@ -234,10 +235,14 @@ impl Receiver {
     #[must_use]
     pub fn credentials(&self) -> Vec<String> {
         let mut credentials = self.kind.credentials();
-        let headers = self.common.headers.iter().filter(|(name, _)| names_a_secret(name));
-        credentials.extend(headers.map(|(_, value)| value.expose().to_owned()));
+        credentials.extend(self.secret_headers());
         credentials.extend(self.common.proxy.iter().flat_map(SecretUrl::credentials));
         credentials
+    }
+
+    fn secret_headers(&self) -> impl Iterator<Item = String> {
+        let headers = self.common.headers.iter().filter(|(name, _)| names_a_secret(name));
+        headers.map(|(_, value)| value.expose().to_owned())
     }
 
     /// The receiver's own `body` for `call`, if it has one.

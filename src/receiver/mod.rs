@@ -39,6 +39,7 @@ pub use plain::text as plain_text;
 pub use read::read_receiver;
 pub use request::{Outgoing, Request};
 pub use schema::schema;
-pub use secret::{Secret, SecretUrl};
+pub(crate) use secret::names_a_secret;
+pub use secret::{Secret, SecretUrl, is_key_like};
 pub use settings::{Common, Rate, Retry, Tls};
 pub use verdict::{Judgement, Reason, Verdict};

@@ -45,6 +45,12 @@ pub fn read_receiver(name: &str, node: &Node, engine: &mut Engine, problems: &mu
 fn kind_of(name: &str, node: &Node, map: &Map, problems: &mut Problems) -> Option<&'static Entry> {
     let list = kinds().collect::<Vec<_>>().join(", ");
     let Some((_, kind)) = map.get("kind") else {
+        let meant = |key: &&Key| key.text == "type" || nearest(&key.text, ["kind"]).is_some();
+        if let Some(key) = map.0.iter().map(|(key, _)| key).find(meant) {
+            let help = format!("did you mean `kind`? (one of {list})");
+            problems.error(Code::UnknownKey, key.span, format!("unknown key {:?}", key.text), help);
+            return None;
+        }
         let help = format!("add `kind`: one of {list}");
         problems.error(Code::MissingKey, node.span, format!("receiver {name:?} has no kind"), help);
         return None;

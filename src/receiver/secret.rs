@@ -47,6 +47,10 @@ impl SecretUrl {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(format!("a URL here begins with `https://` or `http://`, not `{}:`", url.scheme()));
         }
+        // Browsers take fewer or other slashes for slips; here the host would be another than it seems.
+        if !text[url.scheme().len()..].starts_with("://") {
+            return Err(format!("two slashes belong behind `{0}:`: `{0}://host/path`", url.scheme()));
+        }
         Ok(SecretUrl(url))
     }
 
@@ -90,7 +94,7 @@ impl SecretUrl {
 }
 
 /// Whether what has this name (of a header, of a URL's query) is a secret, as far as names tell: `X-Api-Key`, `access_token`, `sig`.
-pub(super) fn names_a_secret(name: &str) -> bool {
+pub(crate) fn names_a_secret(name: &str) -> bool {
     const WHOLE: [&str; 6] = ["auth", "code", "cookie", "pass", "pwd", "sig"];
     const ENDS: [&str; 6] = ["authorization", "key", "password", "secret", "signature", "token"];
     let name = name.to_ascii_lowercase();
@@ -99,7 +103,8 @@ pub(super) fn names_a_secret(name: &str) -> bool {
 }
 
 /// Whether a text is made of letters and digits as no name is: `T024BE7LDAbc91xyz`, a UUID.
-fn is_key_like(text: &str) -> bool {
+#[must_use]
+pub fn is_key_like(text: &str) -> bool {
     let digits = |text: &str| text.bytes().filter(u8::is_ascii_digit).count();
     let mixed = |run: &str| run.len() >= 16 && digits(run) >= 2 && run.bytes().any(|b| b.is_ascii_alphabetic());
     let is_uuid = text.len() == 36
@@ -156,7 +161,7 @@ impl JsonSchema for SecretUrl {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "pattern": r"^\s*[hH][tT][tT][pP][sS]?:", "patternErrorMessage": "A URL here begins with https:// or http://."})
+        json_schema!({"type": "string", "pattern": r"^\s*[hH][tT][tT][pP][sS]?://", "patternErrorMessage": "A URL here begins with https:// or http://."})
     }
 }
 

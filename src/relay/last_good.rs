@@ -13,7 +13,7 @@ use crate::yaml;
 /// Why it cannot be used either, with the report of the file on disk before it.
 pub(super) async fn load(store: &dyn Store, source: &Source, refused: &Refused) -> Result<Arc<Config>, String> {
     let file = source.name();
-    let neither = |why: String| format!("{}\nerror: --last-good: {why}", refused.report.trim_end());
+    let neither = |why: String| format!("{}\nerror: --last-good: {why}", refused.for_owner().trim_end());
     let last = store.last_version().await.map_err(|error| neither(error.to_string()))?;
     let Some(Version { version, text, at }) = last else {
         return Err(neither(format!("no version of {file} has run on this store yet\nhelp: mend the file")));
@@ -26,7 +26,7 @@ pub(super) async fn load(store: &dyn Store, source: &Source, refused: &Refused) 
     }
     let (config, problems) = config::load(&text, &source.secrets);
     let config = config.ok_or_else(|| {
-        let report = yaml::report_without_source(&format!("{file} ({version})"), &text, &problems);
+        let report = yaml::report_without_source(&format!("{file} ({version})"), &text, &config::discreet(problems));
         neither(format!("nor can the version that ran last ({version}) be used:\n{report}"))
     })?;
     tracing::error!(

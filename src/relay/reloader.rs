@@ -79,7 +79,9 @@ impl Reloader {
     async fn look(&mut self) -> Option<Seen> {
         let seen = self.seen().await?;
         let again = self.again.is_some_and(|at| at <= Instant::now());
-        (self.watch.look(seen.clone()) || again).then_some(seen)
+        let changed = self.watch.look(seen.clone());
+        // What is still being written is read when it rests.
+        (changed || again && self.watch.is_read()).then_some(seen)
     }
 
     async fn reload(&mut self, why: Why) {

@@ -42,22 +42,30 @@ impl Loaded {
 /// Why what is on disk cannot be used.
 #[derive(Debug)]
 pub(super) struct Refused {
+    /// Errors: what is only a warning refuses nothing.
     pub problems: usize,
     /// One line that quotes nothing of the file: `unknown-key at 4:25, and 2 more`.
     pub summary: String,
-    /// All of it, with places and cures.
+    /// All of it, with places and cures. Goes into logs and answers, and to receivers.
     pub report: String,
+    /// The same with source lines, which may hold secrets: for the terminal of the file's owner, and nowhere else.
+    shown: Option<String>,
 }
 
 impl Refused {
     /// By one fault that has no place in the file.
     pub fn because(summary: &str, why: &str) -> Refused {
-        Refused { problems: 1, summary: summary.to_owned(), report: format!("error: {why}") }
+        Refused { problems: 1, summary: summary.to_owned(), report: format!("error: {why}"), shown: None }
+    }
+
+    /// For whoever has started the relay, and for nobody else.
+    pub fn for_owner(&self) -> &str {
+        self.shown.as_deref().unwrap_or(&self.report)
     }
 
     /// As it is shown from then on.
     pub fn since(self, since: Timestamp, file: String) -> Refusal {
-        let Refused { problems, summary, report } = self;
+        let Refused { problems, summary, report, shown: _ } = self;
         Refusal { since, file, problems, summary, report }
     }
 }
@@ -75,10 +83,10 @@ impl Source {
         self.routes.display().to_string()
     }
 
-    /// Reads the files as they are now. `terminal`: a refusal shows source lines, for the file's owner only.
+    /// Reads the files as they are now. `terminal`: its owner looks at one, and may see a refusal with source lines.
     pub fn load(&self, terminal: bool) -> Result<Loaded, Refused> {
         let file = self.name();
-        let bytes = fs::read(&self.routes).map_err(|error| {
+        let bytes = config::read_file(&self.routes).map_err(|error| {
             let why = format!(
                 "{file} cannot be read: {error}\nhelp: `jobrelay init` writes a commented sample; --routes names another file"
             );
@@ -88,12 +96,14 @@ impl Source {
         let text = yaml::decode(bytes, &mut problems);
         let (config, found) = config::load(&text, &self.secrets);
         problems.extend(found);
-        let plain = || yaml::report_without_source(&file, &text, &problems);
+        let plain = |problems| yaml::report_without_source(&file, &text, &config::discreet(problems));
         if let Some(config) = config.filter(|_| !problems.has_errors()) {
-            Ok(Loaded { config: Arc::new(config), warnings: plain() })
+            Ok(Loaded { config: Arc::new(config), warnings: plain(problems) })
         } else {
-            let report = if terminal { yaml::report(&file, &text, &problems, true) } else { plain() };
-            Err(Refused { problems: problems.len(), summary: summary(&text, &problems), report })
+            let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+            let shown = terminal.then(|| yaml::report(&file, &text, &problems, true));
+            let summary = summary(&text, &problems);
+            Err(Refused { problems: errors, summary, report: plain(problems), shown })
         }
     }
 
@@ -149,6 +159,11 @@ impl Watch {
             return true;
         }
         false
+    }
+
+    /// Whether the files are, at the last look, as they were when they were read.
+    pub fn is_read(&self) -> bool {
+        self.last == self.read
     }
 
     /// They changed while they were read: what was read is not to be trusted.
@@ -245,9 +260,9 @@ mod tests {
         for line in ["receivers:\n", "  log: { kind: console }\n", "routes:\n", "  - { name: all, to: log }\n"] {
             written.push_str(line);
             files.write("routes.yaml", &written);
-            assert!(!files.look(), "{written}");
+            assert!(!files.look() && !files.watch.is_read(), "{written}");
         }
-        assert!(files.look());
+        assert!(files.look() && files.watch.is_read());
         files.write("routes.yaml", "more\n");
         files.watch.disturbed(files.source.look());
         assert!(files.look(), "what came while it was read is read too");
@@ -261,6 +276,10 @@ mod tests {
         assert_eq!((refused.problems, refused.summary.as_str()), (2, "unknown-key at 3:1, and 1 more"));
         assert!(refused.report.contains("routes.yaml:3:1: error[unknown-key]"), "{}", refused.report);
         assert!(!refused.report.contains("my-secret"), "{}", refused.report);
+        let refused = files.source.load(true).unwrap_err();
+        assert!(refused.for_owner().contains("nonsense: my-secret"), "{}", refused.for_owner());
+        let told = refused.since(Timestamp::UNIX_EPOCH, "routes.yaml".to_owned()).report;
+        assert!(!told.contains("my-secret") && !told.contains('\u{1b}'), "{told}");
         fs::remove_file(files.path("routes.yaml")).unwrap();
         let refused = files.source.load(false).unwrap_err();
         assert_eq!((refused.problems, refused.summary.as_str()), (1, "it cannot be read"));

@@ -73,30 +73,42 @@ pub struct Condition {
 /// Reads the routes for `event` as [`decide`] does, and says why.
 #[must_use]
 pub fn explain(routes: &Routes, event: &Event) -> Explanation {
+    Explanation { routes: read(routes, event, |_| true), decision: decide(routes, event) }
+}
+
+/// How the routes that name `receiver` were read; the others are only read.
+#[must_use]
+pub fn readings_for(routes: &Routes, event: &Event, receiver: &str) -> Vec<RouteReading> {
+    read(routes, event, |route| route.to.iter().any(|to| **to == *receiver))
+}
+
+fn read(routes: &Routes, event: &Event, shown: impl Fn(&Route) -> bool) -> Vec<RouteReading> {
     let (mut matched, mut stopped) = (false, false);
-    let mut read = |route: &Route| {
-        let conditions = route.when.explain(event, &routes.timezone);
+    let mut readings = Vec::new();
+    for route in &routes.routes {
         let reading = if stopped {
             Reading::NotRead
         } else if route.otherwise && matched {
             Reading::Skipped
-        } else if conditions.iter().all(|condition| condition.holds) {
+        } else if route.when.holds(event, &routes.timezone) {
             matched = true;
             stopped = route.stop;
             Reading::Matched
         } else {
             Reading::NotMatched
         };
-        RouteReading {
-            route: route.name.clone(),
-            reading,
-            conditions,
-            to: route.to.clone(),
-            stop: route.stop,
-            otherwise: route.otherwise,
+        if shown(route) {
+            readings.push(RouteReading {
+                route: route.name.clone(),
+                reading,
+                conditions: route.when.explain(event, &routes.timezone),
+                to: route.to.clone(),
+                stop: route.stop,
+                otherwise: route.otherwise,
+            });
         }
-    };
-    Explanation { routes: routes.routes.iter().map(&mut read).collect(), decision: decide(routes, event) }
+    }
+    readings
 }
 
 impl Explanation {
@@ -153,8 +165,8 @@ impl Clause {
         };
         let named = matches!(self.part, Part::Type(_) | Part::Text(..) | Part::Resource { .. } | Part::Raw(..));
         let nearly = if holds || !named { None } else { self.nearly(&seen) };
-        let saw = (!seen.is_empty()).then(|| one_line(&seen.iter().map(shown).collect::<Vec<_>>().join(", ")));
-        Condition { key: self.written.key.clone(), holds, wanted: one_line(&self.wanted()), saw, nearly, inside }
+        let saw = (!seen.is_empty()).then(|| shortened(&seen.iter().map(shown).collect::<Vec<_>>().join(", ")));
+        Condition { key: self.written.key.clone(), holds, wanted: shortened(&self.wanted()), saw, nearly, inside }
     }
 
     fn wanted(&self) -> String {
@@ -228,6 +240,15 @@ fn local(time: Timestamp, timezone: &TimeZone) -> String {
     let local = time.to_zoned_datetime(timezone.clone());
     let zone = timezone.iana_name().map_or_else(|| local.strftime("%Z").to_string(), str::to_owned);
     format!("{} {zone}", local.strftime("%a %H:%M"))
+}
+
+/// Every route shows what it saw: a text as long as an event may be is shown by its beginning.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 500;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", one_line(&text[..end])),
+        None => one_line(text),
+    }
 }
 
 /// Breaks and other control characters would tear a report apart.
@@ -328,6 +349,19 @@ mod tests {
     }
 
     #[test]
+    fn long_texts_are_shown_by_their_beginning() {
+        let mut event = failed_load();
+        event.job.as_mut().expect("a job").error = Some("ä".repeat(1_000_000));
+        let long = format!("error: '{}'", "x".repeat(1_000_000));
+        let zone = TimeZone::UTC;
+        let routes = Routes { routes: vec![route("a", &long)], timezone: zone };
+        let Condition { wanted, saw, .. } = &explain(&routes, &event).routes[0].conditions[0];
+        let saw = saw.as_ref().expect("an error");
+        assert_eq!((wanted.chars().count(), saw.chars().count()), (501, 501));
+        assert!(saw.ends_with('…'));
+    }
+
+    #[test]
     fn an_explanation_survives_json() {
         let explanation = explained(vec![route("a", "{ not: { source: CRM }, reason: PLANING* }")]);
         let json = serde_json::to_string(&explanation).expect("JSON");
@@ -355,6 +389,10 @@ mod tests {
         #[test]
         fn it_explains_what_is_decided(routes in any_routes(), event in any_event()) {
             let Explanation { routes: readings, decision } = explain(&routes, &event);
+            for receiver in routes.routes.iter().flat_map(|route| &route.to) {
+                let naming: Vec<_> = readings.iter().filter(|route| route.to.contains(receiver)).cloned().collect();
+                prop_assert_eq!(readings_for(&routes, &event, receiver), naming);
+            }
             prop_assert_eq!(&decision, &decide(&routes, &event));
             let matched: Vec<_> = readings.iter().filter(|r| r.reading == Reading::Matched).map(|r| r.route.clone()).collect();
             prop_assert_eq!(matched, decision.matched);

@@ -16,7 +16,7 @@ mod values;
 mod when;
 
 pub use decide::{Decision, Route, Routes, Target, decide};
-pub use explain::{Condition, Explanation, Reading, RouteReading, explain};
+pub use explain::{Condition, Explanation, Reading, RouteReading, explain, readings_for};
 pub use hours::moment_of_week;
 pub use path::Path;
 pub use pattern::Pattern;

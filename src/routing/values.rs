@@ -111,6 +111,9 @@ pub(super) fn types(node: &Node, problems: &mut Problems) -> Vec<Is<JobType>> {
     let known = || JobType::KNOWN.iter().map(JobType::as_str);
     let mut all = Vec::new();
     for Text { text, span } in texts("type", node, problems) {
+        if let Some(help) = negated("type", text) {
+            problems.warn(Code::UnknownValue, span, format!("type: {} is no known type", quoted(text)), help);
+        }
         let Some(name) = literal(text) else {
             let pattern = Pattern::new(text);
             if !known().any(|word| pattern.matches(word)) {
@@ -137,6 +140,12 @@ pub(super) fn types(node: &Node, problems: &mut Problems) -> Vec<Is<JobType>> {
     all
 }
 
+/// Of `!failed` or `not failed`: how the opposite is asked for.
+fn negated(key: &str, text: &str) -> Option<String> {
+    let rest = text.strip_prefix('!').or_else(|| text.strip_prefix("not "))?.trim_start_matches([' ', '=']);
+    Some(format!("for everything but that write `not: {{ {key}: {rest} }}`"))
+}
+
 /// States are open too; those that are outcomes in other words get a hint.
 pub(super) fn states(node: &Node, problems: &mut Problems) -> Vec<Is<State>> {
     let mut all = Vec::new();
@@ -148,6 +157,7 @@ pub(super) fn states(node: &Node, problems: &mut Problems) -> Vec<Is<State>> {
         let state = State::from_name(&name);
         if let State::Other(word) = &state {
             let help = match outcome_in_other_words(word) {
+                _ if negated("state", text).is_some() => negated("state", text),
                 Some(outcome) => {
                     Some(format!("how a DONE job ended is its outcome: write `outcome: {}`", outcome.as_str()))
                 }
@@ -174,6 +184,7 @@ pub(super) fn outcomes(node: &Node, problems: &mut Problems) -> Vec<Outcome> {
         if all.len() == before {
             let meant = nearest(text, known()).or_else(|| outcome_in_other_words(text).map(Outcome::as_str));
             let help = match meant {
+                _ if negated("outcome", text).is_some() => negated("outcome", text).unwrap_or_default(),
                 Some(near) => format!("did you mean \"{near}\"? (an outcome is {})", listed(known())),
                 None => format!("an outcome is {}", listed(known())),
             };

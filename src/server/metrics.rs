@@ -32,7 +32,7 @@ async fn metrics(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let facts = Facts {
         stats: corridor.counters.snapshot(),
         lanes: state.lanes.status().await,
-        standing: Standing::clone(&state.standing.load()),
+        standing: state.standing.load_full(),
         version: Arc::clone(&corridor.config.load().version),
         writable: corridor.store.writable(),
     };
@@ -44,7 +44,7 @@ async fn metrics(state: web::Data<State>) -> Result<HttpResponse, Problem> {
 struct Facts {
     stats: Stats,
     lanes: Vec<LaneStatus>,
-    standing: Standing,
+    standing: Arc<Standing>,
     /// Of the running routes.yaml.
     version: Arc<str>,
     /// The store can be written.
@@ -172,7 +172,7 @@ mod tests {
         Facts {
             stats,
             lanes: vec![ops],
-            standing: Standing { since: at, read_at: Some(at), refused: None },
+            standing: Arc::new(Standing { since: at, read_at: Some(at), refused: None }),
             version: "0123456789ab".into(),
             writable: true,
         }
@@ -245,7 +245,8 @@ mod tests {
         let mut facts = facts();
         let since = facts.standing.since;
         let (file, summary, report) = ("routes.yaml".to_owned(), String::new(), String::new());
-        facts.standing.refused = Some(Refusal { since, file, problems: 1, summary, report });
+        let refused = Some(Refusal { since, file, problems: 1, summary, report });
+        facts.standing = Arc::new(Standing { refused, ..Standing::clone(&facts.standing) });
         let text = facts.text().unwrap();
         assert!(text.contains("\njobrelay_config_last_reload_successful 0\n"), "{text}");
         assert!(text.contains("\njobrelay_config_last_reload_success_timestamp_seconds 1764686764\n"), "{text}");

@@ -222,7 +222,7 @@ pub struct Refusal {
     pub since: Timestamp,
     /// Its path.
     pub file: String,
-    /// How many problems were found.
+    /// How many errors were found.
     pub problems: usize,
     /// The first by its sort and place: `unknown-key at 4:25, and 2 more`.
     pub summary: String,

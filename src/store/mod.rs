@@ -105,8 +105,8 @@ pub trait Store: Send + Sync + 'static {
     /// A version that ruled once.
     async fn version(&self, version: &str) -> Result<Option<Version>, StoreError>;
 
-    /// Which version began to rule when, newest first: A, B and A again are three.
-    async fn versions(&self, limit: usize) -> Result<Vec<Applied>, StoreError>;
+    /// When a version last began to rule, of the times not after `by`: A, B and A again are three.
+    async fn ruled_since(&self, version: &str, by: Timestamp) -> Result<Option<Timestamp>, StoreError>;
 
     /// The version that ruled last.
     async fn last_version(&self) -> Result<Option<Version>, StoreError>;

@@ -310,15 +310,6 @@ pub struct Version {
     pub at: Timestamp,
 }
 
-/// A version of routes.yaml began to rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Applied {
-    /// Its name.
-    pub version: Arc<str>,
-    /// From then on.
-    pub at: Timestamp,
-}
-
 /// Why a store could not do it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {

@@ -10,7 +10,7 @@ use serde_yaml::Spanned;
 use super::{Code, Key, Lines, Map, Node, Places, Problems, Scalar, Span, Style, Value, slip, syntax};
 
 /// How many bytes a file may have: far more than people write, and read within a second.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
+pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// How deep lists and maps may be nested.
 const MAX_DEPTH: usize = 64;
 /// How many nodes a file may hold, and how many its aliases may add.
@@ -172,19 +172,26 @@ impl Builder<'_> {
         let mut map = Map::default();
         let mut seen: HashMap<String, Span> = HashMap::new();
         let mut merged = Vec::new();
+        // Whether a dash is missing above: then all that follows is another entry's.
+        let mut of_another = false;
         for (key, value) in entries {
             let Some(key) = self.key(&key) else { continue };
             let node = self.node(value, Some(key.span));
             if key.text == "<<" && self.text[key.span.start..key.span.end] == *"<<" {
                 self.merge(node, &mut merged);
             } else if let Some(first) = seen.get(&key.text) {
-                let help = format!("it is already set on line {}: keep one of them", self.lines.line(first.start));
-                self.problems.error(
-                    Code::DuplicateKey,
-                    key.span,
-                    format!("the key {:?} is given twice", key.text),
-                    help,
-                );
+                let line = self.lines.line(first.start);
+                let begins = key.text == "name" && self.is_entry(*first) && self.lines.line(key.span.start) > line;
+                let help = if begins {
+                    format!("it is already set on line {line}; a new route or test begins with a dash: `- name: …`")
+                } else {
+                    format!("it is already set on line {line}: keep one of them")
+                };
+                if !of_another {
+                    let message = format!("the key {:?} is given twice", key.text);
+                    self.problems.error(Code::DuplicateKey, key.span, message, help);
+                }
+                of_another |= begins;
             } else {
                 seen.insert(key.text.clone(), key.span);
                 map.0.push((key, node));
@@ -197,6 +204,13 @@ impl Builder<'_> {
             }
         }
         map
+    }
+
+    /// Whether a key is the first behind the `- ` of a list.
+    fn is_entry(&self, key: Span) -> bool {
+        let before = self.text[..key.start].trim_end_matches(' ');
+        before.ends_with('-')
+            && before[..before.len() - 1].rsplit('\n').next().is_some_and(|line| line.trim().is_empty())
     }
 
     fn merge(&mut self, node: Node, merged: &mut Vec<(Key, Node)>) {

@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 
 use super::fault::{Fault, address};
 use super::schema::Schema;
+use super::slip::is_curly;
 use super::walk::{Skipped, Walk};
-use super::{Node, Problems, Span};
+use super::{Node, Problems, Scalar, Span, Style, Value};
 
 /// More faults than this in one value are not looked for: each costs another reading.
 const MAX_FAULTS: usize = 100;
@@ -45,13 +46,35 @@ pub fn read<T: DeserializeOwned + JsonSchema>(node: &Node, problems: &mut Proble
         }
         // The schema tells all missing keys at once, serde one; where the schema is silent, serde's word counts.
         if !missing.iter().any(|known| (known.span, &known.message) == (span, &message)) {
-            let help = fault.help().or_else(|| schema.purpose(node, &fault.path)).unwrap_or_else(|| fault.last_help());
+            let curly = fault.node.and_then(|at| find(node, at)).filter(|node| is_in_curly_quotes(node));
+            let help = match curly {
+                Some(_) => CURLY.to_owned(),
+                None => fault.help().or_else(|| schema.advice(node, &fault)).unwrap_or_else(|| fault.last_help()),
+            };
             problems.error(fault.code(), span, message, help);
         }
     }
     missing.retain(|missing| !misspelt.iter().any(|(map, known)| (*map, known) == (missing.span, &missing.message)));
     problems.extend(missing);
     None
+}
+
+const CURLY: &str = "the curly quotes are part of the value: use straight ones, \" or '";
+
+fn is_in_curly_quotes(node: &Node) -> bool {
+    matches!(&node.value, Value::Scalar(Scalar { text, style: Style::Plain, .. }) if text.starts_with(is_curly))
+}
+
+/// The node at an address.
+fn find(node: &Node, at: usize) -> Option<&Node> {
+    if address(node) == at {
+        return Some(node);
+    }
+    match &node.value {
+        Value::Null | Value::Scalar(_) => None,
+        Value::List(items) => items.iter().find_map(|item| find(item, at)),
+        Value::Map(map) => map.0.iter().find_map(|(_, value)| find(value, at)),
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,11 @@ use super::{Lines, Place, Problem, Problems, Severity, Span};
 /// Of longer lines only line and column are told: nobody reads them, and each problem would cost the whole line again.
 const LONGEST_LINE: usize = 2_000;
 
+/// More problems than this go into no log and no message.
+const MOST: usize = 50;
+/// Nor longer ones, in characters.
+const LONGEST_TOLD: usize = 1_000;
+
 /// The report a person reads: each problem with file, line, column, the source line, a caret under the token, and the cure.
 ///
 /// Source lines are shown as they stand in `text`: put through a redactor what leaves the terminal of the file's owner.
@@ -23,7 +28,8 @@ pub fn report(file: &str, text: &str, problems: &Problems, color: bool) -> Strin
     report
 }
 
-/// The same for logs and other places that more people see than the file's owner: no source lines, which may hold a secret.
+/// The same for logs, messages and other places that more people see than the file's owner: no source lines, which may hold a secret,
+/// and of very many problems the first.
 #[must_use]
 pub fn report_without_source(file: &str, text: &str, problems: &Problems) -> String {
     let lines = Lines::of(text);
@@ -33,7 +39,17 @@ pub fn report_without_source(file: &str, text: &str, problems: &Problems) -> Str
         let help = problem.help.as_ref().map(|help| format!(" (help: {help})")).unwrap_or_default();
         format!("{file}:{line}:{column}: {severity}[{code}]: {message}{help}")
     };
-    problems.iter().map(line).collect::<Vec<_>>().join("\n")
+    let more = problems.len().saturating_sub(MOST);
+    let more = (more > 0).then(|| format!("and {more} more: `jobrelay check {file}` shows all"));
+    problems.iter().take(MOST).map(line).map(shortened).chain(more).collect::<Vec<_>>().join("\n")
+}
+
+/// A message may list every name of a file.
+fn shortened(line: String) -> String {
+    match line.char_indices().nth(LONGEST_TOLD) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
 }
 
 fn group<'a>(file: &'a str, text: &'a str, lines: &Lines, problem: &'a Problem) -> Group<'a> {
@@ -63,5 +79,24 @@ fn with_help<'a>(group: Group<'a>, problem: &'a Problem) -> Group<'a> {
     match &problem.help {
         Some(help) => group.element(Level::HELP.message(help.as_str())),
         None => group,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::Code;
+
+    #[test]
+    fn what_is_told_has_a_bound() {
+        let text = "x".repeat(20_000);
+        let mut problems = Problems::default();
+        for start in 0..20_000 {
+            problems.error(Code::UnknownReceiver, Span { start, end: start + 1 }, "no such receiver", text.clone());
+        }
+        let told = report_without_source("f", &text, &problems);
+        assert_eq!(told.lines().count(), MOST + 1);
+        assert!(told.ends_with("\nand 19950 more: `jobrelay check f` shows all"), "{told}");
+        assert!(told.chars().count() < 52_000);
     }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Map as Object, Value as Json};
 
-use super::{Code, fault::missing};
+use super::Code;
+use super::fault::{Fault, What, missing};
 use super::{Node, Problems, Value};
 
 /// A type's schema with its definitions.
@@ -61,15 +62,56 @@ impl Schema {
         (1..=path.len()).rev().find_map(|depth| self.purpose_of(root, &path[..depth]))
     }
 
-    fn purpose_of(&self, root: &Node, path: &[String]) -> Option<String> {
+    /// The cure of a value that does not fit: what the setting is for, and how it is written, unless that says it.
+    pub fn advice(&self, root: &Node, fault: &Fault) -> Option<String> {
+        let purpose = self.purpose(root, &fault.path)?;
+        let form = match fault.what.as_ref() {
+            What::WrongType { .. } | What::BadValue(_) => self.at(root, &fault.path).and_then(|at| self.form(at)),
+            _ => None,
+        };
+        Some(match (form, fault.path.last()) {
+            (Some(form), Some(key)) if !purpose.contains(&format!("`{form}`")) => {
+                format!("{purpose}: write it like `{key}: {form}`")
+            }
+            _ => purpose,
+        })
+    }
+
+    /// The schema of the setting under these keys.
+    fn at(&self, root: &Node, path: &[String]) -> Option<&Json> {
         let (mut schema, mut node) = (&self.0, root);
         for key in path {
-            let object = self.resolve(schema, node)?;
-            schema = property(object, key)?;
+            schema = property(self.resolve(schema, node)?, key)?;
             let Value::Map(map) = &node.value else { return None };
             node = map.get(key)?.1;
         }
-        self.description(schema)
+        Some(schema)
+    }
+
+    /// How a value is written: the first example; of a map, with its first setting.
+    fn form(&self, schema: &Json) -> Option<String> {
+        let schema = self.definition(schema).unwrap_or(schema);
+        if let Some(example) = schema.get("examples").and_then(|examples| examples.get(0)).and_then(Json::as_str) {
+            return Some(example.to_owned());
+        }
+        let alternatives = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Json::as_array);
+        if let Some(form) = alternatives.into_iter().flatten().find_map(|alternative| self.form(alternative)) {
+            return Some(form);
+        }
+        let properties = schema.get("properties").and_then(Json::as_object);
+        // The first of them is the one that is asked for, or the most used.
+        let required = schema.get("required").and_then(|required| required.get(0)).and_then(Json::as_str);
+        let first = properties.and_then(|all| all.keys().find(|key| required.is_none_or(|name| name == *key)));
+        if let (Some(properties), Some(key)) = (properties, first) {
+            let value = self.form(&properties[key]).unwrap_or_else(|| "…".to_owned());
+            return Some(format!("{{ {key}: {value} }}"));
+        }
+        let of_any_name = schema.get("additionalProperties").is_some_and(|any| any != &Json::Bool(false));
+        of_any_name.then(|| "{ name: value }".to_owned())
+    }
+
+    fn purpose_of(&self, root: &Node, path: &[String]) -> Option<String> {
+        self.description(self.at(root, path)?)
     }
 
     fn description(&self, schema: &Json) -> Option<String> {

@@ -112,13 +112,18 @@ fn invisible(line: &Line<'_>) -> Option<Fault> {
             return Some(bad_yaml(line.span(start, letter.len_utf8()), message, "replace it by a plain space"));
         }
         let rest = rest.trim_start_matches(' ');
-        if let Some(letter) = rest.chars().next().filter(|letter| "“”„‟‘’‚«»".contains(*letter)) {
+        if let Some(letter) = rest.chars().next().filter(|letter| is_curly(*letter)) {
             let at = line.text.len() - rest.len();
             let help = "use straight quotes: \" or '";
             return Some(bad_yaml(line.span(at, letter.len_utf8()), "to YAML, curly quotes are no quotes", help));
         }
     }
     None
+}
+
+/// Quotes to the eye, and none to YAML.
+pub(super) fn is_curly(letter: char) -> bool {
+    "“”„‟‘’‚«»".contains(letter)
 }
 
 /// Whether a letter is blank without being a space or a line's end.
@@ -191,6 +196,17 @@ fn is_key_of(line: &Line<'_>, at: Span) -> bool {
 fn misplaced(here: &Line<'_>, above: &[Line<'_>]) -> Option<Fault> {
     let (column, entry) = here.entry();
     let word = entry.split([':', ' ']).next().unwrap_or_default();
+    if here.content().starts_with('-') && !here.content().starts_with("- ") {
+        return no_pair(here, true);
+    }
+    let is_section = SECTIONS.contains(&word) && column > 0 && here.pair().is_some_and(|(_, value)| value.is_empty());
+    if is_section && above.iter().any(|line| line.indent() == 0) {
+        return Some(bad_yaml(
+            here.span(column, word.len()),
+            format!("`{word}` is a section of the file, and stands indented below another"),
+            format!("sections begin at the start of a line: take the spaces before `{word}` away"),
+        ));
+    }
     if let Some(header) = above.iter().find(|line| line.indent() < here.indent() || line.opens_text())
         && header.opens_text()
     {
@@ -235,6 +251,9 @@ fn misplaced(here: &Line<'_>, above: &[Line<'_>]) -> Option<Fault> {
         format!("if it belongs beside {like} above, it is to be {}", indented(wanted)),
     ))
 }
+
+/// The file's sections that have lines below them.
+const SECTIONS: [&str; 4] = ["receivers", "routes", "messages", "tests"];
 
 fn indented(count: usize) -> String {
     match count {

@@ -4,7 +4,7 @@ use serde_yaml::granit_parser::ErrorKind;
 use serde_yaml::{Error, ExternalMessageSource, Location, MessageFormatter, UserMessageFormatter};
 
 use super::slip::{self, tab_indentation};
-use super::{Code, Problems, Span};
+use super::{Code, Problems, Span, quotes};
 
 /// The bytes of `text` that `location` speaks of. Places of errors are told in characters, those of values in bytes.
 pub(super) fn span(text: &str, location: &Location) -> Span {
@@ -117,6 +117,11 @@ fn explain(text: &str, error: &Error, at: Span) -> Fault {
 }
 
 fn explain_syntax(text: &str, kind: &ErrorKind, at: Span) -> Option<Fault> {
+    if !matches!(kind, ErrorKind::UnclosedQuotedScalar)
+        && let Some(fault) = quotes::runaway(text, at.start)
+    {
+        return Some(fault);
+    }
     let fault = match kind {
         ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation | ErrorKind::TabNotAllowed
             if text[at.start..].starts_with('\t') || text[..at.start].ends_with('\t') =>
@@ -126,7 +131,8 @@ fn explain_syntax(text: &str, kind: &ErrorKind, at: Span) -> Option<Fault> {
             tab_indentation(Span { start, end })
         }
         ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => {
-            return unquoted_variable(text, at).or_else(|| slip::behind(text, at)).or_else(|| {
+            let missing = || unquoted_variable(text, at).or_else(|| quotes::without_colon(text, at.start));
+            return missing().or_else(|| slip::behind(text, at)).or_else(|| {
                 Some(Fault::new(
                     Code::BadYaml,
                     at,
@@ -192,6 +198,9 @@ fn explain_syntax(text: &str, kind: &ErrorKind, at: Span) -> Option<Fault> {
             "text behind the closing quote",
             "write a single quote inside single quotes twice ('it''s'), or use double quotes",
         ),
+        ErrorKind::InvalidTrailingDoubleQuotedScalar if quotes::without_colon(text, at.start).is_some() => {
+            quotes::without_colon(text, at.start)?
+        }
         ErrorKind::InvalidTrailingDoubleQuotedScalar => Fault::new(
             Code::BadYaml,
             at,

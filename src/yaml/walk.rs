@@ -252,7 +252,9 @@ impl<'de> Deserializer<'de> for Walk<'_> {
                 let value = self.child(value);
                 let choice = Choice { name: &key.text, value: Some(value) };
                 visitor.visit_enum(choice).map_err(|mut fault| {
-                    if let (None, What::UnknownValue { .. }) = (fault.node, fault.what.as_ref()) {
+                    if let (None, What::UnknownValue { known, .. }) = (fault.node, fault.what.as_ref()) {
+                        let key_fault = What::UnknownKey { key: key.text.clone(), known };
+                        *fault.what = key_fault;
                         fault.span = Some(key.span);
                         fault
                     } else {

@@ -247,6 +247,9 @@ async fn why_did_i_not_get_it() {
     let relay = Relay::start(ROUTES).await;
     let none = relay.cli(&["explain", "--last", "--receiver", "data-ops"]).await;
     assert_eq!(none.status.code(), Some(1), "nothing has failed yet");
+    relay.says(&["send", "--outcome", "failed", "--to", "audit"]).await;
+    let none = relay.cli(&["explain", "--last", "--receiver", "data-ops"]).await;
+    assert_eq!(none.status.code(), Some(1), "a test is no failed job");
     relay.accept(&update("job-1", "Custmers", PLANNING_FAILED)).await;
     relay.accept(&update("job-2", "Customers", "")).await;
     let said = relay.says(&["explain", "--last", "--receiver", "data-ops"]).await;

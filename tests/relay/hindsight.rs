@@ -105,6 +105,8 @@ async fn without_a_history_it_says_what_is_missing() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains("there is no store at data/jobrelay.db") && said.contains("--store"), "{said}");
+    let report = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(report.contains("routes.yaml: ok, 2 receivers, 3 routes"), "the file's own report is told: {report}");
     assert!(!relay.path("data").exists(), "it makes none");
     assert!(run_in(&relay.path(""), &["check", "routes.yaml"]).status.success());
 }

@@ -61,6 +61,12 @@ async fn events_deliveries_replay_and_dismiss() {
     let dead = relay.says(&["deliveries", "--state", "dead"]).await;
     assert_eq!(dead.matches("not like this").count(), 3, "{dead}");
 
+    for args in [["deliveries", "--receiver", "snk"].as_slice(), &["deliveries", "--message", "--receiver", "snk"]] {
+        let slip = relay.cli(args).await;
+        let said = String::from_utf8_lossy(&slip.stderr);
+        assert!(slip.status.code() == Some(1) && said.contains("did you mean \"sink\"?"), "{slip:?}");
+    }
+
     let json = relay.says(&["deliveries", "--state", "dead", "--json"]).await;
     let rows: serde_json::Value = serde_json::from_str(&json).expect("JSON for programs");
     let id = rows[0]["id"].as_str().expect("an ID").to_owned();

@@ -208,7 +208,7 @@ async fn a_reload_on_request_says_what_came_of_it() {
     );
     let (status, applied) = reload(&relay).await;
     assert_eq!((status, &applied["result"], &applied["before"]), (200, &Value::from("applied"), &answer["version"]));
-    let changes = ["receiver inbox added", "route \"failed\" added", "route \"start\" altered"];
+    let changes = ["receiver \"inbox\" added", "route \"failed\" added", "route \"start\" altered"];
     assert_eq!(applied["changes"], Value::from(changes.to_vec()));
     for change in changes {
         let logged = format!("\"message\":{}", Value::from(change));
@@ -312,7 +312,7 @@ async fn a_new_url_and_rate_apply_to_what_waits_and_nothing_is_sent_again() {
     other.wait_for(5).await;
     write(&relay, "routes.yaml", &routes(&new.url("/new"), "1000/s"));
     let (_, answer) = reload(&relay).await;
-    assert_eq!(answer["changes"], Value::from(vec!["receiver slow altered"]));
+    assert_eq!(answer["changes"], Value::from(vec!["receiver \"slow\" altered"]));
     new.wait_for(5 - sent).await;
     relay.drained("slow").await;
     relay.drained("other").await;
@@ -340,7 +340,7 @@ async fn a_rotated_secret_applies_like_an_edit_and_is_never_shown() {
     relay.accept(&update("job-1", "A", "")).await;
     fake.wait_for(1).await;
     write(&relay, "secrets/TOKEN", "second-token");
-    relay.until("the secret applies", || relay.log_text().contains("receiver sink has new secrets")).await;
+    relay.until("the secret applies", || relay.log_text().contains(r#"receiver \"sink\" has new secrets"#)).await;
     relay.accept(&update("job-2", "A", "")).await;
     let targets: Vec<String> = fake.wait_for(2).await.into_iter().map(|request| request.target).collect();
     assert_eq!(targets, ["/first-token", "/second-token"]);
@@ -387,7 +387,7 @@ async fn a_removed_receiver_is_loud_at_the_change_and_resumes_when_its_name_retu
     fake.wait_for(1).await;
     write(&relay, "routes.yaml", &console("all"));
     let (_, answer) = reload(&relay).await;
-    assert_eq!(answer["changes"], serde_json::json!(["receiver sink removed", "route \"all\" altered"]));
+    assert_eq!(answer["changes"], serde_json::json!(["receiver \"sink\" removed", "route \"all\" altered"]));
     let orphaned = || relay.log_text().lines().any(|line| line.contains("orphaned") && line.contains("\"owed\":1"));
     relay.until("it is told", orphaned).await;
     assert_eq!(metric(&relay, "jobrelay_receiver_health{receiver=\"sink\",health=\"orphaned\"}").await, 1);
@@ -415,7 +415,9 @@ async fn last_good_runs_what_ran_last_and_says_so() {
     assert_eq!(metric(&relay, "jobrelay_config_last_reload_successful").await, 0);
     assert!(relay.log_text().contains("by --last-good the version that ran last"), "{}", relay.log_text());
     relay.accept(&update("job-1", "A", "")).await;
-    relay.until("its own event is there", || relay.log_text().contains("routes.yaml was refused: 2 problems")).await;
+    relay
+        .until("its own event is there", || relay.log_text().contains("routes.yaml was refused: 2 errors, the first: "))
+        .await;
     write(&relay, "routes.yaml", &console("mended"));
     runs(&relay, "mended").await;
     assert_eq!(metric(&relay, "jobrelay_config_last_reload_successful").await, 1);

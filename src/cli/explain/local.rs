@@ -1,15 +1,16 @@
 //! By a file at hand, without a relay and without secrets.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::Wanted;
 use crate::cli::failure::Failure;
 use crate::cli::output::count;
-use crate::config::{Config, load_without_secrets};
+use crate::config::{self, Config, load_unjudged};
 use crate::delivery::{Preview, Subject, prepare};
 use crate::event::{self, DeliveryId, Event, Outcome, Received};
-use crate::receiver::{Receiver, Unsendable};
+use crate::receiver::Receiver;
 use crate::routing::{self, Decision};
 use crate::server::types::{EventDetail, Explained, File, Standing, Told};
 use crate::yaml::{Problems, Severity, nearest};
@@ -31,7 +32,8 @@ impl Local {
     /// Reads the file; its secrets are not needed.
     pub fn read(path: &Path) -> Result<Local, Failure> {
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|e| {
+        let read = config::read_file(path).and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
+        let text = read.map_err(|e| {
             Failure::new(format!("cannot read {shown}: {e}"))
                 .help("--routes names another file; a recorded event (`jobrelay events`) needs none")
         })?;
@@ -40,8 +42,8 @@ impl Local {
 
     /// The same, of a text.
     pub fn of_text(shown: String, text: &str) -> Result<Local, Failure> {
-        let (config, problems) = load_without_secrets(text);
-        let Some(config) = config else {
+        let (config, problems) = load_unjudged(text);
+        let Some(config) = config.filter(|_| !problems.has_errors()) else {
             return Err(unusable(&shown, &problems));
         };
         Ok(Local { shown, config })
@@ -117,9 +119,8 @@ impl Local {
                 closes: None,
                 earlier: None,
             };
-            let message = prepare(&self.config, receiver, None, &subject, None, at, false)
-                .map(|prepared| Preview::of(&prepared, receiver, &self.config.redactor))
-                .map_err(|Unsendable(why)| why);
+            let prepared = prepare(&self.config, receiver, None, &subject, None, at, false);
+            let message = Preview::of_result(prepared, receiver, &self.config.redactor);
             let told = Told {
                 receiver: Arc::clone(name),
                 kind: receiver.kind_name.to_owned(),

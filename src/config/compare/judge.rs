@@ -27,6 +27,8 @@ pub struct Judge {
 #[derive(Debug)]
 struct Files {
     both: [Arc<Config>; 2],
+    /// Where the routes of the new file stand, by name.
+    places: HashMap<Arc<str>, usize>,
     /// Receivers that want to hear of recoveries, in either file.
     recovered: BTreeSet<Arc<str>>,
 }
@@ -48,7 +50,9 @@ impl Judge {
             .filter(|receiver| receiver.common.recovered)
             .map(|receiver| Arc::clone(&receiver.name))
             .collect();
-        Judge::of(Arc::new(Files { both, recovered }))
+        let named = both[1].routes.routes.iter().enumerate();
+        let places = named.map(|(at, route)| (Arc::clone(&route.name), at)).collect();
+        Judge::of(Arc::new(Files { both, places, recovered }))
     }
 
     fn of(files: Arc<Files>) -> Judge {
@@ -66,13 +70,15 @@ impl Judge {
         &self.files.both[file]
     }
 
-    /// Looks at one event. What it gives back is not counted yet: it belongs to [`Comparison::settle`](super::Comparison::settle).
+    /// Looks at one event; a test is none that happened. What it gives back is not counted yet: it belongs to [`Comparison::settle`](super::Comparison::settle).
     pub fn judge(&mut self, id: EventId, event: &Arc<Event>) -> Option<RunEnd> {
+        if event.test {
+            return None;
+        }
         let decisions = [0, 1].map(|file| decide(&self.files.both[file].routes, event));
-        let routes = &self.files.both[1].routes.routes;
         for name in &decisions[1].matched {
-            if let Some(at) = routes.iter().position(|route| Arc::ptr_eq(&route.name, name)) {
-                self.matched[at] = true;
+            if let Some(at) = self.files.places.get(name) {
+                self.matched[*at] = true;
             }
         }
         self.seen.look(&self.files.both[1].names, event);
@@ -133,7 +139,7 @@ impl Judge {
             keep(&mut receiver.examples.more, id, || example(&will.route, None));
         }
         if let ([was, ..], []) = (old, new) {
-            let failed = event.job.as_ref().is_some_and(|job| job.outcome == Some(Outcome::Failed)) && !event.test;
+            let failed = event.job.as_ref().is_some_and(|job| job.outcome == Some(Outcome::Failed));
             let of_jobs = failed.then_some(&mut self.difference.failed_unheard);
             for events in [&mut self.difference.newly_nobody].into_iter().chain(of_jobs) {
                 events.count += 1;

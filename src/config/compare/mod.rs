@@ -36,7 +36,7 @@ impl Comparison {
         Comparison { judge: Judge::new(old, new), open: Default::default() }
     }
 
-    /// The next event, in the order of acceptance.
+    /// The next event, in the order of acceptance. Tests are left out: nobody needs to be told of them.
     pub fn add(&mut self, id: EventId, event: &Arc<Event>) {
         if let Some(end) = self.judge.judge(id, event) {
             self.settle(&end);

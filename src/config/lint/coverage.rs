@@ -35,10 +35,7 @@ fn is_caught(routes: &Routes, event: &Event) -> bool {
 /// Job types whose failures can go by, and the moment at which they do, if not at every.
 fn uncaught_failures(routes: &Routes, moments: &[Timestamp], place: Span, problems: &mut Problems) {
     let senders = senders(routes);
-    let affordable = ROUTES_READ / (routes.routes.len() + EVENT) / senders.len() / JobType::KNOWN.len();
-    // Spread over the week.
-    let step = moments.len().div_ceil(affordable.max(1)).max(1);
-    let moments: Vec<Timestamp> = moments.iter().step_by(step).copied().collect();
+    let moments = affordable(moments, routes, senders.len() * JobType::KNOWN.len());
     let (mut always, mut sometimes, mut example) = (Vec::new(), Vec::new(), None);
     for job_type in JobType::KNOWN {
         let caught = |moment: &Timestamp| {
@@ -71,6 +68,13 @@ fn uncaught_failures(routes: &Routes, moments: &[Timestamp], place: Span, proble
                     nobody should hear";
         problems.warn(Code::UncaughtFailure, place, message, help.to_owned());
     }
+}
+
+/// Of the moments as many as can be looked at, with so many events at each; spread over the week.
+fn affordable(moments: &[Timestamp], routes: &Routes, events: usize) -> Vec<Timestamp> {
+    let affordable = ROUTES_READ / (routes.routes.len() + EVENT) / events.max(1);
+    let step = moments.len().div_ceil(affordable.max(1)).max(1);
+    moments.iter().step_by(step).copied().collect()
 }
 
 fn of_types(types: &[JobType]) -> String {
@@ -125,6 +129,7 @@ fn unheard_relay(read: &Read<'_>, moments: &[Timestamp], place: Span, problems: 
     let own: Vec<Sample> = Sample::every_sort()
         .filter(|sample| sample.event_type.as_deref().is_some_and(|event_type| event_type.starts_with(OWN)))
         .collect();
+    let moments = affordable(moments, read.routes, own.len());
     let caught =
         |sample: &Sample, moment: &Timestamp| sample.read(*moment, 0).is_ok_and(|event| is_caught(read.routes, &event));
     if moments.iter().any(|moment| own.iter().any(|sample| caught(sample, moment))) {
@@ -137,4 +142,26 @@ fn unheard_relay(read: &Read<'_>, moments: &[Timestamp], place: Span, problems: 
         "nobody hears what the relay says about itself: of a receiver that is down, a message given up, a routes.yaml refused",
         format!("add a route such as `{{ name: the relay itself, when: {{ event_type: jobrelay.* }}, to: {receiver} }}`"),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::routing::{Route, When};
+
+    #[test]
+    fn no_file_costs_more_than_can_be_afforded() {
+        let moments: Vec<Timestamp> = (0..10_000).map(|s| Timestamp::new(s, 0).expect("a time")).collect();
+        let route = |n: usize| {
+            let name = n.to_string().into();
+            Route { name, when: When::default(), to: Vec::new(), stop: false, otherwise: false }
+        };
+        for (count, events) in [(1, 1), (1, 16), (5_000, 16), (5_000, 0)] {
+            let routes = Routes { routes: (0..count).map(route).collect(), timezone: TimeZone::UTC };
+            let kept = affordable(&moments, &routes, events);
+            assert!(!kept.is_empty() && kept.len() * events * (count + EVENT) <= ROUTES_READ, "{count} {events}");
+        }
+    }
 }

@@ -6,9 +6,9 @@ use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Path};
 use jiff::Timestamp;
 
-use super::events;
 use super::query::{Query, path_id};
-use crate::config::Redactor;
+use super::{events, no_receiver};
+use crate::config::{Config, Redactor};
 use crate::delivery::Subject;
 use crate::event::{DeliveryId, Event};
 use crate::server::problems::{Problem, Sort};
@@ -33,11 +33,26 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<Json<Page<
     let corridor = &state.intake.corridor;
     let mut items = corridor.store.deliveries(&filter).await?;
     let config = corridor.config.load();
+    if items.is_empty() {
+        known(&*corridor.store, &config, &filter).await?;
+    }
     for delivery in &mut items {
         redact(&config.redactor, &mut delivery.detail);
     }
     let next = items.last().filter(|_| items.len() == filter.limit).map(|last| last.id.to_string());
     Ok(Json(Page { items, next }))
+}
+
+/// A receiver that neither routes.yaml nor any delivery has is a slip.
+async fn known(store: &dyn Store, config: &Config, filter: &DeliveryFilter) -> Result<(), Problem> {
+    let Some(name) = filter.receiver.as_deref().filter(|name| !config.receivers.contains_key(*name)) else {
+        return Ok(());
+    };
+    let of_it = DeliveryFilter { receiver: filter.receiver.clone(), limit: 1, ..DeliveryFilter::default() };
+    if store.deliveries(&of_it).await?.is_empty() {
+        return Err(no_receiver(name, config.receivers.keys().map(AsRef::as_ref)));
+    }
+    Ok(())
 }
 
 pub async fn one(path: Path<String>, state: Data<State>) -> Result<Json<DeliveryDetail>, Problem> {

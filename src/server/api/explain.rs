@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use actix_web::HttpRequest;
-use actix_web::web::{Data, Json, Path};
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
 
 use super::deliveries::{redact, subject};
@@ -13,15 +13,12 @@ use crate::config::{self, Config};
 use crate::delivery::Subject;
 use crate::event::{DeliveryId, flat};
 use crate::routing::{self, Decision, Explanation};
-use crate::server::problems::Problem;
+use crate::server::problems::{Problem, Sort};
 use crate::server::types::{Explained, File, Standing, Told};
 use crate::server::{Corridor, State};
-use crate::store::{Applied, Delivery, DeliveryState, StoredEvent};
+use crate::store::{Delivery, DeliveryState, StoredEvent};
 
-/// Versions of routes.yaml looked through, newest first.
-const VERSIONS: usize = 10_000;
-
-pub async fn explain(request: HttpRequest, path: Path<String>, state: Data<State>) -> Result<Json<Explained>, Problem> {
+pub async fn explain(request: HttpRequest, path: Path<String>, state: Data<State>) -> Result<HttpResponse, Problem> {
     let query = Query::read(&request, &["message", "receiver"])?;
     let receiver = query.one("receiver")?;
     let corridor = &state.intake.corridor;
@@ -33,8 +30,10 @@ pub async fn explain(request: HttpRequest, path: Path<String>, state: Data<State
     if let Some(name) = receiver {
         known(name, &running, explanation.as_ref().ok(), &deliveries)?;
     }
-    let now = (standing == Standing::Past).then(|| routing::explain(&running.routes, &stored.event));
-    let now = now.filter(|now| now.decision != stored.decision);
+    let now = match standing {
+        Standing::Past => read_by(&running, &stored).await.filter(|now| now.decision != stored.decision),
+        _ => None,
+    };
     let messages = if query.flag("message")? == Some(true) {
         messages(&state, &running, &stored, &deliveries, receiver).await
     } else {
@@ -47,7 +46,7 @@ pub async fn explain(request: HttpRequest, path: Path<String>, state: Data<State
         Ok(explanation) => (Some(explanation), None),
         Err(why) => (None, Some(why)),
     };
-    Ok(Json(Explained {
+    let explained = Explained {
         id: Some(stored.id),
         received_at: stored.event.received.received_at,
         test: stored.event.test,
@@ -65,25 +64,27 @@ pub async fn explain(request: HttpRequest, path: Path<String>, state: Data<State
         deliveries,
         recovers: Vec::new(),
         messages,
-    }))
+    };
+    // A thousand routes make a long answer, and this thread takes in events.
+    let json = aside(move || serde_json::to_vec(&explained)).await;
+    let json = json.and_then(Result::ok).ok_or_else(failed)?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(json))
 }
 
 /// Since when the file that decided applied then.
 pub async fn ruled_since(corridor: &Corridor, stored: &StoredEvent) -> Result<Option<Timestamp>, Problem> {
-    let applied = corridor.store.versions(VERSIONS).await?;
-    let of_it =
-        |applied: &&Applied| applied.version == stored.version && applied.at <= stored.event.received.received_at;
-    Ok(applied.iter().find(of_it).map(|applied| applied.at))
+    Ok(corridor.store.ruled_since(&stored.version, stored.event.received.received_at).await?)
 }
 
 /// How the file that decided reads the event, or why that cannot be told any more.
 async fn recorded(
     corridor: &Corridor,
-    running: &Config,
+    running: &Arc<Config>,
     stored: &StoredEvent,
 ) -> Result<(Result<Explanation, String>, Standing), Problem> {
     if stored.version == running.version {
-        return Ok((Ok(routing::explain(&running.routes, &stored.event)), Standing::Running));
+        let explanation = read_by(running, stored).await.ok_or_else(failed)?;
+        return Ok((Ok(explanation), Standing::Running));
     }
     let version = &stored.version;
     let Some(kept) = corridor.store.version(version).await? else {
@@ -91,12 +92,24 @@ async fn recorded(
     };
     let event = Arc::clone(&stored.event);
     let read = move || config::recorded_routes(&kept.text).map(|routes| routing::explain(&routes, &event));
-    let explanation = tokio::task::spawn_blocking(read)
-        .await
-        .ok()
-        .flatten()
-        .ok_or_else(|| format!("this jobrelay cannot read routes.yaml {version} any more"));
+    let explanation =
+        aside(read).await.flatten().ok_or_else(|| format!("this jobrelay cannot read routes.yaml {version} any more"));
     Ok((explanation, Standing::Past))
+}
+
+fn failed() -> Problem {
+    Problem::new(Sort::Internal, "The event could not be explained; the log says more.")
+}
+
+/// How the running file reads the event.
+async fn read_by(running: &Arc<Config>, stored: &StoredEvent) -> Option<Explanation> {
+    let (running, event) = (Arc::clone(running), Arc::clone(&stored.event));
+    aside(move || routing::explain(&running.routes, &event)).await
+}
+
+/// Off the threads that take in events.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
 }
 
 /// A name that neither file nor any delivery has is a slip.

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use super::world::at;
 use super::{Place, Sample, World, tried};
 use crate::event::DeliveryId;
-use crate::store::{Applied, Attempted, DeliveryFilter, End, EventFilter, InThread, KeyHash, NewQuarantined, Version};
+use crate::store::{Attempted, DeliveryFilter, End, EventFilter, InThread, KeyHash, NewQuarantined, Version};
 
 fn hour(n: i64) -> SignedDuration {
     SignedDuration::from_hours(n)
@@ -133,7 +133,7 @@ pub(crate) async fn quarantine_counts_repeats_and_is_bounded<P: Place>() {
 pub(crate) async fn versions_are_kept_with_the_times_they_applied<P: Place>() {
     let mut world = World::<P>::new().await;
     assert_eq!(world.store.last_version().await.unwrap(), None);
-    assert!(world.store.versions(10).await.unwrap().is_empty());
+    assert_eq!(world.store.ruled_since("a", at(hour(9))).await.unwrap(), None);
     // The clock goes back before the third.
     for (version, text, hours) in [("a", "routes: one", 0), ("b", "routes: two", 5), ("a", "routes: other", 3)] {
         world.store.apply_version(version, text, at(hour(hours))).await.unwrap();
@@ -145,7 +145,10 @@ pub(crate) async fn versions_are_kept_with_the_times_they_applied<P: Place>() {
     assert_eq!(world.store.version("b").await.unwrap(), Some(b));
     assert_eq!(world.store.version("c").await.unwrap(), None);
     assert_eq!(world.store.last_version().await.unwrap(), Some(a));
-    let applied = |name: &str, n| Applied { version: name.into(), at: at(hour(n)) };
-    assert_eq!(world.store.versions(10).await.unwrap(), [applied("a", 3), applied("b", 5), applied("a", 0)]);
-    assert_eq!(world.store.versions(1).await.unwrap(), [applied("a", 3)]);
+    for (name, by, since) in
+        [("a", 9, Some(3)), ("a", 3, Some(3)), ("a", 2, Some(0)), ("b", 9, Some(5)), ("b", 4, None), ("c", 9, None)]
+    {
+        let found = world.store.ruled_since(name, at(hour(by))).await.unwrap();
+        assert_eq!(found, since.map(|n| at(hour(n))), "{name} by {by}");
+    }
 }

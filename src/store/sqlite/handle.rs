@@ -22,8 +22,8 @@ use super::writer::{self, Health, Writer};
 use super::{deliveries, events, keep, owe, owed, prune, quarantine, record, schema, threads};
 use crate::event::{DeliveryId, EventId};
 use crate::store::{
-    Accepted, Applied, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, InThread, KeyHash, LaneRow,
-    NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Version,
+    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, InThread, KeyHash, LaneRow, NewEvent,
+    NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Version,
 };
 
 /// The store in a file.
@@ -210,8 +210,9 @@ impl Store for SqliteStore {
         self.readers.read(move |db| keep::version(db, &version)).await
     }
 
-    async fn versions(&self, limit: usize) -> Result<Vec<Applied>, StoreError> {
-        self.readers.read(move |db| keep::versions(db, limit)).await
+    async fn ruled_since(&self, version: &str, by: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let version = version.to_owned();
+        self.readers.read(move |db| keep::ruled_since(db, &version, by)).await
     }
 
     async fn last_version(&self) -> Result<Option<Version>, StoreError> {

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::backlog::Counts;
-use super::rows::{from_ns, to_limit, to_ns};
+use super::rows::{from_ns, to_ns};
 use super::task::Writing;
-use crate::store::{Applied, LaneRow, Version};
+use crate::store::{LaneRow, Version};
 
 pub fn save_lane(w: &mut Writing<'_>, receiver: &Arc<str>, state: &str) -> rusqlite::Result<()> {
     let receiver = w.memory.names.number(w.db, receiver)?;
@@ -58,10 +58,10 @@ pub fn last_version(db: &Connection) -> rusqlite::Result<Option<Version>> {
 }
 
 /// By the order in which they began to rule, whatever the clock said.
-pub fn versions(db: &Connection, limit: usize) -> rusqlite::Result<Vec<Applied>> {
-    db.prepare_cached("SELECT version, at FROM applied ORDER BY id DESC LIMIT ?1")?
-        .query_map(params![to_limit(limit)], |row| Ok(Applied { version: row.get(0)?, at: from_ns(row.get(1)?) }))?
-        .collect()
+pub fn ruled_since(db: &Connection, version: &str, by: Timestamp) -> rusqlite::Result<Option<Timestamp>> {
+    db.prepare_cached("SELECT at FROM applied WHERE version = ?1 AND at <= ?2 ORDER BY id DESC LIMIT 1")?
+        .query_row(params![version, to_ns(by)], |row| Ok(from_ns(row.get(0)?)))
+        .optional()
 }
 
 fn whole_version(row: &Row<'_>) -> rusqlite::Result<Version> {

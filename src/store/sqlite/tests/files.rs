@@ -108,9 +108,11 @@ async fn a_store_of_the_first_schema_is_brought_up_in_place() {
         for _ in 0..2 {
             let store = SqliteStore::open(&path, nobody()).unwrap();
             assert!(store.event(event).await.unwrap().is_some());
-            let applied = store.versions(10).await.unwrap();
-            let seen: Vec<_> = applied.iter().map(|a| (&*a.version, a.at.as_second())).collect();
-            assert_eq!(seen, [("b", 2), ("a", 1)]);
+            let mut seen = Vec::new();
+            for version in ["b", "a"] {
+                seen.push(store.ruled_since(version, jiff::Timestamp::MAX).await.unwrap().map(|at| at.as_second()));
+            }
+            assert_eq!(seen, [Some(2), Some(1)]);
             assert_eq!(store.last_version().await.unwrap().map(|v| v.text).as_deref(), Some("two"));
             store.close().await;
         }
