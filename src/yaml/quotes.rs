@@ -37,7 +37,7 @@ pub(super) fn without_colon(text: &str, at: usize) -> Option<Fault> {
             let from = sign + 1 + rest.len() - rest.trim_start().len();
             let key = content[from..].split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').next()?;
             let behind = content[from + key.len()..].strip_prefix(' ')?.trim_start();
-            let in_braces = content[..=sign].contains('{') && quotes(&content[..from]) % 2 == 0;
+            let in_braces = content[..=sign].contains('{') && quotes(&content[..from]).is_multiple_of(2);
             if key.is_empty() || !behind.starts_with(['"', '\'']) || !in_braces {
                 return None;
             }
@@ -57,7 +57,7 @@ fn quotes(text: &str) -> usize {
 
 /// Where a line's comment begins, quotes aside.
 fn comment(line: &str) -> usize {
-    line.match_indices(" #").find(|(at, _)| quotes(&line[..*at]) % 2 == 0).map_or(line.len(), |(at, _)| at)
+    line.match_indices(" #").find(|(at, _)| quotes(&line[..*at]).is_multiple_of(2)).map_or(line.len(), |(at, _)| at)
 }
 
 /// The quote that a line opens and does not close.
@@ -70,10 +70,9 @@ fn open_at_end(line: &str) -> Option<(usize, char)> {
             Some(_) if escaped => escaped = false,
             Some((_, '"')) if letter == '\\' => escaped = true,
             Some((_, mark)) if letter == mark => open = None,
-            Some(_) => {}
             None if letter == '#' && before == ' ' => return None,
             None if begins && matches!(letter, '"' | '\'') => open = Some((at, letter)),
-            None => {}
+            Some(_) | None => {}
         }
         if letter == ' ' && matches!(before, ':' | '-') || matches!(letter, '[' | '{' | ',') {
             begins = true;
