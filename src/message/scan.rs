@@ -73,8 +73,8 @@ pub(super) fn unended(source: &str) -> Option<(Range<usize>, String, String)> {
             _ => continue,
         };
         let rest = &source[at + 2..];
-        let next = ["{{", "{%"].iter().filter_map(|open| rest.find(open)).min().unwrap_or(rest.len());
-        if rest.find(close).is_none_or(|end| end > next) {
+        let inside = rest.find(close).map(|end| &rest[..end]);
+        if inside.is_none_or(|inside| inside.contains("{{") || inside.contains("{%")) {
             return Some((at..at + 2, open.to_owned(), close.to_owned()));
         }
     }
