@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use serde::Serialize;
 
 use super::failure::Failure;
+pub use crate::message::one_line;
 
 /// Prints `text` and a newline at once. A reader that has gone away (`| head`) is no failure.
 pub fn say(text: impl Display) -> Result<(), Failure> {
@@ -24,12 +25,6 @@ pub fn say_json(value: &impl Serialize) -> Result<(), Failure> {
 /// `value` as indented JSON.
 pub fn json(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("the API's types are plain JSON")
-}
-
-/// `text` for one line of a terminal: control characters, which events and services may carry, become spaces.
-pub fn one_line(text: &str) -> String {
-    let visible: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    visible.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// `text` with its lines kept, and no other control characters.

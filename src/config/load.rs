@@ -10,7 +10,7 @@ use super::diff::Parts;
 use super::lint::{Read, lint};
 use super::mask::mask;
 use super::names::{Name, read_names};
-use super::receivers::{Receivers, read_receivers};
+use super::receivers::{Section, read_receivers};
 use super::routes::{Names, read_routes};
 use super::sections::{
     check_message, check_names, read_messages, read_timezone, receivers_section, routes_section, warn_unused,
@@ -136,8 +136,7 @@ fn read(text: &str, lookup: &Lookup<'_>, unset: Unset, care: Care, problems: &mu
     let zone = read_timezone(root, problems);
     engine.set_timezone(zone.clone());
     let section = receivers_section(root, problems);
-    let Receivers { receivers, redactor, imagined } =
-        read_receivers(text, section, lookup, unset, &mut engine, problems);
+    let Section { receivers, redactor, imagined } = read_receivers(text, section, lookup, unset, &mut engine, problems);
     let names = Names { receivers: section, messages: &messages };
     for (_, node) in &section.0 {
         check_message(node, &names, problems);

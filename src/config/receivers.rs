@@ -11,7 +11,7 @@ use crate::receiver::{Receiver, names_a_secret, read_receiver};
 use crate::yaml::{Code, Map, Node, Problems, Value};
 
 /// What the section came to.
-pub(super) struct Receivers {
+pub(super) struct Section {
     pub receivers: BTreeMap<Arc<str>, Arc<Receiver>>,
     /// Knows every secret of the section, looked up or written in plain.
     pub redactor: Redactor,
@@ -41,7 +41,7 @@ pub(super) fn read_receivers(
     unset: Unset,
     engine: &mut Engine,
     problems: &mut Problems,
-) -> Receivers {
+) -> Section {
     let mut substitution = Substitution {
         text,
         lookup,
@@ -80,7 +80,7 @@ pub(super) fn read_receivers(
         !unknown && !substitution.failed.contains(&problem.span)
     });
     problems.extend(found.reworded(|text| redactor.redact(text).into_owned()));
-    Receivers { receivers, redactor, imagined }
+    Section { receivers, redactor, imagined }
 }
 
 fn has_kind(receiver: &Node) -> bool {

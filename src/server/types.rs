@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use explain::{Explained, File, Standing, Told};
+pub use explain::{Explained, File, Ruling, Told};
 
 use crate::event::{DeliveryId, EventId};
 use crate::store::{Attempt, Delivery, Replayed};

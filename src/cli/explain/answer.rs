@@ -5,13 +5,13 @@ use crate::cli::deliveries::{state_word, why};
 use crate::cli::output::{count, one_line};
 use crate::cli::times::stamp;
 use crate::routing::{Explanation, Reading, RouteReading};
-use crate::server::types::{Explained, Standing};
+use crate::server::types::{Explained, Ruling};
 use crate::store::{Delivery, DeliveryState};
 
 /// Whether `receiver` gets the event, and why.
 pub fn text(explained: &Explained, receiver: &str) -> String {
     let delivery = explained.deliveries.iter().rfind(|delivery| &*delivery.receiver == receiver);
-    let happened = explained.file.standing != Standing::Named;
+    let happened = explained.file.standing != Ruling::Named;
     let first = match (delivery, &explained.explanation) {
         (Some(delivery), _) if happened => told(delivery),
         (_, Some(explanation)) => by_routes(explanation, receiver),

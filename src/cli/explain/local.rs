@@ -12,7 +12,7 @@ use crate::delivery::{Preview, Subject, prepare};
 use crate::event::{self, DeliveryId, Event, Outcome, Received};
 use crate::receiver::Receiver;
 use crate::routing::{self, Decision};
-use crate::server::types::{EventDetail, Explained, File, Standing, Told};
+use crate::server::types::{EventDetail, Explained, File, Ruling, Told};
 use crate::yaml::{Problems, Severity, nearest};
 
 /// Why a file with these problems is of no use.
@@ -65,7 +65,7 @@ impl Local {
             event: serde_json::to_value(event::flat(&event)).expect("the vocabulary is plain JSON"),
             file: File {
                 version: Arc::clone(&self.config.version),
-                standing: Standing::Named,
+                standing: Ruling::Named,
                 since: None,
                 path: Some(self.shown.clone()),
             },

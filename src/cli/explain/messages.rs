@@ -4,7 +4,7 @@ use crate::cli::look::{Look, Paint};
 use crate::cli::output::{many_lines, one_line};
 use crate::cli::times::stamp;
 use crate::delivery::{BodyView, RequestView};
-use crate::server::types::{Explained, Standing, Told};
+use crate::server::types::{Explained, Ruling, Told};
 
 /// All messages; the exact requests are in the JSON.
 pub fn text(explained: &Explained, look: Look) -> String {
@@ -20,7 +20,7 @@ fn message(told: &Told, explained: &Explained, look: Look) -> String {
     };
     let when = match told.delivery {
         Some(id) => format!("{id}, as the running routes.yaml says it for {}", stamp(told.at)),
-        None if explained.file.standing == Standing::Named => "as it would be sent".to_owned(),
+        None if explained.file.standing == Ruling::Named => "as it would be sent".to_owned(),
         None => "as it would be sent now".to_owned(),
     };
     let heading = look.paint(Paint::Strong, &format!("To {} ({}), {why}:", told.receiver, told.kind));

@@ -9,7 +9,7 @@ use crate::cli::output::{count, one_line};
 use crate::cli::table::{Column, table};
 use crate::cli::times::stamp;
 use crate::routing::Decision;
-use crate::server::types::{Explained, Standing};
+use crate::server::types::{Explained, Ruling};
 
 /// What was asked for, the answer first.
 pub fn text(explained: &Explained, wanted: &Wanted<'_>, all: bool, look: Look) -> String {
@@ -47,10 +47,10 @@ fn subject(explained: &Explained, look: Look) -> String {
     let version = &explained.file.version;
     let since = explained.file.since.map(|at| format!(" (in force from {})", stamp(at))).unwrap_or_default();
     let of_file = match (explained.file.standing, &explained.file.path) {
-        (Standing::Named, Some(path)) => format!("read by {path}, version {version}"),
-        (Standing::Named, None) => format!("read by routes.yaml {version}"),
-        (Standing::Running, _) => format!("read by routes.yaml {version}{since}, which decided it and runs still"),
-        (Standing::Past, _) => format!("read by routes.yaml {version}{since}, which decided it; it has changed since"),
+        (Ruling::Named, Some(path)) => format!("read by {path}, version {version}"),
+        (Ruling::Named, None) => format!("read by routes.yaml {version}"),
+        (Ruling::Running, _) => format!("read by routes.yaml {version}{since}, which decided it and runs still"),
+        (Ruling::Past, _) => format!("read by routes.yaml {version}{since}, which decided it; it has changed since"),
     };
     let received = if explained.id.is_some() { "received" } else { "as if received" };
     let quiet = format!("{received} {}; {of_file}", stamp(explained.received_at));
@@ -59,7 +59,7 @@ fn subject(explained: &Explained, look: Look) -> String {
 
 /// Who is told.
 fn outcome(explained: &Explained) -> String {
-    let happened = explained.file.standing != Standing::Named;
+    let happened = explained.file.standing != Ruling::Named;
     let mut parts = Vec::new();
     if !happened || explained.deliveries.is_empty() {
         parts.push(goes_to(&explained.decision));

@@ -7,7 +7,7 @@ use super::{Wanted, answer, report};
 use crate::cli::advice::tests::delivery;
 use crate::cli::look::Look;
 use crate::event::{DeliveryId, EventId, JobType, Outcome, Resource, Sample};
-use crate::server::types::{Explained, Standing};
+use crate::server::types::{Explained, Ruling};
 use crate::store::DeliveryState;
 
 const LOOK: Look = Look { color: false, width: 80 };
@@ -188,7 +188,7 @@ fn the_answer_for_one_receiver() {
 fn the_answer_for_what_was_sent() {
     let mut recorded = explained(ROUTES, &failed("Customers"), Some("data-ops"));
     recorded.id = Some(EventId(1));
-    recorded.file.standing = Standing::Past;
+    recorded.file.standing = Ruling::Past;
     let mut answers = Vec::new();
     for state in [DeliveryState::Delivered, DeliveryState::Owed, DeliveryState::Dead, DeliveryState::Dismissed] {
         recorded.deliveries = vec![delivery(state, None)];

@@ -14,7 +14,7 @@ use crate::delivery::Subject;
 use crate::event::{DeliveryId, flat};
 use crate::routing::{self, Decision, Explanation};
 use crate::server::problems::{Problem, Sort};
-use crate::server::types::{Explained, File, Standing, Told};
+use crate::server::types::{Explained, File, Ruling, Told};
 use crate::server::{Corridor, State};
 use crate::store::{Delivery, DeliveryState, StoredEvent};
 
@@ -31,7 +31,7 @@ pub async fn explain(request: HttpRequest, path: Path<String>, state: Data<State
         known(name, &running, explanation.as_ref().ok(), &deliveries)?;
     }
     let now = match standing {
-        Standing::Past => read_by(&running, &stored).await.filter(|now| now.decision != stored.decision),
+        Ruling::Past => read_by(&running, &stored).await.filter(|now| now.decision != stored.decision),
         _ => None,
     };
     let messages = if query.flag("message")? == Some(true) {
@@ -81,20 +81,20 @@ async fn recorded(
     corridor: &Corridor,
     running: &Arc<Config>,
     stored: &StoredEvent,
-) -> Result<(Result<Explanation, String>, Standing), Problem> {
+) -> Result<(Result<Explanation, String>, Ruling), Problem> {
     if stored.version == running.version {
         let explanation = read_by(running, stored).await.ok_or_else(failed)?;
-        return Ok((Ok(explanation), Standing::Running));
+        return Ok((Ok(explanation), Ruling::Running));
     }
     let version = &stored.version;
     let Some(kept) = corridor.store.version(version).await? else {
-        return Ok((Err(format!("routes.yaml {version} is not in the store")), Standing::Past));
+        return Ok((Err(format!("routes.yaml {version} is not in the store")), Ruling::Past));
     };
     let event = Arc::clone(&stored.event);
     let read = move || config::recorded_routes(&kept.text).map(|routes| routing::explain(&routes, &event));
     let explanation =
         aside(read).await.flatten().ok_or_else(|| format!("this jobrelay cannot read routes.yaml {version} any more"));
-    Ok((explanation, Standing::Past))
+    Ok((explanation, Ruling::Past))
 }
 
 fn failed() -> Problem {

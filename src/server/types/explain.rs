@@ -53,7 +53,7 @@ pub struct File {
     /// Names its content.
     pub version: Arc<str>,
     /// Where it stands.
-    pub standing: Standing,
+    pub standing: Ruling,
     /// Of one that decided: since when it applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
@@ -65,7 +65,7 @@ pub struct File {
 /// Where a routes.yaml stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+pub enum Ruling {
     /// It decided, and runs still.
     Running,
     /// It decided; another one runs since.

@@ -110,7 +110,9 @@ async fn a_store_of_the_first_schema_is_brought_up_in_place() {
             assert!(store.event(event).await.unwrap().is_some());
             let mut seen = Vec::new();
             for version in ["b", "a"] {
-                seen.push(store.ruled_since(version, jiff::Timestamp::MAX).await.unwrap().map(|at| at.as_second()));
+                seen.push(
+                    store.ruled_since(version, jiff::Timestamp::MAX).await.unwrap().map(jiff::Timestamp::as_second),
+                );
             }
             assert_eq!(seen, [Some(2), Some(1)]);
             assert_eq!(store.last_version().await.unwrap().map(|v| v.text).as_deref(), Some("two"));
