@@ -40,9 +40,8 @@ pub async fn send(letter: &Letter, limit: Duration, deny_private: bool) -> Resul
     let message = message(letter).map_err(Failure::Malformed)?;
     let deadline = Instant::now() + limit;
     match timeout_at(deadline, deliver(letter, &message, limit, deny_private)).await {
-        Ok(Ok(answer)) => Ok(answer),
+        Ok(Ok(answer) | Err(Stop::Replied(answer))) => Ok(answer),
         Ok(Err(Stop::Failed(failure))) => Err(failure),
-        Ok(Err(Stop::Replied(answer))) => Ok(answer),
         Err(_) => Err(Failure::Timeout(limit)),
     }
 }

@@ -1,12 +1,11 @@
 //! Incidents: which messages open one, which close it, and by what they find each other; and the words in it.
 
-use std::fmt::Write as _;
-
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::chat::{self, Bounds};
 use super::dialect::{Dialect, PLAIN};
+use super::hex::hex;
 use super::{Call, Markup};
 use crate::event::Outcome;
 use crate::message::{Level, Message};
@@ -42,10 +41,7 @@ fn key_of(key: &str, max: usize, may_stay: fn(char) -> bool) -> String {
     if key.len() <= max && key.chars().all(may_stay) {
         return key.to_owned();
     }
-    let mut hash = String::new();
-    for byte in &Sha256::digest(key.as_bytes())[..12] {
-        let _ = write!(hash, "{byte:02x}");
-    }
+    let hash = hex(&Sha256::digest(key.as_bytes())[..12]);
     let kept = |c: char| if may_stay(c) { c } else { '_' };
     let beginning: String = key.chars().map(kept).take(max.saturating_sub(hash.len() + 1)).collect();
     format!("{beginning}-{hash}")

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::Call;
 use super::chat;
 use super::dialect::{Dialect, PLAIN, Unit};
+use super::hex::hex;
 use crate::message::{Level, Message, one_line};
 use crate::yaml::{Code, Node, Problems};
 
@@ -155,7 +156,7 @@ fn id_part(id: &str) -> String {
     if (1..=100).contains(&id.len()) && id.chars().all(fits) {
         return id.to_owned();
     }
-    let hash: String = Sha256::digest(id.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&Sha256::digest(id.as_bytes())[..8]);
     let beginning: String = id.chars().filter(|c| fits(*c)).take(80).collect();
     format!("{beginning}-{hash}")
 }

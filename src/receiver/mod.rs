@@ -7,6 +7,7 @@ mod chat;
 mod describe;
 mod dialect;
 mod from_text;
+mod hex;
 mod incident;
 mod kind;
 mod kinds;

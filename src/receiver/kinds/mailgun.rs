@@ -82,7 +82,7 @@ impl Kind for Mailgun {
         let to = To::authorized(&url, format!("Basic {}", self.basic()));
         let form = |message: &Message, notes: &mut Vec<String>| Payload {
             content_type: "application/x-www-form-urlencoded".to_owned(),
-            body: self.form(Mail::of(call, message, notes)).into(),
+            body: self.form(&Mail::of(call, message, notes)).into(),
         };
         Ok(receiver.for_people(call, to, form))
     }
@@ -140,7 +140,7 @@ impl Mailgun {
         STANDARD.encode(format!("api:{}", self.api_key.expose()))
     }
 
-    fn form(&self, mail: Mail) -> String {
+    fn form(&self, mail: &Mail) -> String {
         let envelope = self.envelope();
         let mut form = Serializer::new(String::new());
         form.append_pair("from", &envelope.from.to_string());

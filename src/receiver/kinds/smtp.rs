@@ -93,7 +93,6 @@ impl Kind for Smtp {
         let said = String::from_utf8_lossy(&answer.body);
         match answer.status {
             200..=399 => Judgement::delivered(answer),
-            400..=499 => Judgement::not_delivered(Verdict::Later, Reason::Server, answer.summary()),
             530 | 534 | 535 => blocked(
                 answer,
                 Reason::Auth,

@@ -98,7 +98,8 @@ fn routes(desks: &[Desk], message: &str) -> String {
     for (service, desk) in ALL.iter().zip(desks) {
         let settings = (service.settings)(desk.fake.url("").trim_end_matches('/'));
         let kind = service.kind.split('-').next().unwrap_or_default();
-        text += &format!("  {}: {{ kind: {kind}, rate: 1000/s, {settings} }}\n", service.kind);
+        writeln!(text, "  {}: {{ kind: {kind}, rate: 1000/s, {settings} }}", service.kind)
+            .expect("a String takes any text");
         let _ = writeln!(text, "  {0}: {{ kind: {0}, rate: 1000/s, {settings} }}", service.kind);
     }
     let names: Vec<_> = ALL.iter().map(|service| service.kind).collect();
