@@ -100,7 +100,6 @@ fn routes(desks: &[Desk], message: &str) -> String {
         let kind = service.kind.split('-').next().unwrap_or_default();
         writeln!(text, "  {}: {{ kind: {kind}, rate: 1000/s, {settings} }}", service.kind)
             .expect("a String takes any text");
-        let _ = writeln!(text, "  {0}: {{ kind: {0}, rate: 1000/s, {settings} }}", service.kind);
     }
     let names: Vec<_> = ALL.iter().map(|service| service.kind).collect();
     text + &format!("routes:\n  - name: all\n    to: [{}]\n    message: {message}\n", names.join(", "))
