@@ -172,3 +172,113 @@ fn check_mentions(map: &Map, message: &MessageRef, kind: &dyn Kind, problems: &m
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::testing::node;
+
+    #[test]
+    fn wrong_settings_name_their_place_and_cure() {
+        let cases = [
+            ("{ url: x }", "", "no kind"),
+            ("{ kind: slak }", "slak", "did you mean `slack`?"),
+            (
+                "{ kind: teams, url: 'https://acme.webhook.office.com/webhookb2/a/IncomingWebhook/b/c' }",
+                "https://acme.webhook.office.com/webhookb2/a/IncomingWebhook/b/c",
+                "Microsoft has retired those: make a workflow instead",
+            ),
+            (
+                "{ kind: teams, url: 'https://x.example', message: { mention: Ann } }",
+                "Ann",
+                "`Ann Lee <ann@example.com>`",
+            ),
+            ("{ kind: discord, url: 'https://x.example', thread_id: general }", "general", "it is a number"),
+            (
+                "{ kind: discord, url: 'https://x.example/?thread_id=1', thread_id: 1234567890123456789 }",
+                "thread_id",
+                "`url` names a thread already",
+            ),
+            ("{ kind: discord, url: 'https://x.example', message: { mention: '@ops' } }", "@ops", "a user's ID"),
+            ("{ kind: google_chat, url: 'https://x.example', message: { mention: bob } }", "bob", "write `all` or"),
+            (
+                "{ kind: mattermost, url: 'https://x.example', message: { mention: 'Ann Lee' } }",
+                "Ann Lee",
+                "write `here`",
+            ),
+            ("{ kind: rocketchat, url: 'https://x.example', channel: x }", "channel", "unknown key"),
+            ("{ kind: slack }", "", "url"),
+            ("{ kind: slack, token: xoxb-1 }", "", "channel"),
+            ("{ kind: slack, channel: C1 }", "", "token"),
+            ("{ kind: slack, url: 'https://x.example', channel: C1 }", "channel", "`channel` has no effect"),
+            ("{ kind: slack, url: hooks.slack.com/x }", "hooks.slack.com/x", "write it in full"),
+            ("{ kind: slack, url: 'https://x.example', token: x }", "token", "`token` has no effect"),
+            ("{ kind: slack, url: 'https://x.example', timeuot: 5s }", "timeuot", "did you mean `timeout`?"),
+            ("{ kind: slack, url: 'https://x.example', uurl: x }", "uurl", "did you mean `url`?"),
+            ("{ kind: slack, url: 'https://x.example', rate: 1/d }", "1/d", "write `1/s`"),
+            ("{ kind: slack, url: 'https://x.example', timeout: soon }", "soon", ""),
+            ("{ kind: slack, url: 'https://x.example', timeout: 0s }", "0s", "longer than nothing"),
+            ("{ kind: slack, url: 'https://x.example', concurrency: 0 }", "0", ""),
+            ("{ kind: slack, url: 'https://x.example', retry: { first: 1h } }", "{ first: 1h }", "longer than `max`"),
+            ("{ kind: slack, url: 'https://x.example', tls: { cert: a } }", "{ cert: a }", "has no `key`"),
+            ("{ kind: slack, url: 'https://x.example', headers: { Host: a } }", "", "set by the relay"),
+            (
+                "{ kind: slack, url: 'https://x.example', message: { mention: bob } }",
+                "bob",
+                "Slack cannot mention \"bob\"",
+            ),
+            ("{ kind: slack, url: 'https://x.example', body: { a: '{{ nme }}' } }", "nme", "nothing called `nme`"),
+            ("{ kind: console, headers: { A: b } }", "headers", "sends nothing over HTTP"),
+            ("{ kind: console, body: x }", "body", "sends nothing over HTTP"),
+            ("{ kind: inbox, url: x }", "url", "unknown key \"url\""),
+            (
+                "{ kind: webhook, url: 'https://x.example', method: GET, sign: whsec_AAAA }",
+                "sign",
+                "`method: GET` sends no body",
+            ),
+            (
+                "{ kind: webhook, url: 'https://x.example', method: GET, body: x }",
+                "body",
+                "`method: GET` sends no body",
+            ),
+            ("{ kind: webhook, url: 'https://x.example', format: raw, body: x }", "format", "`body` says what is sent"),
+            (
+                "{ kind: webhook, url: 'https://x.example', message: { title: x } }",
+                "message",
+                "a webhook sends no message unless",
+            ),
+            (
+                "{ kind: webhook, url: 'https://x.example', auth: { bearer: x }, headers: { authorization: y } }",
+                "auth",
+                "`headers` sets",
+            ),
+            (
+                "{ kind: webhook, url: 'https://me:pw@x.example', auth: { bearer: x } }",
+                "auth",
+                "`url` carries credentials",
+            ),
+            ("{ kind: webhook, url: 'https://x.example', auth: { bearer: 'a b' } }", "a b", "one word of visible"),
+            ("{ kind: webhook, url: 'http://x.example', tls: { ca: x } }", "tls", "begins with `http://`"),
+            ("{ kind: webhook, url: 'https://x.example', auth: { basic: x } }", "x", "`user:password`"),
+            ("{ kind: webhook, url: 'https://x.example', sign: abc }", "abc", "begins with `whsec_`"),
+            ("{ kind: webhook, url: 'https://x.example', success: [2xx, 99] }", "99", "is no status"),
+            ("{ kind: webhook, url: 'https://x.example', format: xml }", "xml", ""),
+        ];
+        for (settings, place, expected) in cases {
+            let mut problems = Problems::default();
+            read_receiver("data-ops", &node(settings), &mut Engine::default(), &mut problems);
+            let found: Vec<_> = problems
+                .iter()
+                .map(|p| {
+                    (
+                        &settings[p.span.start..p.span.end],
+                        format!("{}; {}", p.message, p.help.as_deref().unwrap_or_default()),
+                    )
+                })
+                .collect();
+            assert_eq!(found.len(), 1, "{settings}: {found:?}");
+            assert!(place.is_empty() || found[0].0.trim_matches('\'') == place, "{settings}: {found:?}");
+            assert!(found[0].1.contains(expected), "{settings}: {found:?}");
+        }
+    }
+}

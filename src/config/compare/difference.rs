@@ -50,11 +50,11 @@ pub struct ReceiverDifference {
 /// The first few of each sort.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Examples {
-    #[allow(missing_docs)]
+    /// By the new file alone.
     pub more: Vec<Example>,
-    #[allow(missing_docs)]
+    /// By the old file alone.
     pub fewer: Vec<Example>,
-    #[allow(missing_docs)]
+    /// By both, in other words or another form.
     pub changed: Vec<Example>,
 }
 
