@@ -482,6 +482,21 @@ mod tests {
         assert_eq!(again.version, config.version);
     }
 
+    #[test]
+    fn every_recipe_is_right_and_passes_its_tests() {
+        let recipes = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/recipes");
+        let mut seen = 0;
+        for entry in fs::read_dir(recipes).unwrap() {
+            let path = entry.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            let (config, problems) = load_without_secrets(&text);
+            assert_eq!(yaml::report(&path.display().to_string(), &text, &problems, false), "");
+            assert!(config.unwrap().tests > 1, "{} shows by tests what it does", path.display());
+            seen += 1;
+        }
+        assert_eq!(seen, 5);
+    }
+
     const WITH_SECRETS: &str = "\
 receivers:
   slack: { kind: slack, url: \"${SLACK_URL}\", message: { title: \"${TEAM}: {{ reason }}\" } }
