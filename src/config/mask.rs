@@ -9,7 +9,7 @@ use crate::yaml::{Map, Node, Problems, Style, Value, parse};
 
 /// Stands for a secret that was written in plain, in a value that can be read again.
 const MASKED: &str = "${MASKED}";
-/// The same where nothing is read again, and in the stores of older versions.
+/// The same where a variable cannot stand: inside a default, and where nothing is read again.
 const STARS: &str = "***";
 
 /// `text` with what `redactor` knows replaced by `${MASKED}` in values, by `***` elsewhere. Routes, messages, keys and kinds stay as they are, whatever they look like: a
@@ -35,7 +35,7 @@ pub(super) fn mask(text: &str, root: &Map, redactor: &Redactor) -> String {
 #[must_use]
 pub fn holds_masked(text: &str) -> bool {
     let Some(Node { value: Value::Map(root), .. }) = parse(text, &mut Problems::default()) else {
-        // The stars of older versions may be no YAML.
+        // What cannot be read cannot be sent with either, if anything was masked in it.
         return text.contains(STARS);
     };
     root.get("receivers").is_some_and(|(_, receivers)| holds(receivers))
