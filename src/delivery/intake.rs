@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::lane::{URGENT, urgent};
-use crate::store::Owed;
+use crate::store::{LIGHT, Owed};
 
 const CAPACITY: usize = 1_024;
 
@@ -49,7 +49,8 @@ impl Intake {
         for owed in fresh {
             inner.gap |= inner.queue.len() >= CAPACITY;
             if !inner.gap {
-                inner.queue.push_back(owed);
+                let is_light = owed.content.as_ref().is_some_and(|event| event.received.body.len() <= LIGHT);
+                inner.queue.push_back(if is_light { owed } else { Owed { content: None, ..owed } });
             } else if urgent(&owed) {
                 if inner.urgent.len() == URGENT {
                     inner.urgent.pop_front();
