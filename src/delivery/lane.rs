@@ -104,6 +104,8 @@ pub struct Lane {
     pace: Pace,
     /// Set by `Retry-After`.
     hold_until: Duration,
+    /// After such a hold, one message at a time until one is taken: the others would only be told the same.
+    cautious: bool,
     condition: Condition,
     last_probe: DeliveryId,
     clock: AgeClock,
@@ -138,6 +140,7 @@ impl Lane {
             unrecorded: 0,
             pace: Pace::new(settings.rate),
             hold_until: Duration::ZERO,
+            cautious: false,
             condition,
             last_probe: DeliveryId(0),
             clock,
@@ -275,6 +278,7 @@ impl Lane {
         let age = self.clock.reads(now.mono).saturating_sub(head.came);
         if let Some(wait) = judgement.lane_waits {
             self.hold_until = self.hold_until.max(now.mono + wait);
+            self.cautious = true;
         }
 
         let (end, gave_up, news) = match judgement.verdict {
@@ -370,7 +374,8 @@ impl Lane {
             self.waiting.pop_first();
             self.make_ready(key);
         }
-        if self.in_flight.len() >= self.settings.concurrency {
+        let at_once = if self.cautious { 1 } else { self.settings.concurrency };
+        if self.in_flight.len() >= at_once {
             return Err(None);
         }
         let Some(head) = self.ready.next() else {
@@ -531,6 +536,7 @@ impl Lane {
     }
 
     fn good(&mut self, now: Now) -> Option<News> {
+        self.cautious = false;
         let closed = self.condition.health() != Health::Open;
         let news = self.condition.good();
         if closed {

@@ -117,7 +117,9 @@ fn retry_after_holds_the_whole_lane_and_is_no_illness() {
     lane.take([owed(4, 4)], at(11));
     assert_eq!(lane.condition().health(), Health::Open);
     assert!(matches!(lane.poll(at(12)), Step::Wait(Some(until)) if until == at(30_010).mono));
-    assert_eq!(sends(&mut lane, at(30_010)), [1, 2, 3, 4]);
+    assert_eq!(sends(&mut lane, at(30_010)), [1], "one message tries whether the others may come");
+    ends(&mut lane, 1, Verdict::Delivered, at(30_020));
+    assert_eq!(sends(&mut lane, at(30_020)), [2, 3, 4]);
 }
 
 #[test]
