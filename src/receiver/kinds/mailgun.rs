@@ -8,7 +8,7 @@ use url::form_urlencoded::Serializer;
 
 use crate::message::{Message, RenderedBody};
 use crate::receiver::address::{Endpoint, address};
-use crate::receiver::chat::{bad_form, blocked, json as answered};
+use crate::receiver::chat::{blocked, by_status, json as answered};
 use crate::receiver::dialect::PLAIN;
 use crate::receiver::from_text::read_from_text;
 use crate::receiver::kind::{Entry, Given, To};
@@ -123,10 +123,7 @@ impl Kind for Mailgun {
                 Reason::Client,
                 "Mailgun refuses one of the addresses: check `from`, `to`, `cc` and `reply_to`",
             ),
-            400 | 413 => {
-                bad_form(answer, "Mailgun refused this mail: mend the `message` in routes.yaml, then replay it")
-            }
-            _ => Judgement::of_status(answer),
+            _ => by_status(answer, "Mailgun"),
         }
     }
 

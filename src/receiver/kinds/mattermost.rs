@@ -10,9 +10,7 @@ use crate::receiver::dialect::{Dialect, MARKDOWN, PLAIN, without_tick};
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::look::hex;
 use crate::receiver::request::Payload;
-use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict,
-};
+use crate::receiver::{Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, SecretUrl, Sent, Unsendable};
 use crate::yaml::read;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -94,7 +92,6 @@ impl Kind for Mattermost {
     fn judge(&self, answer: &Answer) -> Judgement {
         let body = chat::json(answer);
         let id = body["id"].as_str().unwrap_or_default();
-        let judged = Judgement::of_status(answer);
         let blocked = |reason, advice| chat::blocked(answer, reason, advice);
         match id.strip_prefix("web.incoming_webhook.").unwrap_or_default() {
             "invalid.app_error" => blocked(
@@ -118,11 +115,7 @@ impl Kind for Mattermost {
                 Reason::Client,
                 "incoming webhooks are turned off on the server: ask its administrator (System Console → Integration Management)",
             ),
-            _ if judged.verdict == Verdict::Refused => chat::bad_form(
-                answer,
-                "Mattermost refused this message: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
-            _ => judged,
+            _ => chat::by_status(answer, "Mattermost"),
         }
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::message::Message;
 use crate::receiver::address::{Endpoint, address};
-use crate::receiver::chat::{bad_form, blocked, json as answered};
+use crate::receiver::chat::{blocked, by_status, form_refused, json as answered};
 use crate::receiver::dialect::PLAIN;
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::mail::{Mail, listed, mail_settings};
@@ -87,11 +87,8 @@ impl Kind for Postmark {
             (403, _) => {
                 blocked(answer, Reason::Auth, "Postmark forbids this: check the token's server and its account")
             }
-            (200..=299 | 400 | 413 | 422, _) => bad_form(
-                answer,
-                "Postmark refused this mail: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
-            _ => Judgement::of_status(answer),
+            (200..=299, _) => form_refused(answer, "Postmark"),
+            _ => by_status(answer, "Postmark"),
         }
     }
 

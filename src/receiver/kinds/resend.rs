@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::message::Message;
 use crate::receiver::address::{Endpoint, address};
-use crate::receiver::chat::{bad_form, blocked, json as answered};
+use crate::receiver::chat::{blocked, by_status, form_refused, json as answered};
 use crate::receiver::dialect::PLAIN;
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::mail::{Mail, Mailbox, mail_settings};
@@ -79,11 +79,9 @@ impl Kind for Resend {
                 Reason::Auth,
                 "the domain of `from` is not verified (until it is, Resend sends only to the account's own address): see Domains in Resend",
             ),
-            (400 | 409 | 413 | 422 | 451, _) => bad_form(
-                answer,
-                "Resend refused this mail: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
-            _ => Judgement::of_status(answer),
+            // It sees a danger in the mail.
+            (451, _) => form_refused(answer, "Resend"),
+            _ => by_status(answer, "Resend"),
         }
     }
 

@@ -101,10 +101,7 @@ impl Kind for RocketChat {
         let says = |words: &[&str]| words.iter().any(|word| error.contains(word));
         let judged = Judgement::of_status(answer);
         if says(&["too-many-requests"]) {
-            return Judgement {
-                lane_waits: wait(error).or(answer.retry_after),
-                ..Judgement::not_delivered(Verdict::Later, Reason::RateLimited, answer.summary())
-            };
+            return chat::rate_limited(answer, wait(error));
         }
         let failed = body["success"] == Value::Bool(false);
         // What is theirs to mend comes back with the server.
@@ -134,10 +131,7 @@ impl Kind for RocketChat {
         }
         match judged.verdict {
             Verdict::Blocked => judged,
-            _ => chat::bad_form(
-                answer,
-                "Rocket.Chat refused this message: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
+            _ => chat::form_refused(answer, "Rocket.Chat"),
         }
     }
 

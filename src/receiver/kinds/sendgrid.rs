@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::message::Message;
 use crate::receiver::address::{Endpoint, address};
-use crate::receiver::chat::{bad_form, blocked, json as answered};
+use crate::receiver::chat::{blocked, by_status, json as answered};
 use crate::receiver::dialect::PLAIN;
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::mail::{Mail, Mailbox, mail_settings};
@@ -90,11 +90,7 @@ impl Kind for SendGrid {
                 Reason::Client,
                 "SendGrid refuses one of the addresses: check `from`, `to`, `cc` and `reply_to`",
             ),
-            400 | 413 => bad_form(
-                answer,
-                "SendGrid refused this mail: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
-            _ => Judgement::of_status(answer),
+            _ => by_status(answer, "SendGrid"),
         }
     }
 

@@ -90,16 +90,22 @@ impl Kind for Smtp {
 
     /// The status is the server's reply code.
     fn judge(&self, answer: &Answer) -> Judgement {
-        let said = String::from_utf8_lossy(&answer.body);
+        let about_addresses = answer.status == 556 || answer.body.starts_with(b"5.1.");
         match answer.status {
-            200..=399 => Judgement::delivered(answer),
-            530 | 534 | 535 => blocked(
+            200..=299 => Judgement::delivered(answer),
+            530 | 534 | 535 | 538 => blocked(
                 answer,
                 Reason::Auth,
                 "the mail server does not take this login: check `username` and `password`, and that this account may send mail from programs",
             ),
+            // RFC 7504: it takes no mail at all.
+            521 => blocked(
+                answer,
+                Reason::Client,
+                "the mail server takes no mail from here: check `host` and `port`, and ask who runs it",
+            ),
             // The enhanced codes 5.1.x speak of addresses: every further mail would meet the same.
-            500..=599 if said.starts_with("5.1.") => {
+            500..=599 if about_addresses => {
                 blocked(answer, Reason::Client, "the mail server refuses an address: check `from`, `to` and `cc`")
             }
             500..=599 => bad_form(
