@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use std::time::Duration;
 
-use super::dialect::{Dialect, Unit};
+use super::dialect::{Dialect, PLAIN, Unit};
 use super::look::sign;
 use super::{Answer, Judgement, Reason, SecretUrl, Unsendable, Verdict};
 use crate::message::{Message, RenderedBody};
@@ -206,6 +206,21 @@ pub(super) fn at(out: &mut String) {
     if !inside {
         out.push('\u{200B}');
     }
+}
+
+/// What is shown without any markup, where an `@` would page all the same.
+pub(super) const UNPAGED: Dialect = Dialect {
+    escape: |c, out| match c {
+        c if unwanted(c) => {}
+        '@' => at(out),
+        c => out.push(c),
+    },
+    ..PLAIN
+};
+
+/// Those that are not empty, with a blank line between them.
+pub(super) fn paragraphs<const N: usize>(parts: [String; N]) -> String {
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
 }
 
 /// `name` or `@name` as `@name`, where names are what Mattermost and Rocket.Chat allow in one.
