@@ -101,7 +101,8 @@ fn slack_as_an_app_posts_into_channel_and_thread() {
     let receiver = Stand::new(&settings).receiver;
     let taken = receiver.judge(&Ok(answer(200, r#"{"ok":true,"channel":"C0123","ts":"1.2"}"#)));
     let reference = taken.reference.expect("a reference");
-    assert!(receiver.kind.threads() && !Stand::new(SLACK).receiver.kind.threads());
+    assert!(matches!(receiver.kind.threads(), Threads::Answered));
+    assert!(matches!(Stand::new(SLACK).receiver.kind.threads(), Threads::None));
     assert_eq!(body(&posted(&settings, Some(&reference), false))["thread_ts"], "1.2");
     let moved = posted("{ kind: slack, token: xoxb-1, channel: C9 }", Some(&reference), false);
     assert_eq!(body(&moved).get("thread_ts"), None, "in another channel it means nothing");

@@ -13,8 +13,8 @@ use crate::receiver::from_text::read_from_text;
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::request::{Payload, idempotency_key};
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Outgoing, Reason, Receiver, Sent, Unsendable, answer, chat,
-    running,
+    Answer, Audience, Call, Judgement, Kind, Markup, Outgoing, Reason, Receiver, Sent, Threads, Unsendable, answer,
+    chat, running,
 };
 use crate::yaml::read;
 
@@ -172,8 +172,8 @@ impl Kind for Matrix {
         chat::has_members(body, "Matrix", &["msgtype", "body"])
     }
 
-    fn threads(&self) -> bool {
-        true
+    fn threads(&self) -> Threads {
+        Threads::Answered
     }
 
     fn judge(&self, answer: &Answer) -> Judgement {

@@ -7,9 +7,11 @@ use crate::receiver::address::{Endpoint, address};
 use crate::receiver::chat::{blocked, by_status, form_refused, json as answered};
 use crate::receiver::dialect::PLAIN;
 use crate::receiver::kind::{Entry, To};
-use crate::receiver::mail::{Mail, listed, mail_settings};
+use crate::receiver::mail::{Mail, THREADS, listed, mail_settings};
 use crate::receiver::request::Payload;
-use crate::receiver::{Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, Secret, Sent, Unsendable};
+use crate::receiver::{
+    Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, Secret, Sent, Threads, Unsendable,
+};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "postmark",
@@ -55,6 +57,10 @@ impl Kind for Postmark {
         Markup { text: |message| PLAIN.text(&message.text), escape: str::to_owned }
     }
 
+    fn reading(&self, call: &Call<'_>) -> Option<String> {
+        Some(self.envelope().reading(call))
+    }
+
     fn judge(&self, answer: &Answer) -> Judgement {
         let code = answered(answer)["ErrorCode"].as_u64().unwrap_or_default();
         match (answer.status, code) {
@@ -90,6 +96,10 @@ impl Kind for Postmark {
             (200..=299, _) => form_refused(answer, "Postmark"),
             _ => by_status(answer, "Postmark"),
         }
+    }
+
+    fn threads(&self) -> Threads {
+        THREADS
     }
 
     fn secrets(&self) -> Vec<String> {

@@ -8,11 +8,11 @@ use crate::receiver::chat::{blocked, by_status, json as answered, later};
 use crate::receiver::dialect::PLAIN;
 use crate::receiver::from_text::read_from_text;
 use crate::receiver::kind::{Entry, To};
-use crate::receiver::mail::{Mail, Mailbox, mail_settings};
+use crate::receiver::mail::{Mail, Mailbox, THREADS, mail_settings};
 use crate::receiver::request::Payload;
 use crate::receiver::sigv4::Signer;
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Outgoing, Reason, Receiver, Secret, Sent, Unsendable,
+    Answer, Audience, Call, Judgement, Kind, Markup, Outgoing, Reason, Receiver, Secret, Sent, Threads, Unsendable,
 };
 
 pub(super) const ENTRY: Entry = Entry {
@@ -89,6 +89,10 @@ impl Kind for Ses {
         Markup { text: |message| PLAIN.text(&message.text), escape: str::to_owned }
     }
 
+    fn reading(&self, call: &Call<'_>) -> Option<String> {
+        Some(self.envelope().reading(call))
+    }
+
     fn judge(&self, answer: &Answer) -> Judgement {
         let body = answered(answer);
         let said = body["message"].as_str().or(body["Message"].as_str()).unwrap_or_default().to_lowercase();
@@ -133,6 +137,10 @@ impl Kind for Ses {
             ),
             _ => by_status(answer, "SES"),
         }
+    }
+
+    fn threads(&self) -> Threads {
+        THREADS
     }
 
     fn secrets(&self) -> Vec<String> {

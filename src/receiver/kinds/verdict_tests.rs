@@ -158,6 +158,13 @@ fn every_kind_judges_the_lack_of_an_answer() {
         ] {
             let judged = receiver.judge(&Err(failure));
             assert_eq!((judged.verdict, judged.reason), (verdict, Some(reason)), "{name}");
+            let named = |setting| judged.advice.as_ref().is_some_and(|advice| advice.contains(setting));
+            assert_eq!(
+                named("`host`") || named("`ca`") || named("`port`"),
+                name == "smtp" && reason != Reason::Template,
+                "{name}"
+            );
+            assert!(!named("`url`") && !(name == "smtp" && named("`tls.ca`")), "{name}");
         }
     }
 }
