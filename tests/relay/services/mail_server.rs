@@ -188,13 +188,8 @@ impl<'a> Session<'a> {
             return self.object("501 5.5.4 a name is wanted", name);
         }
         self.greeted = true;
-        match self.encrypted {
-            false => "250-mail.example.com\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250 STARTTLS".to_owned(),
-            true => format!(
-                "250-mail.example.com\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250 AUTH {}",
-                self.ways().mechanisms
-            ),
-        }
+        let offers = if self.encrypted { format!("AUTH {}", self.ways().mechanisms) } else { "STARTTLS".to_owned() };
+        format!("250-mail.example.com\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250 {offers}")
     }
 
     async fn start_tls(&mut self) -> Option<()> {

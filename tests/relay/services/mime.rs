@@ -141,7 +141,7 @@ fn unquoted(text: &str) -> Result<Vec<u8>, String> {
     for piece in pieces {
         let code = piece.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok());
         out.push(code.ok_or_else(|| format!("no byte: ={piece:.4}"))?);
-        out.extend(piece[2..].as_bytes());
+        out.extend(&piece.as_bytes()[2..]);
     }
     Ok(out)
 }
