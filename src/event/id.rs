@@ -28,6 +28,18 @@ pub fn next(last: i64, now_ms: i64) -> i64 {
     (last + 1).max(now_ms << COUNTER_BITS)
 }
 
+/// The lowest ID of the millisecond `ms` (since the Unix epoch).
+#[must_use]
+pub fn first_at(ms: i64) -> i64 {
+    if ms <= 0 {
+        0
+    } else if ms > i64::MAX >> COUNTER_BITS {
+        i64::MAX
+    } else {
+        ms << COUNTER_BITS
+    }
+}
+
 fn encode(id: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut digits = [0u8; DIGITS];
     let mut rest = id.cast_unsigned();
@@ -53,7 +65,7 @@ fn decode(text: &str) -> Option<i64> {
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $expected:literal, $example:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub struct $name(pub i64);
 
         impl fmt::Display for $name {

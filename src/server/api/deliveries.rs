@@ -16,7 +16,7 @@ use crate::server::types::{DeliveryDetail, MessageView, Page};
 use crate::server::{Corridor, State};
 use crate::store::{Delivery, DeliveryFilter, DeliveryState, Store};
 
-const KNOWN: [&str; 7] = ["event", "receiver", "route", "state", "since", "before", "limit"];
+const KNOWN: [&str; 9] = ["event", "receiver", "route", "state", "reason", "since", "until", "before", "limit"];
 
 pub async fn list(request: HttpRequest, state: Data<State>) -> Result<Json<Page<Delivery>>, Problem> {
     let query = Query::read(&request, &KNOWN)?;
@@ -28,6 +28,8 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<Json<Page<
         route: query.text("route")?,
         state: query.one("state")?.map(delivery_state).transpose()?,
         since: query.time("since", Timestamp::now())?,
+        until: query.time("until", Timestamp::now())?,
+        reason: query.id("reason")?,
         limit: query.limit()?,
     };
     let corridor = &state.intake.corridor;

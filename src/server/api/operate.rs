@@ -65,12 +65,12 @@ pub async fn stats(state: Data<State>) -> Json<Stats> {
 fn item(kept: Quarantined) -> QuarantineItem {
     QuarantineItem {
         id: kept.id,
-        content_type: kept.content_type,
+        content_type: kept.form.content_type,
         reason: kept.reason,
         first: kept.first,
         last: kept.last,
         count: kept.count,
-        bytes: kept.body.len(),
+        bytes: usize::try_from(kept.bytes).unwrap_or(usize::MAX),
         // Four bytes are the most a character has.
         body: String::from_utf8_lossy(&kept.body[..kept.body.len().min(SHOWN * 4)]).chars().take(SHOWN).collect(),
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use crate::event::{DeliveryId, EventId, next_id};
+use crate::event::{DeliveryId, EventId, first_id_at, next_id};
 
 /// Bits of an ID below its milliseconds.
 const COUNTER_BITS: u32 = 20;
@@ -59,23 +59,12 @@ impl Ids {
 
 /// The lowest ID an event received at or after `since` can have.
 pub fn lowest(since: Timestamp, skew: i64) -> i64 {
-    id_at(since.as_millisecond().saturating_sub(skew))
+    first_id_at(since.as_millisecond().saturating_sub(skew))
 }
 
 /// An ID above all that events received before `until` can have.
 pub fn above(until: Timestamp, skew: i64) -> i64 {
-    id_at(until.as_millisecond().saturating_add(skew).saturating_add(1))
-}
-
-/// The lowest ID of this millisecond.
-pub fn id_at(ms: i64) -> i64 {
-    if ms <= 0 {
-        0
-    } else if ms > i64::MAX >> COUNTER_BITS {
-        i64::MAX
-    } else {
-        ms << COUNTER_BITS
-    }
+    first_id_at(until.as_millisecond().saturating_add(skew).saturating_add(1))
 }
 
 /// The skew on record.
