@@ -158,7 +158,7 @@ impl Corridor {
         Ok(accepted)
     }
 
-    fn log(&self, event: &Event, answer: &Accepted) {
+    pub(super) fn log(&self, event: &Event, answer: &Accepted) {
         let job = event.job.as_ref().and_then(|job| job.id.as_deref());
         if answer.duplicate {
             self.counters.duplicates.fetch_add(1, Relaxed);
@@ -184,7 +184,7 @@ impl Corridor {
     }
 }
 
-fn decided(config: &Config, event: Arc<Event>, decision: Decision) -> NewEvent {
+pub(super) fn decided(config: &Config, event: Arc<Event>, decision: Decision) -> NewEvent {
     let wants_recovery = |name: &Arc<str>| config.receivers.get(name).is_some_and(|receiver| receiver.common.recovered);
     let opens = opens(&event, &decision, wants_recovery);
     NewEvent { event, decision, opens, version: Arc::clone(&config.version) }
