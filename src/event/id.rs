@@ -28,18 +28,6 @@ pub fn next(last: i64, now_ms: i64) -> i64 {
     (last + 1).max(now_ms << COUNTER_BITS)
 }
 
-/// The lowest ID of the millisecond `ms` (since the Unix epoch).
-#[must_use]
-pub fn first_at(ms: i64) -> i64 {
-    if ms <= 0 {
-        0
-    } else if ms > i64::MAX >> COUNTER_BITS {
-        i64::MAX
-    } else {
-        ms << COUNTER_BITS
-    }
-}
-
 fn encode(id: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut digits = [0u8; DIGITS];
     let mut rest = id.cast_unsigned();

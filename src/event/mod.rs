@@ -23,7 +23,7 @@ mod words;
 use jiff::Timestamp;
 
 pub use fingerprint::Fingerprint;
-pub use id::{BadId, DeliveryId, EventId, first_at as first_id_at, next as next_id};
+pub use id::{BadId, DeliveryId, EventId, next as next_id};
 pub use job::{Job, Outcome, Past, Resource, ResourceKind, State};
 pub use job_type::JobType;
 pub use own::{OwnEvent, own};

@@ -8,9 +8,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::event::{DeliveryId, Event, EventId, Form, first_id_at};
+use crate::event::{DeliveryId, Event, EventId, Form};
 use crate::receiver::{Reason, Verdict};
 use crate::routing::Decision;
+
+/// How many of the newest events are remembered, to know a duplicate.
+pub const REMEMBERED: usize = 200_000;
+/// How many quarantined items are kept.
+pub const QUARANTINED: usize = 1_000;
+/// How many bytes their bodies may have together; the newest item stays whatever its size.
+pub const QUARANTINED_BYTES: usize = 64 << 20;
 
 /// A short stand-in for [`Event::key`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -255,26 +262,17 @@ pub struct DeliveryFilter {
 }
 
 impl DeliveryFilter {
-    /// Whether a delivery is one of these, leaving the limit aside.
+    /// Whether a delivery is one of these, leaving its times aside: they go by the store's own clock.
     #[must_use]
     pub fn holds(&self, delivery: &Delivery) -> bool {
         let is = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
-        let (first, end) = self.bounds();
         self.id.is_none_or(|id| delivery.id == id)
-            && (first..end).contains(&delivery.id)
+            && self.before.is_none_or(|before| delivery.id < before)
             && self.event.is_none_or(|event| delivery.event == event)
             && is(&self.receiver, &delivery.receiver)
             && is(&self.route, &delivery.route)
             && self.state.is_none_or(|state| delivery.state == state)
             && self.reason.is_none_or(|reason| delivery.reason == Some(reason))
-    }
-
-    /// The lowest ID one of these can have, and the first above all of them.
-    #[must_use]
-    pub fn bounds(&self) -> (DeliveryId, DeliveryId) {
-        let at = |time: Timestamp| DeliveryId(first_id_at(time.as_millisecond()));
-        let end = [self.before, self.until.map(at)].into_iter().flatten().min();
-        (self.since.map_or(DeliveryId(0), at), end.unwrap_or(DeliveryId(i64::MAX)))
     }
 }
 

@@ -7,9 +7,10 @@ pub(crate) mod letters;
 mod model;
 pub(crate) mod recover;
 pub(crate) mod retain;
+pub(crate) mod share;
 mod world;
 
-pub(crate) use world::{Place, Sample, World, owed_ids, tried};
+pub(crate) use world::{Beside, Place, Sample, World, owed_ids, tried};
 
 /// All tests of the suite, for one kind of store.
 macro_rules! suite {
@@ -40,6 +41,9 @@ macro_rules! suite {
             what_still_cannot_be_read_says_why_now a_replayed_dead_one_is_off_the_list_with_it
             a_walk_finds_each_once_and_in_order what_changed_since_it_was_looked_up_is_left_alone
             the_dead_that_expire_are_counted);
+        $crate::store::conformance::suite!(@ $place, share:
+            a_lane_is_one_relays_until_its_claim_expires a_released_lane_is_free_at_once
+            fresh_deliveries_are_handed_to_the_holder_of_their_lane a_relay_that_closes_leaves_the_other_working);
         #[test]
         fn random_actions_agree_with_the_model() {
             $crate::store::conformance::random_actions_agree_with_the_model::<$place>();

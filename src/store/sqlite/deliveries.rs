@@ -3,6 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
+use super::ids::bounds;
 use super::rows::{ATTEMPT, DEAD, DELIVERY, OWED, attempt, delivery, reason_code, state_code, to_limit};
 use crate::event::DeliveryId;
 use crate::store::{Attempt, Delivery, DeliveryFilter};
@@ -17,12 +18,12 @@ pub fn page(db: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<Vec<De
     if let Some(id) = filter.id {
         holds("d.id = ?", id.0.into());
     }
-    let (first, end) = filter.bounds();
+    let (first, end) = bounds(filter);
     if filter.since.is_some() {
-        holds("d.id >= ?", first.0.into());
+        holds("d.id >= ?", first.into());
     }
     if filter.before.is_some() || filter.until.is_some() {
-        holds("d.id < ?", end.0.into());
+        holds("d.id < ?", end.into());
     }
     if let Some(event) = filter.event {
         // Those made with it have the IDs after its own; those added later have an index.

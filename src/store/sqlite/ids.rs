@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use crate::event::{DeliveryId, EventId, first_id_at, next_id};
+use crate::event::{DeliveryId, EventId, next_id};
+use crate::store::DeliveryFilter;
 
 /// Bits of an ID below its milliseconds.
 const COUNTER_BITS: u32 = 20;
@@ -59,12 +60,30 @@ impl Ids {
 
 /// The lowest ID an event received at or after `since` can have.
 pub fn lowest(since: Timestamp, skew: i64) -> i64 {
-    first_id_at(since.as_millisecond().saturating_sub(skew))
+    id_at(since.as_millisecond().saturating_sub(skew))
 }
 
 /// An ID above all that events received before `until` can have.
 pub fn above(until: Timestamp, skew: i64) -> i64 {
-    first_id_at(until.as_millisecond().saturating_add(skew).saturating_add(1))
+    id_at(until.as_millisecond().saturating_add(skew).saturating_add(1))
+}
+
+/// The lowest ID of this millisecond.
+fn id_at(ms: i64) -> i64 {
+    if ms <= 0 {
+        0
+    } else if ms > i64::MAX >> COUNTER_BITS {
+        i64::MAX
+    } else {
+        ms << COUNTER_BITS
+    }
+}
+
+/// The lowest ID one of these deliveries can have, and the first above all of them.
+pub fn bounds(filter: &DeliveryFilter) -> (i64, i64) {
+    let at = |time: Timestamp| id_at(time.as_millisecond());
+    let end = [filter.before.map(|id| id.0), filter.until.map(at)].into_iter().flatten().min();
+    (filter.since.map_or(0, at), end.unwrap_or(i64::MAX))
 }
 
 /// The skew on record.

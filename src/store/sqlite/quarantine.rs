@@ -8,12 +8,7 @@ use super::rows::{from_ns, to_limit, to_ns};
 use super::task::Writing;
 use super::totals::{Total, add};
 use crate::event::Form;
-use crate::store::{Accepted, BEGINNING, NewQuarantined, Quarantined};
-
-/// Items kept.
-const MOST: i64 = 1_000;
-/// Bytes of bodies kept.
-const MOST_BYTES: i64 = 64 << 20;
+use crate::store::{Accepted, BEGINNING, NewQuarantined, QUARANTINED, QUARANTINED_BYTES, Quarantined};
 
 /// Keeps an item. `true`: it is new.
 pub fn quarantine(w: &mut Writing<'_>, item: &NewQuarantined) -> rusqlite::Result<bool> {
@@ -49,7 +44,7 @@ pub fn quarantine(w: &mut Writing<'_>, item: &NewQuarantined) -> rusqlite::Resul
              FROM quarantine WINDOW newest AS (ORDER BY id DESC)) \
            WHERE bytes > ?1 OR number > ?2)",
         )?
-        .execute(params![MOST_BYTES, MOST, id])?;
+        .execute(params![to_limit(QUARANTINED_BYTES), to_limit(QUARANTINED), id])?;
     add(w.db, Total::QuarantineDropped, dropped)?;
     Ok(true)
 }

@@ -3,6 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
+use super::ids::bounds;
 use super::rows::{DEAD, DELIVERY, OWED, delivery, state_code, to_limit};
 use crate::event::DeliveryId;
 use crate::store::{Delivery, DeliveryFilter, Mark, Walked};
@@ -79,19 +80,19 @@ impl Way {
         mark: Mark,
         most: usize,
     ) -> rusqlite::Result<Vec<Delivery>> {
-        let (first, end) = filter.bounds();
+        let (first, end) = bounds(filter);
         let (index, condition) = match self {
             Way::Index(index, state) => {
                 (format!("INDEXED BY {index}"), format!("d.state = {state} AND d.receiver = ?4"))
             }
             Way::Ids => ("NOT INDEXED".to_owned(), "?4 > 0".to_owned()),
         };
-        let after = mark.after.0.max(first.0.saturating_sub(1));
+        let after = mark.after.0.max(first.saturating_sub(1));
         db.prepare_cached(&format!(
             "SELECT {DELIVERY} FROM deliveries d {index} JOIN names r ON r.id = d.receiver JOIN names t ON t.id = d.route \
              WHERE {condition} AND d.id > ?1 AND d.id < ?2 ORDER BY d.id LIMIT ?3"
         ))?
-        .query_map([after, end.0, to_limit(most), mark.group], delivery)?
+        .query_map([after, end, to_limit(most), mark.group], delivery)?
         .collect()
     }
 }
