@@ -19,7 +19,7 @@ pub fn shown(bytes: &[u8], hint: &str) -> String {
     }
     let (mut text, end) = match std::str::from_utf8(bytes) {
         Ok(text) => {
-            let end = text.floor_char_boundary(TEXT);
+            let end = (0..=text.len().min(TEXT)).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
             (escaped(&text[..end]), end)
         }
         Err(_) => (dump(&bytes[..bytes.len().min(BINARY)]), bytes.len().min(BINARY)),

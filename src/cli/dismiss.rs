@@ -9,7 +9,7 @@ use super::client::{RelayArgs, converse};
 use super::failure::Failure;
 use super::output::{count, say, say_json};
 use super::quarantine::{self, not_an_item};
-use super::range::{RangeArgs, Sum, amount, meant, overview, through};
+use super::range::{Deed, RangeArgs, Sum};
 use super::replay::Id;
 use crate::delivery::api_client::ApiClient;
 use crate::event::DeliveryId;
@@ -92,36 +92,15 @@ impl DismissArgs {
     }
 
     fn many(&self, client: &ApiClient, range: &Range) -> Result<ExitCode, Failure> {
-        let care = &self.range.care;
-        let ask = |dry_run: bool, before: Option<DeliveryId>| {
-            let range = Range { before, ..range.clone() };
-            move |next| DismissRequest { range: Some(range.clone()), dry_run, next, ..DismissRequest::default() }
+        let deed =
+            Deed { path: PATH, verb: "dismiss", done: "dismissed", care: &self.range.care, json: self.relay.json };
+        let request = |dry_run, before, next| DismissRequest {
+            range: Some(Range { before, ..range.clone() }),
+            dry_run,
+            next,
+            ..DismissRequest::default()
         };
-        let mut found = Sum::default();
-        converse(async { Ok(through(client, PATH, ask(true, None), None, &mut found).await?) })?;
-        if care.dry_run {
-            if self.relay.json {
-                say_json(&found)?;
-            } else {
-                say(format_args!("{}\n\n{} would be dismissed", overview(&found), amount(&found)))?;
-            }
-            return Ok(ExitCode::SUCCESS);
-        }
-        if found.all() > 1 && !care.yes && !self.relay.json {
-            say(overview(&found))?;
-        }
-        if !meant(found.all(), &format!("{} to dismiss", amount(&found)), care.yes)? {
-            say("Nothing was dismissed.")?;
-            return Ok(ExitCode::FAILURE);
-        }
-        let mut done = Sum::default();
-        let ended = converse(async {
-            Ok(through(client, PATH, ask(false, found.before), Some(found.all()), &mut done).await?)
-        });
-        if ended.is_ok() || done.all() > 0 {
-            self.tell(&done)?;
-        }
-        ended.map(|()| ExitCode::SUCCESS)
+        deed.run(client, request, |sum| self.tell(sum))
     }
 
     fn tell(&self, done: &Sum) -> Result<(), Failure> {

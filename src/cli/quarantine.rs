@@ -239,9 +239,9 @@ pub fn dismiss(client: &ApiClient, ids: &[Id], care: &CareArgs, json: bool) -> R
     let request = DismissItemsRequest { ids: numbers, all: false };
     let answer: DismissAnswer = converse(async { Ok(client.post(&format!("{PATH}/dismiss"), &request).await?) })?;
     if json {
-        say_json(&answer)?
+        say_json(&answer)?;
     } else {
-        say(format_args!("{} dismissed", count(answer.dismissed, "item")))?
+        say(format_args!("{} dismissed", count(answer.dismissed, "item")))?;
     }
     Ok(ExitCode::SUCCESS)
 }

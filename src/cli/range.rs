@@ -1,15 +1,17 @@
 //! Many deliveries at once: which, how many they are, whether that is meant, and then share by share.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::client::converse;
 use super::deliveries::{deliveries_table, state_word};
 use super::failure::Failure;
-use super::output::count;
+use super::output::{count, say, say_json};
 use super::table::{Column, table};
 use super::times::{Since, since};
 use crate::delivery::api_client::{ApiClient, ApiError};
@@ -142,9 +144,62 @@ impl Sum {
     }
 }
 
+/// Something done to many deliveries.
+pub struct Deed<'a> {
+    /// The address that does it.
+    pub path: &'static str,
+    /// `replay`.
+    pub verb: &'static str,
+    /// `replayed`.
+    pub done: &'static str,
+    pub care: &'a CareArgs,
+    pub json: bool,
+}
+
+impl Deed<'_> {
+    /// Looks what there is, shows it, asks, and does it. `request` makes a request: whether it is a dry run, the end of the range,
+    /// where to go on. `tell` says what was done.
+    pub fn run<R: Serialize>(
+        &self,
+        client: &ApiClient,
+        request: impl Fn(bool, Option<DeliveryId>, Option<String>) -> R,
+        tell: impl Fn(&Sum) -> Result<(), Failure>,
+    ) -> Result<ExitCode, Failure> {
+        let Deed { path, verb, done, care, json } = *self;
+        let mut found = Sum::default();
+        converse(async { Ok(through(client, path, |next| request(true, None, next), None, &mut found).await?) })?;
+        if care.dry_run && json {
+            return say_json(&found).map(|()| ExitCode::SUCCESS);
+        }
+        if found.all() == 0 {
+            return tell(&found).map(|()| ExitCode::SUCCESS);
+        }
+        if care.dry_run {
+            let text = format!("{}\n\n{} would be {done}", overview(&found), amount(&found));
+            return say(text).map(|()| ExitCode::SUCCESS);
+        }
+        if found.all() > 1 && !care.yes && !json {
+            say(overview(&found))?;
+        }
+        if !meant(found.all(), &format!("{} to {verb}", amount(&found)), care.yes)? {
+            return say(format_args!("Nothing was {done}.")).map(|()| ExitCode::FAILURE);
+        }
+        let mut sum = Sum::default();
+        let ended = converse(async {
+            Ok(through(client, path, |next| request(false, found.before, next), Some(found.all()), &mut sum).await?)
+        });
+        // What was done before a failure is told, too.
+        if ended.is_ok() || sum.all() > 0 {
+            tell(&sum)?;
+        }
+        let goes_on = format!("what was {done} stays so, and the same command goes on with the rest");
+        ended.map(|()| ExitCode::SUCCESS).map_err(|failure| failure.help(goes_on))
+    }
+}
+
 /// Asks for share after share; `request` makes each request of the `next` of the answer before. What was done before a failure is in
 /// `sum`. With `of`, a terminal is told how far it has come.
-pub async fn through<R: Serialize>(
+async fn through<R: Serialize>(
     client: &ApiClient,
     path: &str,
     request: impl Fn(Option<String>) -> R,
@@ -182,7 +237,7 @@ pub fn meant(all: u64, what: &str, yes: bool) -> Result<bool, Failure> {
 }
 
 /// `1203 deliveries, and 5 owed deliveries to move`.
-pub fn amount(sum: &Sum) -> String {
+fn amount(sum: &Sum) -> String {
     match (sum.count, sum.moved) {
         (n, 0) => count(n, "delivery"),
         (0, moved) => format!("{} to move", count(moved, "owed delivery")),
@@ -191,7 +246,7 @@ pub fn amount(sum: &Sum) -> String {
 }
 
 /// How many of which, and what the first look like.
-pub fn overview(sum: &Sum) -> String {
+fn overview(sum: &Sum) -> String {
     let mut parts = Vec::new();
     if !sum.counts.is_empty() {
         parts.push(counts_table(&sum.counts));

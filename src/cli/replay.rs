@@ -11,7 +11,7 @@ use super::client::{RelayArgs, converse};
 use super::failure::Failure;
 use super::output::{count, say, say_json};
 use super::quarantine::{self, not_an_item};
-use super::range::{RangeArgs, Sum, amount, counts_table, meant, overview, through};
+use super::range::{Deed, RangeArgs, Sum, counts_table};
 use super::table::{Column, table};
 use crate::delivery::api_client::{ApiClient, ApiError};
 use crate::event::{DeliveryId, EventId};
@@ -122,43 +122,16 @@ impl ReplayArgs {
     }
 
     fn many(&self, client: &ApiClient, range: &Range) -> Result<ExitCode, Failure> {
-        let care = &self.range.care;
-        let ask = |dry_run: bool, before: Option<DeliveryId>| {
-            let (range, to, again) = (Range { before, ..range.clone() }, self.to.clone(), self.again);
-            move |next| {
-                let (range, to) = (Some(range.clone()), to.clone());
-                ReplayRequest { range, to, again, dry_run, next, ..ReplayRequest::default() }
-            }
+        let deed = Deed { path: PATH, verb: "replay", done: "replayed", care: &self.range.care, json: self.relay.json };
+        let request = |dry_run, before, next| ReplayRequest {
+            range: Some(Range { before, ..range.clone() }),
+            to: self.to.clone(),
+            again: self.again,
+            dry_run,
+            next,
+            ..ReplayRequest::default()
         };
-        let mut found = Sum::default();
-        converse(async { Ok(through(client, PATH, ask(true, None), None, &mut found).await?) })?;
-        if care.dry_run {
-            if self.relay.json {
-                say_json(&found)?;
-            } else if found.all() == 0 {
-                say(NOTHING)?;
-            } else {
-                say(format_args!("{}\n\n{} would be replayed", overview(&found), amount(&found)))?;
-            }
-            return Ok(ExitCode::SUCCESS);
-        }
-        if found.all() > 1 && !care.yes && !self.relay.json {
-            say(overview(&found))?;
-        }
-        if !meant(found.all(), &format!("{} to replay", amount(&found)), care.yes)? {
-            say("Nothing was replayed.")?;
-            return Ok(ExitCode::FAILURE);
-        }
-        let mut done = Sum::default();
-        let ended = converse(async {
-            Ok(through(client, PATH, ask(false, found.before), Some(found.all()), &mut done).await?)
-        });
-        if ended.is_ok() || done.all() > 0 {
-            self.tell(&done)?;
-        }
-        ended
-            .map(|()| ExitCode::SUCCESS)
-            .map_err(|failure| failure.help("what was replayed is owed, and the same command goes on with the rest"))
+        deed.run(client, request, |sum| self.tell(sum))
     }
 
     fn tell(&self, done: &Sum) -> Result<(), Failure> {

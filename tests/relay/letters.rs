@@ -43,7 +43,7 @@ async fn what_could_not_be_read_is_listed_with_why_and_shown_as_it_came() {
     relay.post_raw("image/png", &[], png.clone()).await;
 
     let list = relay.says(&["quarantine"]).await;
-    assert!(list.contains("line 1") && list.contains("1 repeat") || list.contains("2 repeats only counted"), "{list}");
+    assert!(list.contains("line 1") && list.contains("2 repeats only counted"), "{list}");
     let json: Value = serde_json::from_str(&relay.says(&["quarantine", "--json"]).await).expect("JSON");
     let item = &json["items"][1];
     assert_eq!(
@@ -56,7 +56,11 @@ async fn what_could_not_be_read_is_listed_with_why_and_shown_as_it_came() {
 
     let (text, picture) = (item["id"].to_string(), json["items"][0]["id"].to_string());
     let shown = relay.says(&["quarantine", &text]).await;
-    assert!(shown.contains("came 3 times") && shown.contains("ce-source     //acme"), "{shown}");
+    assert!(
+        shown.contains("came 3 times")
+            && shown.lines().any(|line| line.starts_with("ce-source ") && line.ends_with(" //acme")),
+        "{shown}"
+    );
     assert!(shown.contains("{\"jobId\": \"\\u{1b}[2J\",\n  oops}") && !shown.contains('\u{1b}'), "{shown}");
     let shown = relay.says(&["quarantine", &picture]).await;
     assert!(shown.contains("00000000  89 50 4e 47") && shown.contains("512 of 1000 bytes shown"), "{shown}");

@@ -133,7 +133,7 @@ async fn replay_range(state: &State, asked: &ReplayRequest, range: &Range) -> Re
     if of == DeliveryState::Owed {
         return Err(Problem::bad("What is still owed is sent as it is; `owed`, with `receiver` and `to`, moves it."));
     }
-    let moves = match (range.owed, receiver, to) {
+    let moving = match (range.owed, receiver, to) {
         (false, ..) => None,
         (true, Some(receiver), Some(to)) if *range == all_of(receiver, range.before) => Some((receiver, to)),
         _ => return Err(Problem::bad("`owed` goes with `receiver` and `to`, and with nothing else of a range.")),
@@ -156,7 +156,7 @@ async fn replay_range(state: &State, asked: &ReplayRequest, range: &Range) -> Re
         })
         .await?;
     }
-    if let (Some((receiver, to)), None) = (moves, &answer.step.next) {
+    if let (Some((receiver, to)), None) = (moving, &answer.step.next) {
         if asked.dry_run {
             let rows = store.lanes().await?;
             answer.moved = rows.iter().find(|row| &*row.receiver == receiver).map_or(0, |row| row.owed);

@@ -63,7 +63,9 @@ pub async fn share(
         let page = store.walk(&filter(range, state, at.end), at.mark).await?;
         let acted = act(state, page.deliveries).await?;
         done += acted.len() as u64;
-        acted.iter().for_each(|delivery| count(&mut step.counts, delivery, state));
+        for delivery in &acted {
+            count(&mut step.counts, delivery, state);
+        }
         let room = FIRST - step.first.len();
         step.first.extend(acted.into_iter().take(room));
         (at.state, at.mark) = match page.next {
@@ -120,11 +122,11 @@ fn filter(range: &Range, state: DeliveryState, end: DeliveryId) -> DeliveryFilte
 
 fn count(counts: &mut Vec<Counted>, delivery: &Delivery, state: DeliveryState) {
     let same = |c: &&mut Counted| c.receiver == delivery.receiver && c.route == delivery.route && c.state == state;
-    match counts.iter_mut().find(same) {
-        Some(known) => known.count += 1,
-        None => {
-            counts.push(Counted { receiver: delivery.receiver.clone(), route: delivery.route.clone(), state, count: 1 })
-        }
+    if let Some(known) = counts.iter_mut().find(same) {
+        known.count += 1;
+    } else {
+        let (receiver, route) = (delivery.receiver.clone(), delivery.route.clone());
+        counts.push(Counted { receiver, route, state, count: 1 });
     }
 }
 

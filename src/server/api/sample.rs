@@ -46,9 +46,9 @@ fn around_a_job(now: Timestamp) -> [(String, Value); 5] {
 mod tests {
     use super::*;
 
-    fn marked(event: Value) -> Value {
+    fn marked(event: &Value) -> Value {
         let now = "2026-03-01T08:00:00Z".parse().unwrap();
-        let received = mark(&event, "test-1", now).unwrap();
+        let received = mark(event, "test-1", now).unwrap();
         assert_eq!(received.form.content_type, "application/cloudevents+json");
         serde_json::from_slice(&received.body).unwrap()
     }
@@ -57,7 +57,7 @@ mod tests {
     fn an_envelope_keeps_what_it_has_but_its_id() {
         let given = json!({"specVersion": "1.0", "id": "mine", "source": "acme.tamr.cloud/x", "jobrelaytest": "no", "data": {"jobId": "7"}});
         let expected = json!({"specVersion": "1.0", "id": "test-1", "source": "acme.tamr.cloud/x", "jobrelaytest": true, "data": {"jobId": "7"}});
-        assert_eq!(marked(given), expected);
+        assert_eq!(marked(&given), expected);
     }
 
     #[test]
@@ -66,12 +66,12 @@ mod tests {
             "specversion": "1.0", "source": "/jobrelay/send", "type": "jobEvent", "time": "2026-03-01T08:00:00Z",
             "datacontenttype": "application/json", "data": {"jobId": "7"}, "id": "test-1", "jobrelaytest": true
         });
-        assert_eq!(marked(json!({"jobId": "7"})), expected);
+        assert_eq!(marked(&json!({"jobId": "7"})), expected);
     }
 
     #[test]
     fn a_job_event_that_stands_under_data_is_not_wrapped_twice() {
-        let sent = marked(json!({"data": {"jobId": "7", "jobType": "LOAD_SOURCE"}}));
+        let sent = marked(&json!({"data": {"jobId": "7", "jobType": "LOAD_SOURCE"}}));
         assert_eq!((&sent["data"]["jobId"], &sent["specversion"]), (&json!("7"), &json!("1.0")));
     }
 
