@@ -56,6 +56,7 @@ enum Done {
     Attempt(Box<Owed>, Result<Tried, StoreError>),
     Page(Result<Vec<Owed>, StoreError>),
     KeyPage(KeyHash, Result<Vec<Owed>, StoreError>),
+    Look(Result<Vec<Owed>, StoreError>),
 }
 
 /// One lane's driver.
@@ -207,6 +208,9 @@ impl Worker {
                 self.intake.shut();
             }
         }
+        for owed in self.intake.urgent() {
+            driver.lane.offer(owed);
+        }
         loop {
             match driver.lane.poll(self.now()) {
                 Step::Send(owed) => {
@@ -237,6 +241,10 @@ impl Worker {
                     driver
                         .tasks
                         .spawn(async move { Done::KeyPage(key, store.owed_of_key(&name, key, after, limit).await) });
+                }
+                Step::Look { key, after, limit } => {
+                    let (store, name) = (Arc::clone(&self.means.store), Arc::clone(&self.means.receiver.name));
+                    driver.tasks.spawn(async move { Done::Look(store.owed_of_key(&name, key, after, limit).await) });
                 }
                 Step::Wait(until) => return until,
             }
@@ -279,6 +287,8 @@ impl Worker {
                 tracing::error!(receiver = %name, "what is owed could not be read, trying again: {error}");
                 driver.lane.load_failed(None, now);
             }
+            // Not worth a word: it waits like all others then.
+            Ok(Done::Look(page)) => driver.lane.looked(page.unwrap_or_default(), now),
             Ok(Done::KeyPage(key, Ok(page))) => driver.lane.loaded_key(key, page, now),
             Ok(Done::KeyPage(key, Err(error))) => {
                 tracing::error!(receiver = %name, "what is owed could not be read, trying again: {error}");

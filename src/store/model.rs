@@ -59,6 +59,9 @@ pub struct Accepted {
     pub deliveries: Vec<(DeliveryId, Arc<str>)>,
 }
 
+/// Bytes of a body that may be held in memory while its delivery waits.
+pub const LIGHT: usize = 8 * 1024;
+
 /// A delivery still owed.
 #[derive(Debug, Clone)]
 pub struct Owed {
@@ -78,7 +81,8 @@ pub struct Owed {
     pub not_before: Option<Timestamp>,
     /// Of a recovery: the failure's delivery it closes.
     pub closes: Option<DeliveryId>,
-    /// Absent after a failed attempt, so that what waits is cheap: it is read by ID when its turn comes again.
+    /// Absent after a failed attempt, and where its body is larger than [`LIGHT`], so that what waits is cheap: it is read by ID
+    /// when its turn comes.
     pub content: Option<Arc<Event>>,
 }
 

@@ -6,7 +6,7 @@ use super::world::at;
 use super::{Place, Sample, World, owed_ids, tried};
 use crate::event::DeliveryId;
 use crate::receiver::Reason;
-use crate::store::{Attempted, DeliveryFilter, DeliveryState, End, InThread, KeyHash, NewTarget};
+use crate::store::{Attempted, DeliveryFilter, DeliveryState, End, InThread, KeyHash, LIGHT, NewTarget};
 
 const LATER: End = End::Owed { not_before: None };
 
@@ -243,4 +243,14 @@ pub(crate) async fn a_recovery_finds_the_thread_of_its_failure<P: Place>() {
     assert_eq!(world.store.reference(&message).await.unwrap().as_deref(), Some("next run"), "the failure had none");
     message.receiver = "audit".into();
     assert_eq!(world.store.reference(&message).await.unwrap(), None);
+}
+
+pub(crate) async fn a_large_event_is_left_out_of_pages<P: Place>() {
+    let world = World::<P>::new().await;
+    world.owe_one(Sample::new("small").to(&["ops"])).await;
+    let large = world.accept(Sample::new("large").note(&"x".repeat(LIGHT)).to(&["ops"])).await;
+    let held: Vec<bool> = world.owed("ops").await.iter().map(|owed| owed.content.is_some()).collect();
+    assert_eq!(held, [true, false]);
+    let whole = world.store.event(large.id).await.unwrap().expect("it is kept whole");
+    assert!(whole.event.received.body.len() > LIGHT);
 }

@@ -26,6 +26,7 @@ macro_rules! suite {
             a_replayed_failure_is_closed_by_its_replay a_failure_dismissed_untried_needs_no_recovery);
         $crate::store::conformance::suite!(@ $place, deliver:
             the_first_success_ends_it every_attempt_is_on_record what_is_owed_comes_in_pages_and_by_key
+            a_large_event_is_left_out_of_pages
             an_attempt_may_end_after_its_delivery a_copy_is_kept_with_its_delivery a_replay_is_a_new_delivery
             replaying_an_event_adds_to_it dismissing_takes_off_the_list moving_keeps_the_order
             lanes_count_what_is_owed messages_of_a_job_find_their_thread a_recovery_finds_the_thread_of_its_failure);

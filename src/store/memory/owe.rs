@@ -6,7 +6,9 @@ use jiff::Timestamp;
 
 use super::state::{KeptDelivery, State};
 use crate::event::{DeliveryId, EventId};
-use crate::store::{Attempt, Attempted, Delivery, DeliveryState, End, KeyHash, NewTarget, Owed, Replayed, Unchanged};
+use crate::store::{
+    Attempt, Attempted, Delivery, DeliveryState, End, KeyHash, LIGHT, NewTarget, Owed, Replayed, Unchanged,
+};
 
 /// A delivery to make, of an event that is there.
 #[derive(Debug)]
@@ -68,7 +70,9 @@ impl State {
             attempts: delivery.attempts,
             not_before: delivery.not_before,
             closes: delivery.closes,
-            content: Some(Arc::clone(&self.events[&delivery.event].event)),
+            content: Some(&self.events[&delivery.event].event)
+                .filter(|event| event.received.body.len() <= LIGHT)
+                .map(Arc::clone),
         }
     }
 
