@@ -8,6 +8,7 @@ mod durable;
 mod explain;
 mod hindsight;
 mod keep;
+mod letters;
 mod operate;
 mod receive;
 mod reload;
