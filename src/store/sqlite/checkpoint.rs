@@ -2,7 +2,8 @@
 //!
 //! A passive checkpoint never waits and never makes anyone wait, but under constant writing it never catches up either, and
 //! the log would grow without end. So when the log is long, the writer is asked to finish the last few pages between two
-//! commits; the log then starts over.
+//! commits; the log then starts over. Where the checkpointer gets no time for even that, the writer waits for it: a machine under
+//! load must not fill its disk with the log.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,8 @@ const SOON: i32 = 1_024;
 const AT_LEAST_EVERY: Duration = Duration::from_secs(3);
 /// Pages of a log that the writer should let start over (16 MiB).
 const LONG: i32 = 4_096;
+/// Pages of a log that the writer does not let grow further without a checkpoint (48 MiB).
+const TOO_LONG: i32 = 12_288;
 
 #[derive(Debug, Default)]
 struct State {
@@ -29,6 +32,10 @@ struct State {
     done: i32,
     /// It is the writer's turn to finish; until it has, the checkpointer keeps out of its way.
     start_over: bool,
+    /// A checkpoint is under way.
+    running: bool,
+    /// Pages in the log when the writer last waited for a checkpoint.
+    waited_at: i32,
     stop: bool,
     /// The checkpointer waits for so many pages that are not done.
     awaited: Option<i32>,
@@ -58,6 +65,7 @@ impl Log {
         if pages < state.log || pages <= state.done {
             // It started over.
             state.done = 0;
+            state.waited_at = 0;
         }
         state.log = pages;
         if state.awaited.is_some_and(|awaited| state.pending() >= awaited) {
@@ -70,12 +78,31 @@ impl Log {
         self.lock().start_over
     }
 
+    /// The writer: whether the log is so long that it must finish before it goes on; what is under way has ended then. A reader may
+    /// keep the log from starting over: so it is tried again only when as much has come anew.
+    pub fn is_too_long(&self) -> bool {
+        let mut state = self.lock();
+        if state.log - state.waited_at < TOO_LONG {
+            return false;
+        }
+        state.waited_at = state.log;
+        let running = |s: &mut State| s.running && !s.stop;
+        let waited = self.changed.wait_timeout_while(state, AT_LEAST_EVERY, running);
+        drop(waited);
+        true
+    }
+
+    fn runs(&self, running: bool) {
+        self.lock().running = running;
+        self.changed.notify_all();
+    }
+
     /// The writer: it tried, and so many pages are in the file.
     pub fn finished(&self, done: Option<i32>) {
         let mut state = self.lock();
         state.start_over = false;
         state.done = done.unwrap_or(state.done);
-        self.changed.notify_one();
+        self.changed.notify_all();
     }
 
     /// Waits until so many pages are pending, or for so long. `false`: it is time to stop.
@@ -132,7 +159,10 @@ fn run(path: &Path, log: &Log) {
     let mut db = None;
     // Something at all, then enough, or what has come by then.
     while log.wait(1, None) && log.wait(SOON, Some(AT_LEAST_EVERY)) {
-        match checkpoint(path, &mut db) {
+        log.runs(true);
+        let moved = checkpoint(path, &mut db);
+        log.runs(false);
+        match moved {
             Ok((pages, done)) => {
                 let mut state = log.lock();
                 state.done = done;

@@ -99,7 +99,7 @@ impl Writer {
             if self.memory.unindexed.is_due() && !self.index_failed {
                 self.index();
             }
-            if self.log.wants_to_start_over() {
+            if self.log.wants_to_start_over() || self.log.is_too_long() {
                 self.start_log_over();
             }
         }
