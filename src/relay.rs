@@ -195,6 +195,7 @@ async fn start(options: &Options) -> Result<Relay, End> {
     let server = server::run(&state, listeners, workers).map_err(|e| End::Failed(format!("cannot listen: {e}")))?;
     tracing::info!("{said}");
 
+    let probed = (Arc::clone(&state), Arc::clone(&store));
     let reloader = reloader::Reloader {
         source,
         watch,
@@ -211,6 +212,7 @@ async fn start(options: &Options) -> Result<Relay, End> {
         tokio::spawn(own::admit(corridor, own_events)),
         tokio::spawn(reloader.run()),
         tokio::spawn(retention::run(Arc::clone(&store), options.retention)),
+        tokio::spawn(async move { probed.0.probe.run(probed.1).await }),
     ];
     Ok(Relay { server, intake, lanes, store, helpers, signals })
 }

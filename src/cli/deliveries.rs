@@ -18,6 +18,7 @@ use super::table::{Column, table};
 use super::times::{Since, since, stamp};
 use crate::delivery::api_client::{ApiClient, ApiError};
 use crate::event::{BadId, DeliveryId, EventId};
+use crate::receiver::Reason;
 use crate::server::types::{DeliveryDetail, MessageView};
 use crate::store::{Delivery, DeliveryState};
 
@@ -28,6 +29,7 @@ const NEWEST: &str = "newest";
 #[derive(Args)]
 #[command(after_help = "Examples:
   jobrelay deliveries --state dead --since 1d       what did not arrive
+  jobrelay deliveries --reason auth                 keys and addresses that were refused
   jobrelay deliveries dlv_01k8zq4m7xb21             one of them, with all its attempts
   jobrelay deliveries --receiver inbox --message    the newest message in the inbox
   jobrelay deliveries --message dlv_01k8zq4m7xb21   this message
@@ -48,6 +50,10 @@ pub struct DeliveriesArgs {
     /// Only in this state
     #[arg(long, value_parser = PossibleValuesParser::new(["owed", "delivered", "dead", "dismissed"]))]
     state: Option<String>,
+
+    /// Only those whose last try failed for this reason
+    #[arg(long, value_parser = PossibleValuesParser::new(Reason::ALL.map(Reason::as_str)))]
+    reason: Option<String>,
 
     /// Only since then: 2h, 3d, or 2026-01-31T09:00:00Z
     #[arg(long, value_name = "WHEN", value_parser = since)]
@@ -112,6 +118,7 @@ impl DeliveriesArgs {
         filter.extend(self.receiver.clone().map(|v| ("receiver", v)));
         filter.extend(self.route.clone().map(|v| ("route", v)));
         filter.extend(self.state.clone().map(|v| ("state", v)));
+        filter.extend(self.reason.clone().map(|v| ("reason", v)));
         filter.extend(self.since.map(|v| ("since", v.before(now))));
         filter.extend(self.event.map(|v| ("event", v.to_string())));
         filter
@@ -209,6 +216,7 @@ fn deliveries_table(deliveries: &[Delivery]) -> String {
         Column::Fixed("STATE"),
         Column::Spare("TRIES"),
         Column::Fixed("LAST TRY"),
+        Column::Spare("REASON"),
         Column::Wraps("ANSWER"),
     ];
     let row = |d: &Delivery| {
@@ -222,6 +230,7 @@ fn deliveries_table(deliveries: &[Delivery]) -> String {
             state_word(d.state).to_owned(),
             d.attempts.to_string(),
             d.at.map(stamp).unwrap_or_default(),
+            d.reason.map(Reason::as_str).unwrap_or_default().to_owned(),
             answer(d),
         ]
     };
@@ -260,7 +269,6 @@ pub fn state_word(state: DeliveryState) -> &'static str {
 mod tests {
     use super::super::advice::tests::delivery;
     use super::*;
-    use crate::receiver::Reason;
 
     #[test]
     fn a_list_of_deliveries() {
@@ -272,9 +280,9 @@ mod tests {
         recovery.closes = Some(DeliveryId(9));
         recovery.detail = Some("200 ok".to_owned());
         insta::assert_snapshot!(deliveries_table(&[owed, recovery]), @r"
-        ID                 EVENT              RECEIVER  ROUTE        STATE      TRIES  LAST TRY              ANSWER
-        dlv_0000000000002  evt_0000000000001  data-ops  failed jobs  owed       1      2026-01-31 09:05:00Z  503 busy; next try at 2026-01-31 09:05:07Z
-        dlv_0000000000002  evt_0000000000001  data-ops  (recovery)   delivered  1      2026-01-31 09:05:00Z  200 ok
+        ID                 EVENT              RECEIVER  ROUTE        STATE      TRIES  LAST TRY              REASON  ANSWER
+        dlv_0000000000002  evt_0000000000001  data-ops  failed jobs  owed       1      2026-01-31 09:05:00Z  server  503 busy; next try at 2026-01-31 09:05:07Z
+        dlv_0000000000002  evt_0000000000001  data-ops  (recovery)   delivered  1      2026-01-31 09:05:00Z          200 ok
         ");
     }
 

@@ -324,6 +324,21 @@ impl Lane {
         self.refreshing = true;
     }
 
+    /// Whether so many outcomes are unrecorded that it does not send.
+    #[must_use]
+    pub fn waits_for_records(&self) -> bool {
+        self.unrecorded >= UNRECORDED
+    }
+
+    /// Whether a message could go out now. After [`Lane::poll`] said to wait none can, unless this machine is at fault.
+    #[must_use]
+    pub fn could_send(&self, now: Now) -> bool {
+        let due = !self.ready.is_empty() || self.waiting.first().is_some_and(|&(due, _)| due <= now.mono);
+        let may = !self.refreshing && !self.waits_for_records() && self.condition.health() == Health::Open;
+        let gate = self.hold_until.max(self.pace.ready_at());
+        due && may && self.in_flight.len() < self.settings.concurrency && gate <= now.mono
+    }
+
     /// What to do next.
     pub fn poll(&mut self, now: Now) -> Step {
         if self.refreshing {
@@ -339,7 +354,7 @@ impl Lane {
         {
             return step;
         }
-        if self.unrecorded >= UNRECORDED {
+        if self.waits_for_records() {
             return Step::Wait(None);
         }
         let until = if self.condition.health() == Health::Open { self.poll_open(now) } else { self.poll_probe(now) };

@@ -1,6 +1,6 @@
 //! Getting messages there: one lane per receiver, each with its own queue, pace and health.
 //!
-//! `lane`, `health`, `pace`, `clock`, `schedule`, `guard`, `prepare` and `preview` are pure; `worker` drives a lane, `attempt` makes one try, `client` speaks HTTP, `mail` SMTP.
+//! `lane`, `health`, `pace`, `clock`, `schedule`, `guard`, `prepare`, `preview` and `pulse` are pure; `worker` drives a lane, `attempt` makes one try, `client` speaks HTTP, `mail` SMTP.
 
 pub mod api_client;
 mod attempt;
@@ -15,6 +15,7 @@ mod mail;
 mod pace;
 mod prepare;
 mod preview;
+mod pulse;
 mod references;
 mod schedule;
 mod status;

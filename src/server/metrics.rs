@@ -16,6 +16,7 @@ use super::problems::{Problem, Sort};
 use super::types::Stats;
 use super::{Standing, State, api};
 use crate::delivery::{Health, LaneStatus};
+use crate::receiver::Reason;
 
 /// The address, behind the admin token.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -102,6 +103,8 @@ impl Facts {
     fn receivers(&self, registry: &mut Registry) {
         let (owed, in_flight) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
         let health = Family::<Labels, Gauge>::default();
+        let restarts = Family::<Labels, Counter>::default();
+        let failed = Family::<Labels, Counter>::default();
         let (attempts, dead) = (Family::<Labels, Counter>::default(), Family::<Labels, Counter>::default());
         for lane in &self.lanes {
             let of = |more: &[(&'static str, &str)]| -> Labels {
@@ -127,13 +130,20 @@ impl Facts {
             ] {
                 attempts.get_or_create(&of(&[("verdict", verdict)])).inc_by(count);
             }
+            for reason in Reason::ALL {
+                let count = tally.failed.get(&reason).copied().unwrap_or_default();
+                failed.get_or_create(&of(&[("reason", reason.as_str())])).inc_by(count);
+            }
             dead.get_or_create(&of(&[])).inc_by(tally.dead);
+            restarts.get_or_create(&of(&[])).inc_by(lane.restarts);
         }
         registry.register("receiver_owed", "Deliveries still owed", owed);
         registry.register("receiver_in_flight", "Attempts under way", in_flight);
         registry.register("receiver_health", "1 at what the receiver is now", health);
         registry.register("attempts", "Attempts that ended, by what the answer meant", attempts);
+        registry.register("attempts_failed", "Attempts that did not deliver, by reason", failed);
         registry.register("deliveries_dead", "Deliveries given up", dead);
+        registry.register("lane_restarts", "Lanes that broke and began anew: internal errors", restarts);
     }
 }
 
@@ -166,7 +176,7 @@ mod tests {
         let mut ops = LaneStatus::open("data \"ops\"".into(), "slack".to_owned());
         ops.owed = 3;
         ops.health = Health::Blocked;
-        ops.attempts = Tally { delivered: 5, blocked: 2, ..Tally::default() };
+        ops.attempts = Tally { delivered: 5, blocked: 2, failed: [(Reason::Auth, 2)].into(), ..Tally::default() };
         let mut stats = Stats { accepted: 7, ..Stats::default() };
         stats.refused.insert("unauthorized".to_owned(), 1);
         Facts {
@@ -233,9 +243,24 @@ mod tests {
         jobrelay_attempts_total{receiver="data \"ops\"",verdict="delivered"} 5
         jobrelay_attempts_total{receiver="data \"ops\"",verdict="later"} 0
         jobrelay_attempts_total{receiver="data \"ops\"",verdict="refused"} 0
+        # HELP jobrelay_attempts_failed Attempts that did not deliver, by reason.
+        # TYPE jobrelay_attempts_failed counter
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="auth"} 2
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="client"} 0
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="connect"} 0
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="dns"} 0
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="form"} 0
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="rate_limited"} 0
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="server"} 0
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="template"} 0
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="timeout"} 0
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="tls"} 0
         # HELP jobrelay_deliveries_dead Deliveries given up.
         # TYPE jobrelay_deliveries_dead counter
         jobrelay_deliveries_dead_total{receiver="data \"ops\""} 0
+        # HELP jobrelay_lane_restarts Lanes that broke and began anew: internal errors.
+        # TYPE jobrelay_lane_restarts counter
+        jobrelay_lane_restarts_total{receiver="data \"ops\""} 0
         # EOF
         "#);
     }

@@ -11,6 +11,7 @@ mod counters;
 mod health;
 mod ingest;
 mod metrics;
+mod probe;
 mod problems;
 mod reload;
 mod run;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
+use super::probe::Probe;
 use super::{Corridor, Door, Reload, Standing};
 use crate::delivery::Lanes;
 
@@ -48,6 +49,8 @@ pub struct State {
     pub intake: Arc<Intake>,
     /// Getting messages out.
     pub lanes: Lanes,
+    /// Asks the store's writer; whoever starts the server runs it.
+    pub probe: Probe,
     /// How the running routes.yaml stands to the file on disk.
     pub standing: ArcSwap<Standing>,
     /// Asks for the file to be read now.
@@ -58,6 +61,6 @@ impl State {
     /// The state of a relay whose routes.yaml stands so.
     #[must_use]
     pub fn new(intake: Arc<Intake>, lanes: Lanes, standing: Standing, reload: mpsc::UnboundedSender<Reload>) -> State {
-        State { intake, lanes, standing: ArcSwap::from_pointee(standing), reload }
+        State { intake, lanes, probe: Probe::default(), standing: ArcSwap::from_pointee(standing), reload }
     }
 }

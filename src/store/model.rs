@@ -241,6 +241,8 @@ pub struct DeliveryFilter {
     pub route: Option<String>,
     /// Standing so.
     pub state: Option<DeliveryState>,
+    /// Whose last attempt failed for this reason.
+    pub reason: Option<Reason>,
     /// Owed then or later (by the relay's clock, as in the ID).
     pub since: Option<Timestamp>,
     /// At most so many.

@@ -92,6 +92,42 @@ fn judgement(receiver: &Receiver, status: u16, body: &str, retry_after: Option<D
     judged
 }
 
+#[test]
+fn every_kind_counts_failures_by_the_same_reasons() {
+    for entry in KINDS.iter().filter(|entry| entry.name != "smtp") {
+        let receiver = example(entry.name);
+        for (status, reason) in [
+            (401, Reason::Auth),
+            (408, Reason::Timeout),
+            (429, Reason::RateLimited),
+            (500, Reason::Server),
+            (502, Reason::Server),
+            (503, Reason::Server),
+            (504, Reason::Server),
+        ] {
+            assert_eq!(judgement(&receiver, status, "", None).reason, Some(reason), "{} {status}", entry.name);
+        }
+        for status in 200..600 {
+            let judged = judgement(&receiver, status, "", None);
+            assert_eq!(judged.reason.is_none(), judged.verdict == Verdict::Delivered, "{} {status}", entry.name);
+            // What is sent again in plain form was refused for its form.
+            assert!(!judged.bad_form || judged.reason == Some(Reason::Form), "{} {status}: {judged:?}", entry.name);
+            // What the transport alone tells is never read from an answer.
+            let of_transport = [Reason::Dns, Reason::Tls, Reason::Connect, Reason::Template];
+            assert!(!judged.reason.is_some_and(|r| of_transport.contains(&r)), "{} {status}: {judged:?}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn each_reason_has_one_word() {
+    for reason in Reason::ALL {
+        assert_eq!(reason.as_str().parse(), Ok(reason));
+        assert_eq!(serde_json::to_value(reason).expect("plain data"), reason.as_str());
+    }
+    assert!("tired".parse::<Reason>().unwrap_err().contains("auth, rate_limited, client"));
+}
+
 fn built_in(event: &Event) -> Message {
     let circumstances = Circumstances { public_url: Some("https://relay.example".into()), ..Circumstances::default() };
     compose(&Engine::default(), &[], &scope(event.clone()), &circumstances).message

@@ -16,7 +16,7 @@ use crate::server::types::{DeliveryDetail, MessageView, Page};
 use crate::server::{Corridor, State};
 use crate::store::{Delivery, DeliveryFilter, DeliveryState, Store};
 
-const KNOWN: [&str; 7] = ["event", "receiver", "route", "state", "since", "before", "limit"];
+const KNOWN: [&str; 8] = ["event", "receiver", "route", "state", "reason", "since", "before", "limit"];
 
 pub async fn list(request: HttpRequest, state: Data<State>) -> Result<Json<Page<Delivery>>, Problem> {
     let query = Query::read(&request, &KNOWN)?;
@@ -27,6 +27,7 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<Json<Page<
         receiver: query.text("receiver")?,
         route: query.text("route")?,
         state: query.one("state")?.map(delivery_state).transpose()?,
+        reason: query.id("reason")?,
         since: query.time("since", Timestamp::now())?,
         limit: query.limit()?,
     };

@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
 use super::ids::id_at;
-use super::rows::{ATTEMPT, DEAD, DELIVERY, OWED, attempt, delivery, state_code, to_limit};
+use super::rows::{ATTEMPT, DEAD, DELIVERY, OWED, attempt, delivery, reason_code, state_code, to_limit};
 use crate::event::DeliveryId;
 use crate::store::{Attempt, Delivery, DeliveryFilter};
 
@@ -37,6 +37,9 @@ pub fn page(db: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<Vec<De
     }
     if let Some(route) = &filter.route {
         holds("d.route = (SELECT id FROM names WHERE text = ?)", route.clone().into());
+    }
+    if let Some(reason) = filter.reason {
+        holds("d.reason = ?", reason_code(reason).into());
     }
     if let Some(state) = filter.state {
         // Written out, as the partial indexes have it.
