@@ -359,3 +359,6 @@ impl Lanes {
         Running { commands, intake, status, pulse, means, task, leaving: false }
     }
 }
+
+#[cfg(test)]
+mod tests;

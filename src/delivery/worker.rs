@@ -116,8 +116,26 @@ impl Worker {
             self.status.lock().unwrap_or_else(PoisonError::into_inner).restarts += 1;
             again = if begun.elapsed() > ANEW_AT_LATEST { ANEW_AFTER } else { again };
             self.pulse.turn(self.epoch.elapsed(), Waits::Broken, true);
-            tokio::time::sleep(again).await;
+            self.rest(again).await;
+            if self.stopping {
+                return;
+            }
             again = (again * 2).min(ANEW_AT_LATEST);
+        }
+    }
+
+    /// Between two drivers. What the first would have been told is for the next.
+    async fn rest(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        while let Ok(command) = tokio::time::timeout_at(end, self.commands.recv()).await {
+            match command {
+                Some(Command::Change { means, capacity, .. }) => (self.means, self.capacity) = (*means, capacity),
+                Some(Command::Resume | Command::Refresh | Command::Recorded(_)) => {}
+                Some(Command::Stop) | None => {
+                    self.stopping = true;
+                    return;
+                }
+            }
         }
     }
 
@@ -234,7 +252,7 @@ impl Worker {
         let moved = matches!(command, Command::Recorded(_));
         match command {
             Command::Change { means, capacity, healed } => {
-                self.means = *means;
+                (self.means, self.capacity) = (*means, capacity);
                 driver.lane.change(settings(&self.means, capacity));
                 if healed {
                     driver.lane.resume(now);

@@ -4,7 +4,7 @@ mod model;
 mod sqlite;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 
 use std::sync::Arc;
 use std::time::Duration;
