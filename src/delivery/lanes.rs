@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::attempt::{Means, preview};
 use super::client::Client;
 use super::intake::Intake;
+use super::narrator::Narrator;
 use super::prepare::Subject;
 use super::preview::Preview;
 use super::pulse::{Pulse, Waits};
@@ -68,6 +69,8 @@ pub struct Setup {
     pub public_url: Option<Arc<str>>,
     /// `--deny-private`.
     pub deny_private: bool,
+    /// Keeps the log readable.
+    pub narrator: Arc<Narrator>,
 }
 
 /// The lanes. Cheap to clone.
@@ -341,6 +344,7 @@ impl Lanes {
             status: Arc::clone(&status),
             pulse: Arc::clone(&pulse),
             tell: self.inner.setup.tell.clone(),
+            narrator: Arc::clone(&self.inner.setup.narrator),
             epoch,
             kept,
             capacity,

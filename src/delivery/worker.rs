@@ -16,6 +16,7 @@ use super::clock::Now;
 use super::health::News;
 use super::intake::Intake;
 use super::lane::{Ended, KeptLane, Lane, Settings, Step};
+use super::narrator::Narrator;
 use super::pulse::{Pulse, Waits};
 use super::references::Recent;
 use super::{Health, LaneStatus};
@@ -29,8 +30,6 @@ const CLAIM: Duration = Duration::from_secs(30);
 /// A lane that broke begins anew after this long, twice as long each time it breaks again soon.
 const ANEW_AFTER: Duration = Duration::from_secs(1);
 const ANEW_AT_LATEST: Duration = Duration::from_secs(30);
-/// Deaths are told at most so often for each receiver; the log has them all.
-const TELL_DEATHS: Duration = Duration::from_secs(60);
 
 /// What a worker is told.
 #[derive(Debug)]
@@ -79,6 +78,7 @@ pub struct Worker {
     pub status: Arc<Mutex<LaneStatus>>,
     pub pulse: Arc<Pulse>,
     pub tell: mpsc::UnboundedSender<OwnEvent>,
+    pub narrator: Arc<Narrator>,
     /// The relay's start: zero of the monotonic clock.
     pub epoch: Instant,
     pub kept: Option<KeptLane>,
@@ -153,8 +153,6 @@ impl Worker {
             recorder,
             worth_saving: false,
             keeping: false,
-            deaths_told: None,
-            deaths: 0,
         };
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         housekeeping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -312,6 +310,9 @@ impl Worker {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).attempts.count(&judgement, end == End::Dead);
         let detail = if gave_up { format!("gave up after retry.for: {}", judgement.detail) } else { judgement.detail };
         match end {
+            End::Delivered if self.narrator.delivered() => {
+                tracing::info!(receiver = %name, delivery = %owed.id, event = %owed.event, attempt = number, ?took, "delivered to {name}");
+            }
             End::Delivered => {
                 tracing::debug!(receiver = %name, delivery = %owed.id, event = %owed.event, attempt = number, ?took, "delivered");
             }
@@ -327,7 +328,9 @@ impl Worker {
                     advice = judgement.advice.as_deref(), "dead: {detail}"
                 );
                 if !own {
-                    self.tell_death(owed, &detail, driver, now);
+                    let (receiver, reason) = (name.to_string(), detail.clone());
+                    let (delivery, event) = (owed.id, owed.event);
+                    let _ = self.tell.send(OwnEvent::DeliveryDead { receiver, delivery, event, reason, more: 0 });
                 }
             }
         }
@@ -343,20 +346,6 @@ impl Worker {
         if let Some(news) = news {
             self.tell_news(news, driver);
         }
-    }
-
-    fn tell_death(&self, owed: &Owed, detail: &str, driver: &mut Driver, now: Now) {
-        driver.deaths += 1;
-        if driver.deaths_told.is_some_and(|told| now.mono < told + TELL_DEATHS) {
-            return;
-        }
-        let more = driver.deaths - 1;
-        let reason =
-            if more == 0 { detail.to_owned() } else { format!("{detail} (and {more} more since the last such event)") };
-        driver.deaths_told = Some(now.mono);
-        driver.deaths = 0;
-        let receiver = self.means.receiver.name.to_string();
-        let _ = self.tell.send(OwnEvent::DeliveryDead { receiver, delivery: owed.id, event: owed.event, reason });
     }
 
     fn tell_news(&self, news: News, driver: &mut Driver) {
@@ -444,8 +433,6 @@ struct Driver {
     worth_saving: bool,
     /// Housekeeping is under way.
     keeping: bool,
-    deaths_told: Option<Duration>,
-    deaths: usize,
 }
 
 impl Driver {

@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 
 use super::problems::{Problem, Sort};
 use super::types::Stats;
-use super::{Standing, State, api};
+use super::{Space, Standing, State, api};
 use crate::delivery::{Health, LaneStatus};
 use crate::receiver::Reason;
 
@@ -36,6 +36,7 @@ async fn metrics(state: web::Data<State>) -> Result<HttpResponse, Problem> {
         standing: state.standing.load_full(),
         version: Arc::clone(&corridor.config.load().version),
         writable: corridor.store.writable(),
+        disk: state.disk.load().as_deref().copied(),
     };
     let text = facts.text().map_err(|e| Problem::new(Sort::Internal, e.to_string()))?;
     Ok(HttpResponse::Ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(text))
@@ -50,6 +51,7 @@ struct Facts {
     version: Arc<str>,
     /// The store can be written.
     writable: bool,
+    disk: Option<Space>,
 }
 
 type Labels = Vec<(&'static str, String)>;
@@ -81,6 +83,10 @@ impl Facts {
             gauge(read_at),
         );
         registry.register("store_writable", "1 if events can be made durable", gauge(u64::from(self.writable)));
+        if let Some(Space { free, size }) = self.disk {
+            registry.register("store_disk_free_bytes", "Room left in the file system under the store", gauge(free));
+            registry.register("store_disk_size_bytes", "Size of the file system under the store", gauge(size));
+        }
     }
 
     fn door(&self, registry: &mut Registry) {
@@ -185,6 +191,7 @@ mod tests {
             standing: Arc::new(Standing { since: at, read_at: Some(at), refused: None }),
             version: "0123456789ab".into(),
             writable: true,
+            disk: Some(Space { free: 12_000_000_000, size: 50_000_000_000 }),
         }
     }
 
@@ -210,6 +217,12 @@ mod tests {
         # HELP jobrelay_store_writable 1 if events can be made durable.
         # TYPE jobrelay_store_writable gauge
         jobrelay_store_writable 1
+        # HELP jobrelay_store_disk_free_bytes Room left in the file system under the store.
+        # TYPE jobrelay_store_disk_free_bytes gauge
+        jobrelay_store_disk_free_bytes 12000000000
+        # HELP jobrelay_store_disk_size_bytes Size of the file system under the store.
+        # TYPE jobrelay_store_disk_size_bytes gauge
+        jobrelay_store_disk_size_bytes 50000000000
         # HELP jobrelay_events_accepted Events made durable.
         # TYPE jobrelay_events_accepted counter
         jobrelay_events_accepted_total 7

@@ -24,4 +24,4 @@ pub use auth::{Door, instructions, start_policy};
 pub use counters::Counters;
 pub use reload::{Reload, Standing};
 pub use run::{Server, bind, run};
-pub use state::{Intake, State};
+pub use state::{Intake, Space, State};
