@@ -15,3 +15,4 @@ mod restart;
 mod say;
 mod services;
 mod threads;
+mod watch;
