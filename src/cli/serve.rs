@@ -153,7 +153,7 @@ pub fn store_file(text: &str) -> Result<PathBuf, String> {
 
 /// At least a second.
 fn heartbeat_every(text: &str) -> Result<Duration, String> {
-    let every = duration::parse(text).map_err(|e| e.to_string())?;
+    let every = duration::parse(text)?;
     if every < Duration::from_secs(1) { Err("a second at least, like 1m".to_owned()) } else { Ok(every) }
 }
 

@@ -220,6 +220,7 @@ async fn failures_are_counted_and_found_by_their_reason() {
         "/form" => Reply::Status(400, "invalid_blocks"),
         other => panic!("nobody calls {other}"),
     });
+    let (nobody_trusts_it, _) = Fake::start_tls();
     let mut routes = "receivers:\n".to_owned();
     for reason in ["auth", "rate_limited", "client", "server", "timeout", "connect"] {
         let url = fake.url(&format!("/{reason}"));
@@ -227,7 +228,7 @@ async fn failures_are_counted_and_found_by_their_reason() {
             "  {reason}: {{ kind: webhook, url: \"{url}\", timeout: 500ms, retry: {{ first: 1h, max: 1h }} }}\n"
         );
     }
-    routes += &format!("  tls: {{ kind: webhook, url: \"{}\" }}\n", fake.url("/tls").replace("http:", "https:"));
+    routes += &format!("  tls: {{ kind: webhook, url: \"{}\" }}\n", nobody_trusts_it.url("/"));
     routes += &format!("  form: {{ kind: slack, url: \"{}\" }}\n", fake.url("/form"));
     routes += "routes:\n  - { name: all, to: [auth, rate_limited, client, server, timeout, connect, tls, form] }\n";
     let relay = Relay::start(&routes).await;
