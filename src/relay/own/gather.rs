@@ -9,6 +9,10 @@ use crate::event::OwnEvent;
 const MINUTE: Duration = Duration::from_secs(60);
 /// Of a receiver's changes, so many are told in a minute: trouble and its end. Of one that changes more often the last is told.
 const CHANGES: usize = 2;
+/// Of refused files: a slip, and the slip in its correction.
+const REFUSALS: usize = 2;
+/// Of what comes in storms: one that says how many it stands for.
+const STORMS: usize = 1;
 
 /// What is to be told, and what was lately. Holds one event for each sort and receiver.
 #[derive(Debug, Default)]
@@ -24,17 +28,34 @@ pub struct Gather {
 /// Blocked, down, recovered: the newest counts.
 #[derive(Debug, Default)]
 struct Changes {
-    told: VecDeque<Duration>,
+    told: Told,
     last: Option<OwnEvent>,
     held: Option<OwnEvent>,
 }
 
-/// The same again and again: one a minute, which says how many it stands for.
+/// The same again and again: the newest, and how many it stands for.
 #[derive(Debug, Default)]
 struct Repeated {
-    told: Option<Duration>,
+    told: Told,
     held: Option<OwnEvent>,
     count: u64,
+}
+
+/// When something was told lately, oldest first.
+#[derive(Debug, Default)]
+struct Told(VecDeque<Duration>);
+
+impl Told {
+    /// When it may be told once more, if it is told at most `most` times in any minute.
+    fn again_at(&self, most: usize) -> Duration {
+        let last_in_the_way = self.0.len().checked_sub(most).and_then(|place| self.0.get(place));
+        last_in_the_way.map_or(Duration::ZERO, |&told| told + MINUTE)
+    }
+
+    fn note(&mut self, now: Duration) {
+        self.0.retain(|&told| told + MINUTE > now);
+        self.0.push_back(now);
+    }
 }
 
 impl Gather {
@@ -61,9 +82,9 @@ impl Gather {
     /// not told of.
     pub fn take(&mut self, now: Duration, still_refused: bool) -> Vec<OwnEvent> {
         let mut due: Vec<OwnEvent> = self.changes.values_mut().filter_map(|changes| changes.take(now)).collect();
-        due.extend(self.deaths.values_mut().filter_map(|deaths| deaths.take(now)));
-        due.extend(self.quarantined.take(now));
-        due.extend(self.refused.take(now).filter(|_| still_refused));
+        due.extend(self.deaths.values_mut().filter_map(|deaths| deaths.take(STORMS, now)));
+        due.extend(self.quarantined.take(STORMS, now));
+        due.extend(self.refused.take(REFUSALS, now).filter(|_| still_refused));
         due.extend(self.disk_low.take());
         due
     }
@@ -71,17 +92,14 @@ impl Gather {
     /// When something that is held may be told.
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
-        let repeated = self.deaths.values().chain([&self.quarantined, &self.refused]).filter_map(Repeated::due);
-        self.changes.values().filter_map(Changes::due).chain(repeated).min()
+        let storms = self.deaths.values().chain([&self.quarantined]).filter_map(|repeated| repeated.due(STORMS));
+        self.changes.values().filter_map(Changes::due).chain(storms).chain(self.refused.due(REFUSALS)).min()
     }
 }
 
 impl Changes {
     fn take(&mut self, now: Duration) -> Option<OwnEvent> {
-        while self.told.front().is_some_and(|&told| told + MINUTE <= now) {
-            self.told.pop_front();
-        }
-        if self.told.len() >= CHANGES {
+        if now < self.told.again_at(CHANGES) {
             return None;
         }
         let what = self.held.take()?;
@@ -89,14 +107,13 @@ impl Changes {
         if self.last.as_ref().is_some_and(|last| discriminant(last) == discriminant(&what)) {
             return None;
         }
-        self.told.push_back(now);
+        self.told.note(now);
         self.last = Some(what.clone());
         Some(what)
     }
 
     fn due(&self) -> Option<Duration> {
-        let oldest = if self.told.len() >= CHANGES { *self.told.front()? + MINUTE } else { Duration::ZERO };
-        self.held.as_ref().map(|_| oldest)
+        self.held.as_ref().map(|_| self.told.again_at(CHANGES))
     }
 }
 
@@ -106,18 +123,18 @@ impl Repeated {
         self.count += 1;
     }
 
-    fn take(&mut self, now: Duration) -> Option<OwnEvent> {
-        if self.told.is_some_and(|told| now < told + MINUTE) {
+    fn take(&mut self, most: usize, now: Duration) -> Option<OwnEvent> {
+        if now < self.told.again_at(most) {
             return None;
         }
         let what = self.held.take()?;
-        self.told = Some(now);
+        self.told.note(now);
         let others = std::mem::take(&mut self.count) - 1;
         Some(what.with_more(others))
     }
 
-    fn due(&self) -> Option<Duration> {
-        self.held.as_ref().map(|_| self.told.map_or(Duration::ZERO, |told| told + MINUTE))
+    fn due(&self, most: usize) -> Option<Duration> {
+        self.held.as_ref().map(|_| self.told.again_at(most))
     }
 }
 
@@ -204,13 +221,15 @@ mod tests {
     fn a_file_that_was_mended_meanwhile_is_not_told_of() {
         let refused = |problems| OwnEvent::RoutesRefused { problems, report: String::new() };
         let mut gather = Gather::default();
-        gather.add(refused(1));
-        assert_eq!(gather.take(S(0), true), [refused(1)]);
-        gather.add(refused(2));
+        for problems in [1, 2] {
+            gather.add(refused(problems));
+            assert_eq!(gather.take(S(0), true), [refused(problems)]);
+        }
         gather.add(refused(3));
-        assert_eq!(gather.take(S(10), true), []);
-        assert_eq!(gather.take(S(60), true), [refused(3)], "the newest");
         gather.add(refused(4));
+        assert_eq!(gather.take(S(10), true), []);
+        assert_eq!(gather.take(S(60), true), [refused(4)], "the newest");
+        gather.add(refused(5));
         assert_eq!(gather.take(S(120), false), []);
         assert_eq!(gather.due(), None);
     }
