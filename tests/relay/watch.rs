@@ -221,16 +221,16 @@ async fn failures_are_counted_and_found_by_their_reason() {
         other => panic!("nobody calls {other}"),
     });
     let (nobody_trusts_it, _) = Fake::start_tls();
-    let mut routes = "receivers:\n".to_owned();
-    for reason in ["auth", "rate_limited", "client", "server", "timeout", "connect"] {
+    let webhooks = ["auth", "rate_limited", "client", "server", "timeout", "connect"].map(|reason| {
         let url = fake.url(&format!("/{reason}"));
-        routes += &format!(
-            "  {reason}: {{ kind: webhook, url: \"{url}\", timeout: 500ms, retry: {{ first: 1h, max: 1h }} }}\n"
-        );
-    }
-    routes += &format!("  tls: {{ kind: webhook, url: \"{}\" }}\n", nobody_trusts_it.url("/"));
-    routes += &format!("  form: {{ kind: slack, url: \"{}\" }}\n", fake.url("/form"));
-    routes += "routes:\n  - { name: all, to: [auth, rate_limited, client, server, timeout, connect, tls, form] }\n";
+        format!("  {reason}: {{ kind: webhook, url: \"{url}\", timeout: 500ms, retry: {{ first: 1h, max: 1h }} }}\n")
+    });
+    let routes = format!(
+        "receivers:\n{}  tls: {{ kind: webhook, url: \"{}\" }}\n  form: {{ kind: slack, url: \"{}\" }}\nroutes:\n  - {{ name: all, to: [auth, rate_limited, client, server, timeout, connect, tls, form] }}\n",
+        webhooks.concat(),
+        nobody_trusts_it.url("/"),
+        fake.url("/form")
+    );
     let relay = Relay::start(&routes).await;
     relay.accept(&update("job-1", "A", "")).await;
     for reason in ["auth", "rate_limited", "client", "server", "timeout", "connect", "tls", "form"] {
