@@ -1,8 +1,11 @@
 //! The running relay: store, lanes and door put together, and taken apart again in the right order.
 
+mod disk;
+mod heartbeat;
 mod hindsight;
 mod last_good;
 mod logging;
+mod narrate;
 mod own;
 mod reloader;
 mod retention;
@@ -25,12 +28,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::config::Secrets;
-use crate::delivery::{Junction, Lanes, Setup, install_crypto, proxies_in_environment};
+use crate::delivery::{Junction, Lanes, Narrator, Setup, install_crypto, proxies_in_environment};
 use crate::event::OwnEvent;
 use crate::server::types::Refusal;
 use crate::server::{self, Corridor, Door, Intake, Standing, State};
 use crate::store::{SqliteStore, Store};
 
+pub use disk::Limit;
 pub use logging::LogFormat;
 
 /// The whole of an orderly stop takes no longer.
@@ -62,6 +66,12 @@ pub struct Options {
     pub log_format: Option<LogFormat>,
     /// Refuse to call private addresses too, beside link-local and cloud-metadata ones.
     pub deny_private: bool,
+    /// When the disk under the store counts as nearly full.
+    pub disk_low: Limit,
+    /// The address of a dead man's switch, as given: a secret.
+    pub heartbeat: Option<String>,
+    /// How often it is called.
+    pub heartbeat_every: Duration,
     /// Where `routes` cannot be used at the start, run the version that ruled last.
     pub last_good: bool,
     /// Run by `demo`: a throw-away store, a reader who watches the terminal.
@@ -147,6 +157,7 @@ async fn start(options: &Options) -> Result<Relay, End> {
         }
         loaded => loaded,
     };
+    let heartbeat = heartbeat::Heartbeat::new(options).map_err(End::Unusable)?;
     let listeners = listeners(&options.listen)?;
     let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let door = server::start_policy(&addresses, &options.ingest_auth, options.admin_token.as_deref())
@@ -165,12 +176,14 @@ async fn start(options: &Options) -> Result<Relay, End> {
             (config, Some(refused))
         }
     };
+    let narrator = Arc::new(Narrator::default());
     let setup = Setup {
         store: Arc::clone(&store),
         junction,
         tell: tell.clone(),
         public_url: options.public_url.as_deref().map(|url| Arc::from(url.trim_end_matches('/'))),
         deny_private: options.deny_private,
+        narrator: Arc::clone(&narrator),
     };
     let lanes = Lanes::start(setup, Arc::clone(&config)).await.map_err(End::Unusable)?;
     // Only what can run is recorded as ruling; it decides nothing before.
@@ -178,9 +191,10 @@ async fn start(options: &Options) -> Result<Relay, End> {
     store.apply_version(&config.version, &config.masked, now).await.map_err(|e| End::Failed(e.to_string()))?;
 
     let running = Arc::new(ArcSwap::new(config));
-    let corridor = Arc::new(Corridor::new(Arc::clone(&store), Arc::clone(&running), tell.clone()));
+    let corridor =
+        Arc::new(Corridor::new(Arc::clone(&store), Arc::clone(&running), tell.clone(), Arc::clone(&narrator)));
     let said = say(options, &addresses, &door);
-    let intake = Arc::new(Intake::new(Arc::clone(&corridor), door));
+    let intake = Arc::new(Intake::new(corridor, door));
     let standing = match refused {
         None => Standing { since: now, read_at: Some(now), refused: None },
         Some(refused) => {
@@ -199,19 +213,23 @@ async fn start(options: &Options) -> Result<Relay, End> {
         source,
         watch,
         asked,
-        state,
+        state: Arc::clone(&state),
         lanes: lanes.clone(),
         running,
         store: Arc::clone(&store),
-        tell,
+        tell: tell.clone(),
         again: None,
         hindsight: JoinSet::new(),
     };
-    let helpers = vec![
-        tokio::spawn(own::admit(corridor, own_events)),
+    let mut helpers = vec![
+        tokio::spawn(own::admit(Arc::clone(&state), own_events)),
         tokio::spawn(reloader.run()),
         tokio::spawn(retention::run(Arc::clone(&store), options.retention)),
+        tokio::spawn(probe(Arc::clone(&state), Arc::clone(&store))),
+        tokio::spawn(disk::watch(options.store.clone(), options.disk_low, Arc::clone(&state), tell)),
+        tokio::spawn(narrate::run(narrator)),
     ];
+    helpers.extend(heartbeat.map(|heartbeat| tokio::spawn(heartbeat.run(state))));
     Ok(Relay { server, intake, lanes, store, helpers, signals })
 }
 
@@ -286,6 +304,10 @@ fn listeners(listen: &[String]) -> Result<Vec<TcpListener>, End> {
         }
     }
     Ok(listeners)
+}
+
+async fn probe(state: Arc<State>, store: Arc<dyn Store>) {
+    state.probe.run(store).await;
 }
 
 fn tell_refused(tell: &mpsc::UnboundedSender<OwnEvent>, refusal: &Refusal) {

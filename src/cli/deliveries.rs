@@ -30,6 +30,7 @@ const NEWEST: &str = "newest";
 #[derive(Args)]
 #[command(after_help = "Examples:
   jobrelay deliveries --state dead --since 1d       what did not arrive
+  jobrelay deliveries --reason auth                 keys and addresses that were refused
   jobrelay deliveries dlv_01k8zq4m7xb21             one of them, with all its attempts
   jobrelay deliveries --receiver inbox --message    the newest message in the inbox
   jobrelay deliveries --message dlv_01k8zq4m7xb21   this message
@@ -51,6 +52,10 @@ pub struct DeliveriesArgs {
     #[arg(long, value_parser = PossibleValuesParser::new(["owed", "delivered", "dead", "dismissed"]))]
     state: Option<String>,
 
+    /// Only those whose last try failed for this reason
+    #[arg(long, value_parser = PossibleValuesParser::new(Reason::ALL.map(Reason::as_str)))]
+    reason: Option<String>,
+
     /// Only since then: 2h, 3d, or 2026-01-31T09:00:00Z
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
@@ -58,10 +63,6 @@ pub struct DeliveriesArgs {
     /// Only before then
     #[arg(long, value_name = "WHEN", value_parser = since)]
     until: Option<Since>,
-
-    /// Only those whose last attempt failed for this, like `auth`, `timeout` or `template`
-    #[arg(long, value_name = "REASON")]
-    reason: Option<Reason>,
 
     /// Only for this event
     #[arg(long, value_name = "ID")]
@@ -124,7 +125,7 @@ impl DeliveriesArgs {
         filter.extend(self.state.clone().map(|v| ("state", v)));
         filter.extend(self.since.map(|v| ("since", v.before(now))));
         filter.extend(self.until.map(|v| ("until", v.before(now))));
-        filter.extend(self.reason.map(|v| ("reason", reason_word(v))));
+        filter.extend(self.reason.clone().map(|v| ("reason", v)));
         filter.extend(self.event.map(|v| ("event", v.to_string())));
         filter
     }
@@ -254,6 +255,7 @@ pub fn deliveries_table(deliveries: &[Delivery]) -> String {
         Column::Fixed("STATE"),
         Column::Spare("TRIES"),
         Column::Fixed("LAST TRY"),
+        Column::Spare("REASON"),
         Column::Wraps("ANSWER"),
     ];
     let row = |d: &Delivery| {
@@ -267,6 +269,7 @@ pub fn deliveries_table(deliveries: &[Delivery]) -> String {
             state_word(d.state).to_owned(),
             d.attempts.to_string(),
             d.at.map(stamp).unwrap_or_default(),
+            d.reason.map(Reason::as_str).unwrap_or_default().to_owned(),
             answer(d),
         ]
     };
@@ -289,11 +292,6 @@ pub fn why(delivery: &Delivery) -> String {
         (true, None, Some(old)) => format!("replay of {old}"),
         (true, None, None) => "sent straight to it".to_owned(),
     }
-}
-
-/// As in JSON.
-fn reason_word(reason: Reason) -> String {
-    serde_json::to_value(reason).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// The word of the vocabulary.
@@ -321,9 +319,9 @@ mod tests {
         recovery.closes = Some(DeliveryId(9));
         recovery.detail = Some("200 ok".to_owned());
         insta::assert_snapshot!(deliveries_table(&[owed, recovery]), @r"
-        ID                 EVENT              RECEIVER  ROUTE        STATE      TRIES  LAST TRY              ANSWER
-        dlv_0000000000002  evt_0000000000001  data-ops  failed jobs  owed       1      2026-01-31 09:05:00Z  503 busy; next try at 2026-01-31 09:05:07Z
-        dlv_0000000000002  evt_0000000000001  data-ops  (recovery)   delivered  1      2026-01-31 09:05:00Z  200 ok
+        ID                 EVENT              RECEIVER  ROUTE        STATE      TRIES  LAST TRY              REASON  ANSWER
+        dlv_0000000000002  evt_0000000000001  data-ops  failed jobs  owed       1      2026-01-31 09:05:00Z  server  503 busy; next try at 2026-01-31 09:05:07Z
+        dlv_0000000000002  evt_0000000000001  data-ops  (recovery)   delivered  1      2026-01-31 09:05:00Z          200 ok
         ");
     }
 

@@ -16,7 +16,7 @@ use super::serve::listen_address;
 use crate::config::SAMPLE;
 use crate::delivery::api_client::ApiClient;
 use crate::event::{Outcome, Resource, Sample, State};
-use crate::relay::{self, LogFormat, Options};
+use crate::relay::{self, Limit, LogFormat, Options};
 use crate::server::types::IngestAnswer;
 
 const DOOR: &str = "/webhooks/v1alpha1/jobEvents";
@@ -77,6 +77,9 @@ impl DemoArgs {
             admin_token: None,
             log_format: Some(LogFormat::Human),
             deny_private: false,
+            disk_low: Limit::default(),
+            heartbeat: None,
+            heartbeat_every: Duration::from_secs(60),
             last_good: false,
             demo: true,
         }))

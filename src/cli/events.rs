@@ -17,7 +17,9 @@ use super::table::{Column, table};
 use super::times::{Since, since, stamp};
 use crate::event::vocabulary::{self, Use};
 use crate::event::{EventId, duration};
+use crate::receiver::Reason;
 use crate::server::types::{DeliveryDetail, EventDetail, EventSummary, Names};
+use crate::store::Attempt;
 
 /// List the events that came in, newest first
 #[derive(Args)]
@@ -209,6 +211,12 @@ fn detail_text(detail: &EventDetail) -> String {
     parts.join("\n\n")
 }
 
+/// `blocked, auth`.
+fn verdict(attempt: &Attempt) -> String {
+    let verdict = format!("{:?}", attempt.verdict).to_lowercase();
+    std::iter::once(verdict.as_str()).chain(attempt.reason.map(Reason::as_str)).collect::<Vec<_>>().join(", ")
+}
+
 /// One delivery, its attempts and what to do.
 pub fn delivery_text(detail: &DeliveryDetail) -> String {
     let d = &detail.delivery;
@@ -220,7 +228,7 @@ pub fn delivery_text(detail: &DeliveryDetail) -> String {
             a.number.to_string(),
             stamp(a.at),
             duration::readable(a.took),
-            format!("{:?}", a.verdict).to_lowercase(),
+            verdict(a),
             said.cloned().collect::<Vec<_>>().join("; "),
         ]
     });
@@ -310,7 +318,7 @@ mod tests {
         Decided by routes.yaml 0123456789ab (in force from 2026-01-30 08:00:00Z): route "failed jobs" matched.
 
         dlv_0000000000002  to data-ops, by route "failed jobs": owed
-          1  2026-01-31 09:05:01Z  250ms  blocked  404 no_service; title cut to 150 characters
+          1  2026-01-31 09:05:01Z  250ms  blocked, auth  404 no_service; title cut to 150 characters
           what to do: renew the address or key of data-ops in routes.yaml or its secret; it is tried again by itself
 
         Why, route by route: jobrelay explain evt_0000000000001

@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
 
 use crate::event::duration;
-use crate::relay::{self, LogFormat, Options};
+use crate::relay::{self, Limit, LogFormat, Options};
 
 /// Run the relay
 ///
@@ -89,6 +89,19 @@ pub struct ServeArgs {
     #[arg(long, env = "JOBRELAY_LAST_GOOD", value_parser = FalseyValueParser::new())]
     last_good: bool,
 
+    /// Tell of a nearly full disk (event `jobrelay.disk_low`) when less than this is free under the store: a size like 500MiB, or a
+    /// share like 5% [default: 1GiB and 5%]
+    #[arg(long, env = "JOBRELAY_DISK_LOW", value_name = "LIMIT")]
+    disk_low: Option<Limit>,
+
+    /// Call this URL regularly while events can be accepted and messages move, so that a dead man's switch hears when not
+    #[arg(long, env = "JOBRELAY_HEARTBEAT", value_name = "URL", hide_env_values = true)]
+    heartbeat: Option<String>,
+
+    /// How often it is called
+    #[arg(long, env = "JOBRELAY_HEARTBEAT_EVERY", value_name = "DURATION", default_value = "1m", value_parser = heartbeat_every)]
+    heartbeat_every: Duration,
+
     /// Never call private addresses (10.0.0.0/8 and the like) either. Link-local and cloud-metadata addresses are never called
     #[arg(long, env = "JOBRELAY_DENY_PRIVATE", value_parser = FalseyValueParser::new())]
     deny_private: bool,
@@ -113,6 +126,9 @@ impl ServeArgs {
             admin_token: self.admin_token.filter(|token| !token.is_empty()),
             log_format: self.log_format,
             deny_private: self.deny_private,
+            disk_low: self.disk_low.unwrap_or_default(),
+            heartbeat: self.heartbeat.filter(|url| !url.is_empty()),
+            heartbeat_every: self.heartbeat_every,
             last_good: self.last_good,
             demo: false,
         }
@@ -133,6 +149,12 @@ pub fn store_file(text: &str) -> Result<PathBuf, String> {
         Some(("sqlite", file)) if !file.is_empty() => Ok(PathBuf::from(file)),
         _ => Err("write sqlite:FILE, like sqlite:data/jobrelay.db".to_owned()),
     }
+}
+
+/// At least a second.
+fn heartbeat_every(text: &str) -> Result<Duration, String> {
+    let every = duration::parse(text)?;
+    if every < Duration::from_secs(1) { Err("a second at least, like 1m".to_owned()) } else { Ok(every) }
 }
 
 /// A path that may be empty, which is no path: that is how an unset variable comes through a compose file.
@@ -174,6 +196,9 @@ mod tests {
         assert_eq!(o.store, PathBuf::from("data/jobrelay.db"));
         assert_eq!(o.retention, Duration::from_secs(30 * 86_400));
         assert!(o.ingest_auth.is_empty() && o.admin_token.is_none() && o.secrets.is_none());
+        assert!(
+            o.heartbeat.is_none() && o.heartbeat_every == Duration::from_secs(60) && o.disk_low == Limit::default()
+        );
         assert!(!o.deny_private && !o.demo && o.log_format.is_none());
     }
 
@@ -199,7 +224,7 @@ mod tests {
     #[test]
     fn help_does_not_show_secrets() {
         use clap::CommandFactory;
-        for name in ["ingest_auth", "admin_token"] {
+        for name in ["ingest_auth", "admin_token", "heartbeat"] {
             let command = Line::command();
             let arg = command.get_arguments().find(|arg| arg.get_id() == name).expect("the flag");
             assert!(arg.is_hide_env_values_set(), "{name}");

@@ -342,6 +342,21 @@ impl Lane {
         self.refreshing = true;
     }
 
+    /// Whether so many outcomes are unrecorded that it does not send.
+    #[must_use]
+    pub fn waits_for_records(&self) -> bool {
+        self.unrecorded >= UNRECORDED
+    }
+
+    /// Whether a message could go out now. After [`Lane::poll`] said to wait none can, unless this machine is at fault.
+    #[must_use]
+    pub fn could_send(&self, now: Now) -> bool {
+        let due = !self.ready.is_empty() || self.waiting.first().is_some_and(|&(due, _)| due <= now.mono);
+        let may = !self.refreshing && !self.waits_for_records() && self.condition.health() == Health::Open;
+        let gate = self.hold_until.max(self.pace.ready_at());
+        due && may && self.in_flight.len() < self.at_once() && gate <= now.mono
+    }
+
     /// What to do next.
     pub fn poll(&mut self, now: Now) -> Step {
         if self.refreshing {
@@ -357,7 +372,7 @@ impl Lane {
         {
             return step;
         }
-        if self.unrecorded >= UNRECORDED {
+        if self.waits_for_records() {
             return Step::Wait(None);
         }
         let until = if self.condition.health() == Health::Open { self.poll_open(now) } else { self.poll_probe(now) };
@@ -374,8 +389,7 @@ impl Lane {
             self.waiting.pop_first();
             self.make_ready(key);
         }
-        let at_once = if self.cautious { 1 } else { self.settings.concurrency };
-        if self.in_flight.len() >= at_once {
+        if self.in_flight.len() >= self.at_once() {
             return Err(None);
         }
         let Some(head) = self.ready.next() else {
@@ -383,6 +397,10 @@ impl Lane {
         };
         let gate = self.hold_until.max(self.pace.ready_at());
         if gate > now.mono { Err(Some(gate)) } else { Ok(head) }
+    }
+
+    fn at_once(&self) -> usize {
+        if self.cautious { 1 } else { self.settings.concurrency }
     }
 
     fn poll_probe(&mut self, now: Now) -> Result<Head, Option<Duration>> {

@@ -14,8 +14,10 @@ use tokio::time::Instant;
 use super::attempt::{Means, preview};
 use super::client::Client;
 use super::intake::Intake;
+use super::narrator::Narrator;
 use super::prepare::Subject;
 use super::preview::Preview;
+use super::pulse::{Pulse, Waits};
 use super::threads::Threads;
 use super::worker::{Command, Worker};
 use super::{Health, LaneStatus};
@@ -67,6 +69,8 @@ pub struct Setup {
     pub public_url: Option<Arc<str>>,
     /// `--deny-private`.
     pub deny_private: bool,
+    /// Keeps the log readable.
+    pub narrator: Arc<Narrator>,
 }
 
 /// The lanes. Cheap to clone.
@@ -95,6 +99,7 @@ struct Running {
     commands: mpsc::UnboundedSender<Command>,
     intake: Arc<Intake>,
     status: Arc<Mutex<LaneStatus>>,
+    pulse: Arc<Pulse>,
     means: Means,
     task: JoinHandle<()>,
     /// Its receiver is gone from routes.yaml: it ends what is in flight.
@@ -233,9 +238,19 @@ impl Lanes {
         }
     }
 
-    /// Whether every lane's task is alive (for readiness).
-    pub fn moving(&self) -> bool {
-        self.lock().values().all(|running| running.leaving || !running.task.is_finished())
+    /// The lanes that stand still though they should move, each with why (for readiness).
+    pub fn still(&self) -> Vec<(Arc<str>, String)> {
+        let now = self.inner.epoch.elapsed();
+        let lanes = self.lock();
+        let still = lanes.iter().filter(|(_, running)| !running.leaving).filter_map(|(name, running)| {
+            let why = if running.task.is_finished() {
+                "its task has ended".to_owned()
+            } else {
+                running.pulse.last().still(now)?.to_string()
+            };
+            Some((Arc::clone(name), why))
+        });
+        still.collect()
     }
 
     /// The message of a delivery of the event `id` as it would be, or was, sent to `receiver` at `now`, by the running routes.yaml.
@@ -318,6 +333,8 @@ impl Lanes {
                 .inspect_err(|error| tracing::warn!(receiver = %name, "the lane's kept state cannot be read, it begins as open: {error}"))
                 .ok()
         });
+        let epoch = self.inner.epoch;
+        let pulse = Arc::new(Pulse::new(epoch.elapsed()));
         let worker = Worker {
             means: means.clone(),
             recent: Arc::default(),
@@ -325,21 +342,29 @@ impl Lanes {
             commands: orders,
             sender: commands.downgrade(),
             status: Arc::clone(&status),
+            pulse: Arc::clone(&pulse),
             tell: self.inner.setup.tell.clone(),
-            epoch: self.inner.epoch,
+            narrator: Arc::clone(&self.inner.setup.narrator),
+            epoch,
             kept,
             capacity,
+            stopping: false,
+            recording: None,
         };
         let task = self.inner.threads.next().spawn(async move {
             // The same deliveries must not be under way in two lanes.
-            if let Some(predecessor) = predecessor {
-                let _ = predecessor.await;
+            if let Some(mut predecessor) = predecessor {
+                while tokio::time::timeout(Duration::from_secs(10), &mut predecessor).await.is_err() {
+                    worker.pulse.turn(epoch.elapsed(), Waits::Idle, true);
+                }
             }
             worker.run().await;
         });
-        Running { commands, intake, status, means, task, leaving: false }
+        Running { commands, intake, status, pulse, means, task, leaving: false }
     }
 }
 
+#[cfg(test)]
+mod sharing_tests;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Getting messages there: one lane per receiver, each with its own queue, pace and health.
 //!
-//! `lane`, `health`, `pace`, `clock`, `schedule`, `guard`, `prepare` and `preview` are pure; `worker` drives a lane, `attempt` makes one try, `client` speaks HTTP, `mail` SMTP.
+//! `lane`, `health`, `pace`, `clock`, `schedule`, `guard`, `prepare`, `preview` and `pulse` are pure; `worker` drives a lane, `attempt` makes one try, `client` speaks HTTP, `mail` SMTP.
 
 pub mod api_client;
 mod attempt;
@@ -12,9 +12,11 @@ mod intake;
 mod lane;
 mod lanes;
 mod mail;
+mod narrator;
 mod pace;
 mod prepare;
 mod preview;
+mod pulse;
 mod references;
 mod schedule;
 mod status;
@@ -26,6 +28,7 @@ pub use client::{Client, install_crypto, proxies_in_environment};
 pub use guard::forbidden_literal;
 pub use lanes::{Junction, Lanes, Setup};
 pub use mail::check_mail_server;
+pub use narrator::Narrator;
 pub use prepare::{Prepared, Subject, prepare};
 pub use preview::{BodyView, Preview, RequestView};
 pub use status::{Health, LaneStatus, Tally};

@@ -1,11 +1,12 @@
 //! How a lane is doing, as the API shows it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::receiver::Verdict;
+use crate::receiver::{Judgement, Reason, Verdict};
 
 /// A lane's health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +23,7 @@ pub enum Health {
 }
 
 /// How a lane's attempts ended, and what it gave up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     pub delivered: u64,
     pub later: u64,
@@ -30,18 +31,24 @@ pub struct Tally {
     pub blocked: u64,
     /// Deliveries, not attempts.
     pub dead: u64,
+    /// Attempts that did not deliver, by reason; a reason that never occurred is absent.
+    #[serde(default)]
+    pub failed: BTreeMap<Reason, u64>,
 }
 
 impl Tally {
     /// Counts an attempt; `dead`: it was its delivery's last.
-    pub fn count(&mut self, verdict: Verdict, dead: bool) {
-        let count = match verdict {
+    pub fn count(&mut self, judgement: &Judgement, dead: bool) {
+        let count = match judgement.verdict {
             Verdict::Delivered => &mut self.delivered,
             Verdict::Later => &mut self.later,
             Verdict::Refused => &mut self.refused,
             Verdict::Blocked => &mut self.blocked,
         };
         *count += 1;
+        if let Some(reason) = judgement.reason {
+            *self.failed.entry(reason).or_default() += 1;
+        }
         self.dead += u64::from(dead);
     }
 }
@@ -64,6 +71,9 @@ pub struct LaneStatus {
     /// Since the lane began in this run.
     #[serde(default)]
     pub attempts: Tally,
+    /// How often it broke and began anew in this run: an internal error each time.
+    #[serde(default)]
+    pub restarts: u64,
     /// When the next probe or retry goes out.
     pub next_attempt: Option<Timestamp>,
 }
@@ -82,6 +92,7 @@ impl LaneStatus {
             owed: 0,
             in_flight: 0,
             attempts: Tally::default(),
+            restarts: 0,
             next_attempt: None,
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -16,6 +16,8 @@ use super::clock::Now;
 use super::health::News;
 use super::intake::Intake;
 use super::lane::{Ended, KeptLane, Lane, Settings, Step};
+use super::narrator::Narrator;
+use super::pulse::{Pulse, Waits};
 use super::references::Recent;
 use super::{Health, LaneStatus};
 use crate::event::OwnEvent;
@@ -25,8 +27,9 @@ use crate::store::{Attempt, Attempted, End, KeyHash, Owed, StoreError};
 /// How often the claim is extended and the lane's state kept.
 const HOUSEKEEPING: Duration = Duration::from_secs(10);
 const CLAIM: Duration = Duration::from_secs(30);
-/// Deaths are told at most so often for each receiver; the log has them all.
-const TELL_DEATHS: Duration = Duration::from_secs(60);
+/// A lane that broke begins anew after this long, twice as long each time it breaks again soon.
+const ANEW_AFTER: Duration = Duration::from_secs(1);
+const ANEW_AT_LATEST: Duration = Duration::from_secs(30);
 
 /// What a worker is told.
 #[derive(Debug)]
@@ -57,6 +60,11 @@ enum Done {
     Page(Result<Vec<Owed>, StoreError>),
     KeyPage(KeyHash, Result<Vec<Owed>, StoreError>),
     Look(Result<Vec<Owed>, StoreError>),
+    /// Housekeeping: whether the lane is still this relay's. `worth`: the kept state says that the lane owes something or is not well.
+    Kept {
+        worth: bool,
+        result: Result<bool, StoreError>,
+    },
 }
 
 /// One lane's driver.
@@ -69,12 +77,18 @@ pub struct Worker {
     /// To itself, for the recorder.
     pub sender: mpsc::WeakUnboundedSender<Command>,
     pub status: Arc<Mutex<LaneStatus>>,
+    pub pulse: Arc<Pulse>,
     pub tell: mpsc::UnboundedSender<OwnEvent>,
+    pub narrator: Arc<Narrator>,
     /// The relay's start: zero of the monotonic clock.
     pub epoch: Instant,
     pub kept: Option<KeptLane>,
     /// How many deliveries it may hold in memory.
     pub capacity: usize,
+    /// Told to stop.
+    pub stopping: bool,
+    /// The task that records what the driver before this one sent.
+    pub recording: Option<JoinHandle<()>>,
 }
 
 /// What a lane needs to know of its receiver.
@@ -85,107 +99,120 @@ pub fn settings(means: &Means, capacity: usize) -> Settings {
 }
 
 impl Worker {
-    /// Drives the lane, whenever it is this relay's, until told to stop.
+    /// Drives the lane, whenever it is this relay's, until told to stop. A driver that panics is replaced by another, which begins with
+    /// what the store has.
     pub async fn run(mut self) {
-        while self.claimed().await {
-            if self.drive().await {
-                // Nothing is under way any more, and all of it is on disk: another relay can go on at once.
-                let name = &self.means.receiver.name;
-                if let Err(error) = self.means.store.release(name).await {
-                    tracing::warn!(receiver = %name, "the lane's claim was not released, it expires by itself: {error}");
+        let mut again = ANEW_AFTER;
+        while !self.stopping {
+            let begun = Instant::now();
+            let ended = AssertUnwindSafe(self.claim_and_drive()).catch_unwind().await;
+            // What was sent is on disk before anyone reads again what is owed.
+            if let Some(recording) = self.recording.take() {
+                let _ = recording.await;
+            }
+            if ended.is_ok() {
+                if self.stopping {
+                    self.release().await;
                 }
+                self.kept = None;
+                continue;
+            }
+            if self.stopping {
                 return;
             }
-            self.kept = None;
+            let receiver = &self.means.receiver.name;
+            tracing::error!(%receiver, "the lane broke and begins anew with what the store has: please report what the log says above");
+            self.status.lock().unwrap_or_else(PoisonError::into_inner).restarts += 1;
+            again = if begun.elapsed() > ANEW_AT_LATEST { ANEW_AFTER } else { again };
+            self.pulse.turn(self.epoch.elapsed(), Waits::Broken, true);
+            self.rest(again).await;
+            again = (again * 2).min(ANEW_AT_LATEST);
         }
     }
 
-    /// Waits until the lane is this relay's. `false`: told to stop before.
-    async fn claimed(&mut self) -> bool {
+    /// Nothing is under way any more, and all of it is on disk: another relay can go on at once.
+    async fn release(&self) {
+        let name = &self.means.receiver.name;
+        if let Err(error) = self.means.store.release(name).await {
+            tracing::warn!(receiver = %name, "the lane's claim was not released, it expires by itself: {error}");
+        }
+    }
+
+    /// While it drives no lane: obeys what is not about a lane that it had before.
+    async fn rest(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        while !self.stopping
+            && let Ok(command) = tokio::time::timeout_at(end, self.commands.recv()).await
+        {
+            match command {
+                Some(Command::Change { means, capacity, .. }) => (self.means, self.capacity) = (*means, capacity),
+                Some(Command::Resume | Command::Refresh | Command::Recorded(_)) => {}
+                Some(Command::Stop) | None => self.stopping = true,
+            }
+        }
+    }
+
+    async fn claim_and_drive(&mut self) {
         let name = Arc::clone(&self.means.receiver.name);
         loop {
-            // Those meant for a lane that was lost are not for the next one.
-            while let Ok(command) = self.commands.try_recv() {
-                if !self.heed(command) {
-                    return false;
-                }
-            }
             match self.means.store.claim(&name, CLAIM).await {
-                Ok(true) => return true,
+                Ok(true) => return self.drive().await,
                 Ok(false) => tracing::debug!(receiver = %name, "another relay works this lane"),
                 Err(error) => tracing::warn!(receiver = %name, "the lane could not be claimed, trying again: {error}"),
             }
-            tokio::select! {
-                Some(command) = self.commands.recv() => {
-                    if !self.heed(command) {
-                        return false;
-                    }
-                }
-                () = tokio::time::sleep(HOUSEKEEPING) => {}
+            self.pulse.turn(self.epoch.elapsed(), Waits::Idle, true);
+            self.rest(HOUSEKEEPING).await;
+            if self.stopping {
+                return;
             }
         }
     }
 
-    /// What a command says while there is no lane to resume, or to read again. `false`: stop.
-    fn heed(&mut self, command: Command) -> bool {
-        if let Command::Change { means, capacity, .. } = command {
-            (self.means, self.capacity) = (*means, capacity);
-            return true;
-        }
-        !matches!(command, Command::Stop)
-    }
-
-    /// Drives the lane until told to stop, or until another relay has it (`false`), and finishes what is under way.
-    async fn drive(&mut self) -> bool {
+    /// Drives the lane until told to stop, or until another relay has it, and finishes what is under way.
+    async fn drive(&mut self) {
         let name = Arc::clone(&self.means.receiver.name);
         let (recorder, outcomes) = mpsc::unbounded_channel();
-        let recording = tokio::spawn(record(Arc::clone(&self.means.store), outcomes, self.sender.clone()));
+        self.recording = Some(tokio::spawn(record(Arc::clone(&self.means.store), outcomes, self.sender.clone())));
         let mut driver = Driver {
             lane: Lane::new(settings(&self.means, self.capacity), self.kept.take(), self.now()),
             tasks: JoinSet::new(),
             recorder,
             worth_saving: false,
-            deaths_told: None,
-            deaths: 0,
-            stopping: false,
+            keeping: false,
             lost: false,
         };
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         housekeeping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut moved = true;
         loop {
+            let was_idle = driver.tasks.is_empty();
             let until = self.advance(&mut driver);
-            self.publish(&driver.lane);
-            if driver.ends() && driver.tasks.is_empty() {
+            self.publish(&driver, moved, was_idle);
+            if (self.stopping || driver.lost) && driver.tasks.is_empty() {
                 break;
             }
             let sleep_until = self.epoch + until.unwrap_or(Duration::from_secs(3600) + self.epoch.elapsed());
-            tokio::select! {
+            moved = tokio::select! {
                 biased;
                 Some(command) = self.commands.recv() => self.obey(command, &mut driver),
-                Some(done) = driver.tasks.join_next() => self.finish(done, &mut driver),
-                () = self.intake.arrived() => {}
-                () = tokio::time::sleep_until(sleep_until) => {}
-                _ = housekeeping.tick() => {
-                    match self.means.store.claim(&name, CLAIM).await {
-                        Ok(true) => {}
-                        Ok(false) if driver.lost => {}
-                        Ok(false) => {
-                            tracing::error!(receiver = %name, "the lane's claim expired before it was extended, and another relay has it now");
-                            driver.lost = true;
-                            self.intake.shut();
-                        }
-                        Err(error) => tracing::warn!(receiver = %name, "the lane's claim was not extended: {error}"),
-                    }
-                    self.save(&mut driver).await;
+                Some(done) = driver.tasks.join_next() => {
+                    let moved = !matches!(done, Ok(Done::Kept { .. }));
+                    self.finish(done, &mut driver);
+                    moved
                 }
-            }
+                () = self.intake.arrived() => false,
+                () = tokio::time::sleep_until(sleep_until) => false,
+                _ = housekeeping.tick() => {
+                    self.keep_house(&mut driver);
+                    false
+                }
+            };
         }
-        self.save(&mut driver).await;
-        let told = driver.stopping;
-        drop(driver);
-        // The recorder ends when its channel is empty: what was sent is on disk then.
-        let _ = recording.await;
-        told
+        if let Some(json) = self.worth_keeping(&driver).filter(|_| !driver.lost)
+            && let Err(error) = self.means.store.save_lane(&name, &json).await
+        {
+            tracing::warn!(receiver = %name, "the lane's state was not kept: {error}");
+        }
     }
 
     fn now(&self) -> Now {
@@ -194,7 +221,7 @@ impl Worker {
 
     /// Takes what has come and does what there is to do; says until when nothing more is.
     fn advance(&mut self, driver: &mut Driver) -> Option<Duration> {
-        if driver.ends() {
+        if self.stopping || driver.lost {
             return None;
         }
         if !driver.lane.loading() && !driver.lane.behind() {
@@ -234,28 +261,32 @@ impl Worker {
                 Step::Load { after, limit } => {
                     self.intake.open();
                     let (store, name) = (Arc::clone(&self.means.store), Arc::clone(&self.means.receiver.name));
-                    driver.tasks.spawn(async move { Done::Page(store.owed(&name, after, limit).await) });
+                    driver.tasks.spawn(async move { Done::Page(whole(store.owed(&name, after, limit)).await) });
                 }
                 Step::LoadKey { key, after, limit } => {
                     let (store, name) = (Arc::clone(&self.means.store), Arc::clone(&self.means.receiver.name));
-                    driver
-                        .tasks
-                        .spawn(async move { Done::KeyPage(key, store.owed_of_key(&name, key, after, limit).await) });
+                    driver.tasks.spawn(async move {
+                        Done::KeyPage(key, whole(store.owed_of_key(&name, key, after, limit)).await)
+                    });
                 }
                 Step::Look { key, after, limit } => {
                     let (store, name) = (Arc::clone(&self.means.store), Arc::clone(&self.means.receiver.name));
-                    driver.tasks.spawn(async move { Done::Look(store.owed_of_key(&name, key, after, limit).await) });
+                    driver
+                        .tasks
+                        .spawn(async move { Done::Look(whole(store.owed_of_key(&name, key, after, limit)).await) });
                 }
                 Step::Wait(until) => return until,
             }
         }
     }
 
-    fn obey(&mut self, command: Command, driver: &mut Driver) {
+    /// Says whether it brought on what the lane waits for.
+    fn obey(&mut self, command: Command, driver: &mut Driver) -> bool {
         let now = self.now();
+        let moved = matches!(command, Command::Recorded(_));
         match command {
             Command::Change { means, capacity, healed } => {
-                self.means = *means;
+                (self.means, self.capacity) = (*means, capacity);
                 driver.lane.change(settings(&self.means, capacity));
                 if healed {
                     driver.lane.resume(now);
@@ -264,8 +295,9 @@ impl Worker {
             Command::Resume => driver.lane.resume(now),
             Command::Refresh => driver.lane.refresh(),
             Command::Recorded(outcomes) => driver.lane.recorded(outcomes),
-            Command::Stop => driver.stopping = true,
+            Command::Stop => self.stopping = true,
         }
+        moved
     }
 
     fn finish(&self, done: Result<Done, tokio::task::JoinError>, driver: &mut Driver) {
@@ -294,8 +326,20 @@ impl Worker {
                 tracing::error!(receiver = %name, "what is owed could not be read, trying again: {error}");
                 driver.lane.load_failed(Some(key), now);
             }
-            // Attempts catch their own panics, and nothing cancels a task: only a read of the store can end here.
-            Err(error) => tracing::error!(receiver = %name, "a read of what is owed broke: {error}"),
+            Ok(Done::Kept { worth, result }) => {
+                driver.keeping = false;
+                match result {
+                    Ok(true) => driver.worth_saving = worth,
+                    Ok(false) => {
+                        tracing::error!(receiver = %name, "the lane's claim expired before it was extended, and another relay has it now");
+                        driver.lost = true;
+                        self.intake.shut();
+                    }
+                    Err(error) => tracing::warn!(receiver = %name, "the lane's claim or state was not kept: {error}"),
+                }
+            }
+            // Each task catches its own panics, and nothing cancels one: this cannot be, and a driver that begins anew forgets nothing.
+            Err(error) => std::panic::resume_unwind(Box::new(error.to_string())),
         }
     }
 
@@ -306,9 +350,12 @@ impl Worker {
             return;
         };
         let name = &self.means.receiver.name;
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).attempts.count(judgement.verdict, end == End::Dead);
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).attempts.count(&judgement, end == End::Dead);
         let detail = if gave_up { format!("gave up after retry.for: {}", judgement.detail) } else { judgement.detail };
         match end {
+            End::Delivered if self.narrator.delivered() => {
+                tracing::info!(receiver = %name, delivery = %owed.id, event = %owed.event, attempt = number, ?took, "delivered to {name}");
+            }
             End::Delivered => {
                 tracing::debug!(receiver = %name, delivery = %owed.id, event = %owed.event, attempt = number, ?took, "delivered");
             }
@@ -324,7 +371,9 @@ impl Worker {
                     advice = judgement.advice.as_deref(), "dead: {detail}"
                 );
                 if !own {
-                    self.tell_death(owed, &detail, driver, now);
+                    let (receiver, reason) = (name.to_string(), detail.clone());
+                    let (delivery, event) = (owed.id, owed.event);
+                    let _ = self.tell.send(OwnEvent::DeliveryDead { receiver, delivery, event, reason, more: 0 });
                 }
             }
         }
@@ -340,20 +389,6 @@ impl Worker {
         if let Some(news) = news {
             self.tell_news(news, driver);
         }
-    }
-
-    fn tell_death(&self, owed: &Owed, detail: &str, driver: &mut Driver, now: Now) {
-        driver.deaths += 1;
-        if driver.deaths_told.is_some_and(|told| now.mono < told + TELL_DEATHS) {
-            return;
-        }
-        let more = driver.deaths - 1;
-        let reason =
-            if more == 0 { detail.to_owned() } else { format!("{detail} (and {more} more since the last such event)") };
-        driver.deaths_told = Some(now.mono);
-        driver.deaths = 0;
-        let receiver = self.means.receiver.name.to_string();
-        let _ = self.tell.send(OwnEvent::DeliveryDead { receiver, delivery: owed.id, event: owed.event, reason });
     }
 
     fn tell_news(&self, news: News, driver: &mut Driver) {
@@ -376,26 +411,46 @@ impl Worker {
         driver.worth_saving = true;
     }
 
-    /// Keeps the lane's state while it owes something or is not well, and once more when that has passed.
-    async fn save(&self, driver: &mut Driver) {
-        if driver.lost {
-            // It is the other relay's to keep now.
+    /// Extends the claim and keeps the lane's state, beside everything else: a store that hangs must not hold up the sending.
+    fn keep_house(&mut self, driver: &mut Driver) {
+        self.kept = Some(driver.lane.kept(self.now()));
+        if std::mem::replace(&mut driver.keeping, true) {
             return;
         }
-        let worth = driver.lane.owes() || driver.lane.condition().health() != Health::Open;
-        if !worth && !driver.worth_saving {
-            return;
-        }
-        let json = serde_json::to_string(&driver.lane.kept(self.now())).expect("a lane's state is plain data");
-        match self.means.store.save_lane(&self.means.receiver.name, &json).await {
-            Ok(()) => driver.worth_saving = worth,
-            Err(error) => {
-                tracing::warn!(receiver = %self.means.receiver.name, "the lane's state was not kept: {error}");
+        let (store, name) = (Arc::clone(&self.means.store), Arc::clone(&self.means.receiver.name));
+        let (json, worth) = (self.worth_keeping(driver), driver.worth());
+        let keep = async move {
+            let held = store.claim(&name, CLAIM).await?;
+            if held && let Some(json) = json {
+                store.save_lane(&name, &json).await?;
             }
-        }
+            Ok(held)
+        };
+        driver.tasks.spawn(async move { Done::Kept { worth, result: whole(keep).await } });
     }
 
-    fn publish(&self, lane: &Lane) {
+    /// The lane's state, while it owes something or is not well, and once more when that has passed.
+    fn worth_keeping(&self, driver: &Driver) -> Option<String> {
+        let worth = driver.worth() || driver.worth_saving;
+        worth.then(|| serde_json::to_string(&driver.lane.kept(self.now())).expect("a lane's state is plain data"))
+    }
+
+    /// `moved`: something came of what was waited for. `was_idle`: nothing was under way before this turn.
+    fn publish(&self, driver: &Driver, moved: bool, was_idle: bool) {
+        let (lane, now) = (&driver.lane, self.now());
+        let waits = if lane.could_send(now) && !self.stopping {
+            Waits::Nothing
+        } else if lane.waits_for_records() {
+            Waits::Records
+        } else if lane.in_flight() > 0 {
+            Waits::Answers { timeout: self.means.receiver.common.timeout }
+        } else if driver.tasks.is_empty() {
+            Waits::Idle
+        } else {
+            Waits::Store
+        };
+        let begins = was_idle && matches!(waits, Waits::Idle | Waits::Answers { .. } | Waits::Store);
+        self.pulse.turn(now.mono, waits, moved || begins);
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         status.in_flight = lane.in_flight();
         let condition = lane.condition();
@@ -407,8 +462,8 @@ impl Worker {
             status.advice = advice.map(str::to_owned);
         }
         status.next_attempt = lane.next_attempt().map(|at| {
-            let wait = at.saturating_sub(self.epoch.elapsed());
-            Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX)
+            let wait = at.saturating_sub(now.mono);
+            now.wall.saturating_add(wait).unwrap_or(Timestamp::MAX)
         });
     }
 }
@@ -419,19 +474,23 @@ struct Driver {
     recorder: mpsc::UnboundedSender<Attempted>,
     /// The state in the store says that it owes something or is not well.
     worth_saving: bool,
-    deaths_told: Option<Duration>,
-    deaths: usize,
-    /// Told to stop.
-    stopping: bool,
+    /// Housekeeping is under way.
+    keeping: bool,
     /// Another relay has the lane.
     lost: bool,
 }
 
 impl Driver {
-    /// Nothing new is begun any more.
-    fn ends(&self) -> bool {
-        self.stopping || self.lost
+    /// Whether it owes something or is not well.
+    fn worth(&self) -> bool {
+        self.lane.owes() || self.lane.condition().health() != Health::Open
     }
+}
+
+/// What the store answers; a panic is an answer too, else the lane would wait for one for ever.
+async fn whole<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let caught = AssertUnwindSafe(answer).catch_unwind().await;
+    caught.unwrap_or_else(|_| Err(StoreError::Unreadable("internal error, please report it".to_owned())))
 }
 
 /// Puts outcomes on disk, in order, however long the disk takes; the lane stops sending when too many wait here.

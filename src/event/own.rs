@@ -46,6 +46,8 @@ pub enum OwnEvent {
         event: EventId,
         /// Why, in words.
         reason: String,
+        /// So many others to this receiver were given up since the event before this one.
+        more: u64,
     },
     /// A changed routes.yaml cannot be used.
     RoutesRefused {
@@ -58,6 +60,8 @@ pub enum OwnEvent {
     Quarantined {
         /// Why, in words.
         reason: String,
+        /// So many other items were put there since the event before this one.
+        more: u64,
     },
     /// The disk under the store is nearly full.
     DiskLow {
@@ -66,6 +70,17 @@ pub enum OwnEvent {
         /// Where the store is.
         path: String,
     },
+}
+
+impl OwnEvent {
+    /// The same, standing for `others` of its sort, too. Events that stand for no others stay as they are.
+    #[must_use]
+    pub fn with_more(mut self, others: u64) -> OwnEvent {
+        if let OwnEvent::DeliveryDead { more, .. } | OwnEvent::Quarantined { more, .. } = &mut self {
+            *more += others;
+        }
+        self
+    }
 }
 
 /// Wraps `what` in a structured `CloudEvent` (`source` `/jobrelay`, members under `data`, with a `summary` sentence
@@ -124,10 +139,19 @@ fn describe(what: &OwnEvent) -> (&'static str, String, Value) {
             format!("Receiver {receiver} answers again. What it is owed is on its way."),
             json!({"receiver": receiver}),
         ),
-        OwnEvent::DeliveryDead { receiver, delivery, event, reason } => (
+        OwnEvent::DeliveryDead { receiver, delivery, event, reason, more } => (
             "delivery_dead",
-            format!("A message to {receiver} was given up: {reason}. `jobrelay replay {delivery}` sends it again."),
-            json!({"receiver": receiver, "delivery": delivery, "event": event, "reason": reason}),
+            match more {
+                0 => format!(
+                    "A message to {receiver} was given up: {reason}. `jobrelay replay {delivery}` sends it again."
+                ),
+                _ => format!(
+                    "{} messages to {receiver} were given up, the last: {reason}. `jobrelay deliveries --receiver {receiver} --state \
+                     dead` lists them, `jobrelay replay --receiver {receiver}` sends them again.",
+                    more.saturating_add(1)
+                ),
+            },
+            json!({"receiver": receiver, "delivery": delivery, "event": event, "reason": reason, "more": more}),
         ),
         OwnEvent::RoutesRefused { problems, report } => {
             let found = if *problems == 1 { "1 error".to_owned() } else { format!("{problems} errors, the first") };
@@ -140,10 +164,19 @@ fn describe(what: &OwnEvent) -> (&'static str, String, Value) {
                 json!({"problems": problems, "report": report}),
             )
         }
-        OwnEvent::Quarantined { reason } => (
+        OwnEvent::Quarantined { reason, more } => (
             "quarantined",
-            format!("Something was received that cannot be read as an event: {reason}. It is kept in the quarantine."),
-            json!({"reason": reason}),
+            match more {
+                0 => format!(
+                    "Something was received that cannot be read as an event: {reason}. It is kept in the quarantine."
+                ),
+                _ => format!(
+                    "{} items were received that cannot be read as events, the last: {reason}. They are kept in the quarantine; \
+                     `jobrelay quarantine` lists them.",
+                    more.saturating_add(1)
+                ),
+            },
+            json!({"reason": reason, "more": more}),
         ),
         OwnEvent::DiskLow { free_bytes, path } => (
             "disk_low",
@@ -190,6 +223,10 @@ mod tests {
     #[test]
     fn every_own_event_has_a_name_and_a_sentence() {
         let text = || "x".to_owned();
+        let dead = |more| {
+            let (delivery, event) = (DeliveryId(2), EventId(1));
+            OwnEvent::DeliveryDead { receiver: text(), delivery, event, reason: text(), more }
+        };
         for (what, name, summary) in [
             (
                 OwnEvent::ReceiverBlocked { receiver: text(), reason: text() },
@@ -197,9 +234,15 @@ mod tests {
                 "Receiver x is blocked: x. What it is owed is held until it answers again.",
             ),
             (
-                OwnEvent::DeliveryDead { receiver: text(), delivery: DeliveryId(2), event: EventId(1), reason: text() },
+                dead(0),
                 "delivery_dead",
                 "A message to x was given up: x. `jobrelay replay dlv_0000000000002` sends it again.",
+            ),
+            (
+                dead(7),
+                "delivery_dead",
+                "8 messages to x were given up, the last: x. `jobrelay deliveries --receiver x --state dead` lists them, \
+                 `jobrelay replay --receiver x` sends them again.",
             ),
             (
                 OwnEvent::RoutesRefused { problems: 1, report: "error: it cannot be read.\nhelp: y".to_owned() },
@@ -216,9 +259,15 @@ mod tests {
                  before it.",
             ),
             (
-                OwnEvent::Quarantined { reason: text() },
+                OwnEvent::Quarantined { reason: text(), more: 0 },
                 "quarantined",
                 "Something was received that cannot be read as an event: x. It is kept in the quarantine.",
+            ),
+            (
+                OwnEvent::Quarantined { reason: text(), more: 1 },
+                "quarantined",
+                "2 items were received that cannot be read as events, the last: x. They are kept in the quarantine; \
+                 `jobrelay quarantine` lists them.",
             ),
             (
                 OwnEvent::DiskLow { free_bytes: 52_428_800, path: text() },

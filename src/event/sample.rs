@@ -170,12 +170,16 @@ impl Sample {
             "receiver_blocked" => OwnEvent::ReceiverBlocked { receiver, reason: "403 invalid_token".to_owned() },
             "receiver_down" => OwnEvent::ReceiverDown { receiver, reason },
             "receiver_recovered" => OwnEvent::ReceiverRecovered { receiver },
-            "delivery_dead" => OwnEvent::DeliveryDead { receiver, delivery: DeliveryId(2), event: EventId(1), reason },
+            "delivery_dead" => {
+                OwnEvent::DeliveryDead { receiver, delivery: DeliveryId(2), event: EventId(1), reason, more: 0 }
+            }
             "routes_refused" => {
                 let report = "routes.yaml:1:1: error[unknown-key]: unknown key \"rotues\"".to_owned();
                 OwnEvent::RoutesRefused { problems: 1, report }
             }
-            "quarantined" => OwnEvent::Quarantined { reason: "not JSON: expected value at line 1 column 1".to_owned() },
+            "quarantined" => {
+                OwnEvent::Quarantined { reason: "not JSON: expected value at line 1 column 1".to_owned(), more: 0 }
+            }
             _ => OwnEvent::DiskLow { free_bytes: 50 << 20, path: "data/jobrelay.db".to_owned() },
         };
         let said = own(&what, now);

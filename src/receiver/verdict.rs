@@ -1,10 +1,6 @@
 //! What an answer means: promise 4 of the design, refined by kinds.
 
-use std::str::FromStr;
 use std::time::Duration;
-
-use serde::Deserialize as _;
-use serde::de::{IntoDeserializer as _, value};
 
 use super::{Answer, Failure};
 
@@ -23,7 +19,7 @@ pub enum Verdict {
 }
 
 /// Why an attempt failed: the small set used by metrics, API and lists alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Key or permission.
@@ -48,12 +44,48 @@ pub enum Reason {
     Template,
 }
 
-/// Its name in JSON, in lower or upper case.
-impl FromStr for Reason {
-    type Err = value::Error;
+impl Reason {
+    /// Every one, in the order of their codes in the store; a new one comes last.
+    pub const ALL: [Reason; 10] = [
+        Reason::Auth,
+        Reason::RateLimited,
+        Reason::Client,
+        Reason::Server,
+        Reason::Timeout,
+        Reason::Dns,
+        Reason::Tls,
+        Reason::Connect,
+        Reason::Form,
+        Reason::Template,
+    ];
 
-    fn from_str(text: &str) -> Result<Reason, value::Error> {
-        Reason::deserialize(text.to_ascii_lowercase().as_str().into_deserializer())
+    /// As it is written everywhere: `rate_limited`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Auth => "auth",
+            Reason::RateLimited => "rate_limited",
+            Reason::Client => "client",
+            Reason::Server => "server",
+            Reason::Timeout => "timeout",
+            Reason::Dns => "dns",
+            Reason::Tls => "tls",
+            Reason::Connect => "connect",
+            Reason::Form => "form",
+            Reason::Template => "template",
+        }
+    }
+}
+
+impl std::str::FromStr for Reason {
+    type Err = String;
+
+    /// Reads [`Reason::as_str`], without case.
+    fn from_str(text: &str) -> Result<Reason, String> {
+        Reason::ALL
+            .into_iter()
+            .find(|reason| reason.as_str().eq_ignore_ascii_case(text))
+            .ok_or_else(|| format!("{text:?} is none of {}", Reason::ALL.map(Reason::as_str).join(", ")))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -11,17 +11,16 @@ use tracing::{debug, info, warn};
 
 use super::Counters;
 use crate::config::Config;
+use crate::delivery::Narrator;
 use crate::event::Outcome;
 use crate::event::{self, Event, OwnEvent, Received, Unreadable};
+use crate::message;
 use crate::routing::{self, Decision, Target};
 use crate::store::{Accepted, NewEvent, NewQuarantined, Store, StoreError};
 
 /// A store that has not answered by then counts as one that cannot write. What it still makes durable later is known as a
 /// duplicate when the sender tries again.
 const STORE_PATIENCE: Duration = Duration::from_secs(20);
-
-/// At most one of the relay's own events about the quarantine in this time: the first says to look, the list says the rest.
-const TELL_EVERY_MS: i64 = 60_000;
 
 /// The way every event takes. Cheap to share; knows nothing of HTTP.
 pub struct Corridor {
@@ -32,7 +31,7 @@ pub struct Corridor {
     /// What happened here since the start.
     pub counters: Counters,
     tell: UnboundedSender<OwnEvent>,
-    told_ms: AtomicI64,
+    narrator: Arc<Narrator>,
 }
 
 /// What became of one item.
@@ -52,8 +51,13 @@ impl fmt::Debug for Corridor {
 
 impl Corridor {
     /// `tell` takes what the relay has to say about itself; whoever reads it wraps it with [`event::own`] and admits it.
-    pub fn new(store: Arc<dyn Store>, config: Arc<ArcSwap<Config>>, tell: UnboundedSender<OwnEvent>) -> Corridor {
-        Corridor { store, config, counters: Counters::default(), tell, told_ms: AtomicI64::new(i64::MIN) }
+    pub fn new(
+        store: Arc<dyn Store>,
+        config: Arc<ArcSwap<Config>>,
+        tell: UnboundedSender<OwnEvent>,
+        narrator: Arc<Narrator>,
+    ) -> Corridor {
+        Corridor { store, config, counters: Counters::default(), tell, narrator }
     }
 
     /// Reads, decides and keeps; one answer for each item, in order. All readable ones are durable when this returns `Ok`.
@@ -116,7 +120,6 @@ impl Corridor {
     /// # Errors
     /// The store could not keep it.
     pub async fn quarantine(&self, received: Received, why: Unreadable) -> Result<(), StoreError> {
-        let now_ms = received.received_at.as_millisecond();
         let item = NewQuarantined {
             form: received.form,
             body: received.body,
@@ -126,9 +129,9 @@ impl Corridor {
         let new = self.store.quarantine(item).await.inspect_err(|_| self.count_unwritable())?;
         self.counters.quarantined.fetch_add(1, Relaxed);
         warn!(reason = %why, repeated = !new, "unreadable, kept in the quarantine: see `jobrelay quarantine`");
-        if new && self.may_tell(now_ms) {
+        if new {
             // The other end is gone only while the relay stops.
-            let _ = self.tell.send(OwnEvent::Quarantined { reason: why.message });
+            let _ = self.tell.send(OwnEvent::Quarantined { reason: why.message, more: 0 });
         }
         Ok(())
     }
@@ -169,19 +172,26 @@ impl Corridor {
         if answer.id_reused {
             warn!(event = %answer.id, job, sender_id = %event.id, "the sender used this ID for other data before: taken as a new event");
         }
-        debug!(event = %answer.id, job, deliveries = answer.deliveries.len(), "accepted");
+        if self.narrator.accepted() {
+            let to: Vec<&str> = answer.deliveries.iter().map(|(_, receiver)| &**receiver).collect();
+            let to = if to.is_empty() { "nobody".to_owned() } else { to.join(", ") };
+            info!(event = %answer.id, job, "accepted: {}, for {to}", headline(event));
+        } else {
+            debug!(event = %answer.id, job, deliveries = answer.deliveries.len(), "accepted");
+        }
     }
 
     fn count_unwritable(&self) {
         self.counters.unwritable.fetch_add(1, Relaxed);
     }
+}
 
-    fn may_tell(&self, now_ms: i64) -> bool {
-        let told = self.told_ms.load(Relaxed);
-        // A clock set back must not silence it, hence the distance and not the order.
-        let far = told == i64::MIN || now_ms.abs_diff(told) >= TELL_EVERY_MS.unsigned_abs();
-        far && self.told_ms.compare_exchange(told, now_ms, Relaxed, Relaxed).is_ok()
-    }
+/// What an event says, on one line: `Update data product Customers failed`.
+fn headline(event: &Event) -> String {
+    let words =
+        [event.text("type_label"), event.text("resource"), event.text("outcome").or_else(|| event.text("state"))];
+    let said: Vec<_> = words.into_iter().flatten().collect();
+    message::one_line(&if said.is_empty() { event.event_type.clone() } else { said.join(" ") })
 }
 
 pub(super) fn decided(config: &Config, event: Arc<Event>, decision: Decision) -> NewEvent {

@@ -1,5 +1,7 @@
 //! `/healthz`: the process answers. `/readyz`: events can be accepted and messages move. Open to all: they tell no secret.
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, web};
 
 use super::State;
@@ -19,18 +21,38 @@ async fn alive() -> HttpResponse {
 }
 
 async fn ready(state: web::Data<State>) -> Result<web::Json<Readiness>, Problem> {
-    readiness(state.intake.corridor.store.writable(), state.lanes.moving(), state.intake.stopping())
-        .map(|()| web::Json(Readiness { ready: true, detail: state.standing.load().detail() }))
-        .map_err(|detail| Problem::new(Sort::Unavailable, detail))
+    match state.readiness().await {
+        Ok(()) => Ok(web::Json(Readiness { ready: true, detail: state.standing.load().detail() })),
+        Err(detail) => Err(Problem::new(Sort::Unavailable, detail)),
+    }
 }
 
-fn readiness(store: bool, lanes: bool, stopping: bool) -> Result<(), String> {
-    let faults = [
-        (!store, "the store cannot be written: look at the disk (space, permissions) and the log"),
-        (!lanes, "the lanes do not move: look at the log"),
-        (stopping, "the relay is stopping"),
-    ];
-    let wrong: Vec<&str> = faults.into_iter().filter(|(is, _)| *is).map(|(_, what)| what).collect();
+/// So many lanes that stand still are named, then how many more.
+const NAMED: usize = 3;
+
+impl State {
+    /// Whether events can be accepted and messages move, tried out: the writer writes, the lanes turn.
+    ///
+    /// # Errors
+    /// What stands still, in a sentence that tells no secret.
+    pub async fn readiness(&self) -> Result<(), String> {
+        let writer = if self.intake.corridor.store.writable() {
+            self.probe.check().await
+        } else {
+            Err("the store cannot be written: look at the disk (space, permissions) and the log".to_owned())
+        };
+        judge(writer, &self.lanes.still(), self.intake.stopping())
+    }
+}
+
+fn judge(writer: Result<(), String>, still: &[(Arc<str>, String)], stopping: bool) -> Result<(), String> {
+    let mut wrong: Vec<String> = writer.err().into_iter().collect();
+    wrong.extend(still.iter().take(NAMED).map(|(receiver, why)| format!("the lane of {receiver} stands still: {why}")));
+    match still.len().saturating_sub(NAMED) {
+        0 => {}
+        more => wrong.push(format!("so do {more} more lanes")),
+    }
+    wrong.extend(stopping.then(|| "the relay is stopping".to_owned()));
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
 }
 
@@ -42,10 +64,21 @@ mod tests {
     fn ready_only_if_all_is_well_and_each_fault_is_named() {
         for bits in 0..8u8 {
             let (store, lanes, stopping) = (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
-            let said = readiness(store, lanes, stopping).err().unwrap_or_default();
+            let writer = if store { Ok(()) } else { Err("the store's writer stands still".to_owned()) };
+            let still = if lanes { vec![] } else { vec![(Arc::from("ops"), "its task hangs, for 31 s".to_owned())] };
+            let said = judge(writer, &still, stopping).err().unwrap_or_default();
             assert_eq!(said.is_empty(), store && lanes && !stopping, "{said}");
-            let named = (said.contains("store"), said.contains("lanes"), said.contains("stopping"));
+            let named =
+                (said.contains("store"), said.contains("ops stands still: its task"), said.contains("stopping"));
             assert_eq!(named, (!store, !lanes, stopping), "{said}");
         }
+    }
+
+    #[test]
+    fn many_lanes_that_stand_still_are_counted() {
+        let still: Vec<_> = (0..5).map(|n| (Arc::from(format!("lane-{n}")), "its task has ended".to_owned())).collect();
+        let said = judge(Ok(()), &still, false).unwrap_err();
+        assert!(said.contains("lane-2 stands still") && !said.contains("lane-3"), "{said}");
+        assert!(said.ends_with("so do 2 more lanes"), "{said}");
     }
 }

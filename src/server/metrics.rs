@@ -14,8 +14,9 @@ use prometheus_client::registry::Registry;
 
 use super::problems::{Problem, Sort};
 use super::types::Stats;
-use super::{Standing, State, api};
+use super::{Space, Standing, State, api};
 use crate::delivery::{Health, LaneStatus};
+use crate::receiver::Reason;
 use crate::store::Totals;
 
 /// The address, behind the admin token.
@@ -36,6 +37,7 @@ async fn metrics(state: web::Data<State>) -> Result<HttpResponse, Problem> {
         standing: state.standing.load_full(),
         version: Arc::clone(&corridor.config.load().version),
         writable: corridor.store.writable(),
+        disk: state.disk.load().as_deref().copied(),
     };
     let text = facts.text().map_err(|e| Problem::new(Sort::Internal, e.to_string()))?;
     Ok(HttpResponse::Ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(text))
@@ -50,6 +52,7 @@ struct Facts {
     version: Arc<str>,
     /// The store can be written.
     writable: bool,
+    disk: Option<Space>,
 }
 
 type Labels = Vec<(&'static str, String)>;
@@ -82,6 +85,10 @@ impl Facts {
             gauge(read_at),
         );
         registry.register("store_writable", "1 if events can be made durable", gauge(u64::from(self.writable)));
+        if let Some(Space { free, size }) = self.disk {
+            registry.register("store_disk_free_bytes", "Room left in the file system under the store", gauge(free));
+            registry.register("store_disk_size_bytes", "Size of the file system under the store", gauge(size));
+        }
     }
 
     fn door(&self, registry: &mut Registry) {
@@ -121,6 +128,8 @@ impl Facts {
     fn receivers(&self, registry: &mut Registry) {
         let (owed, in_flight) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
         let health = Family::<Labels, Gauge>::default();
+        let restarts = Family::<Labels, Counter>::default();
+        let failed = Family::<Labels, Counter>::default();
         let (attempts, dead) = (Family::<Labels, Counter>::default(), Family::<Labels, Counter>::default());
         for lane in &self.lanes {
             let of = |more: &[(&'static str, &str)]| -> Labels {
@@ -146,13 +155,20 @@ impl Facts {
             ] {
                 attempts.get_or_create(&of(&[("verdict", verdict)])).inc_by(count);
             }
+            for reason in Reason::ALL {
+                let count = tally.failed.get(&reason).copied().unwrap_or_default();
+                failed.get_or_create(&of(&[("reason", reason.as_str())])).inc_by(count);
+            }
             dead.get_or_create(&of(&[])).inc_by(tally.dead);
+            restarts.get_or_create(&of(&[])).inc_by(lane.restarts);
         }
         registry.register("receiver_owed", "Deliveries still owed", owed);
         registry.register("receiver_in_flight", "Attempts under way", in_flight);
         registry.register("receiver_health", "1 at what the receiver is now", health);
         registry.register("attempts", "Attempts that ended, by what the answer meant", attempts);
+        registry.register("attempts_failed", "Attempts that did not deliver, by reason", failed);
         registry.register("deliveries_dead", "Deliveries given up", dead);
+        registry.register("lane_restarts", "Lanes that broke and began anew: internal errors", restarts);
     }
 }
 
@@ -185,7 +201,7 @@ mod tests {
         let mut ops = LaneStatus::open("data \"ops\"".into(), "slack".to_owned());
         ops.owed = 3;
         ops.health = Health::Blocked;
-        ops.attempts = Tally { delivered: 5, blocked: 2, ..Tally::default() };
+        ops.attempts = Tally { delivered: 5, blocked: 2, failed: [(Reason::Auth, 2)].into(), ..Tally::default() };
         let mut stats = Stats { accepted: 7, ..Stats::default() };
         stats.refused.insert("unauthorized".to_owned(), 1);
         stats.totals.quarantine.dropped = 37;
@@ -196,6 +212,7 @@ mod tests {
             standing: Arc::new(Standing { since: at, read_at: Some(at), refused: None }),
             version: "0123456789ab".into(),
             writable: true,
+            disk: Some(Space { free: 12_000_000_000, size: 50_000_000_000 }),
         }
     }
 
@@ -221,6 +238,12 @@ mod tests {
         # HELP jobrelay_store_writable 1 if events can be made durable.
         # TYPE jobrelay_store_writable gauge
         jobrelay_store_writable 1
+        # HELP jobrelay_store_disk_free_bytes Room left in the file system under the store.
+        # TYPE jobrelay_store_disk_free_bytes gauge
+        jobrelay_store_disk_free_bytes 12000000000
+        # HELP jobrelay_store_disk_size_bytes Size of the file system under the store.
+        # TYPE jobrelay_store_disk_size_bytes gauge
+        jobrelay_store_disk_size_bytes 50000000000
         # HELP jobrelay_events_accepted Events made durable.
         # TYPE jobrelay_events_accepted counter
         jobrelay_events_accepted_total 7
@@ -278,9 +301,24 @@ mod tests {
         jobrelay_attempts_total{receiver="data \"ops\"",verdict="delivered"} 5
         jobrelay_attempts_total{receiver="data \"ops\"",verdict="later"} 0
         jobrelay_attempts_total{receiver="data \"ops\"",verdict="refused"} 0
+        # HELP jobrelay_attempts_failed Attempts that did not deliver, by reason.
+        # TYPE jobrelay_attempts_failed counter
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="auth"} 2
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="client"} 0
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="connect"} 0
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="dns"} 0
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="form"} 0
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="rate_limited"} 0
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="server"} 0
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="template"} 0
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="timeout"} 0
+        jobrelay_attempts_failed_total{receiver="data \"ops\"",reason="tls"} 0
         # HELP jobrelay_deliveries_dead Deliveries given up.
         # TYPE jobrelay_deliveries_dead counter
         jobrelay_deliveries_dead_total{receiver="data \"ops\""} 0
+        # HELP jobrelay_lane_restarts Lanes that broke and began anew: internal errors.
+        # TYPE jobrelay_lane_restarts counter
+        jobrelay_lane_restarts_total{receiver="data \"ops\""} 0
         # EOF
         "#);
     }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::mpsc;
 
+use super::probe::Probe;
 use super::{Corridor, Door, Reload, Standing};
 use crate::delivery::Lanes;
 
@@ -42,12 +43,25 @@ impl Intake {
     }
 }
 
+/// Room in a file system, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// For programs without special rights.
+    pub free: u64,
+    /// Free or not.
+    pub size: u64,
+}
+
 /// Everything the server needs.
 pub struct State {
     /// Taking events in.
     pub intake: Arc<Intake>,
     /// Getting messages out.
     pub lanes: Lanes,
+    /// Asks the store's writer; whoever starts the server runs it.
+    pub probe: Probe,
+    /// Room under the store, as last seen.
+    pub disk: ArcSwapOption<Space>,
     /// How the running routes.yaml stands to the file on disk.
     pub standing: ArcSwap<Standing>,
     /// Asks for the file to be read now.
@@ -58,6 +72,13 @@ impl State {
     /// The state of a relay whose routes.yaml stands so.
     #[must_use]
     pub fn new(intake: Arc<Intake>, lanes: Lanes, standing: Standing, reload: mpsc::UnboundedSender<Reload>) -> State {
-        State { intake, lanes, standing: ArcSwap::from_pointee(standing), reload }
+        State {
+            intake,
+            lanes,
+            probe: Probe::default(),
+            disk: ArcSwapOption::empty(),
+            standing: ArcSwap::from_pointee(standing),
+            reload,
+        }
     }
 }

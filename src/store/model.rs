@@ -255,12 +255,12 @@ pub struct DeliveryFilter {
     pub route: Option<String>,
     /// Standing so.
     pub state: Option<DeliveryState>,
+    /// Whose last attempt failed for this reason.
+    pub reason: Option<Reason>,
     /// Owed then or later (by the relay's clock, as in the ID).
     pub since: Option<Timestamp>,
     /// Owed before then (by the same clock).
     pub until: Option<Timestamp>,
-    /// Whose last attempt failed for this.
-    pub reason: Option<Reason>,
     /// At most so many.
     pub limit: usize,
 }

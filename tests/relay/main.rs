@@ -16,3 +16,4 @@ mod restart;
 mod say;
 mod services;
 mod threads;
+mod watch;

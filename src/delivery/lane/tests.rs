@@ -49,10 +49,16 @@ fn caught_up(settings: Settings) -> Lane {
 
 fn sends(lane: &mut Lane, now: Now) -> Vec<i64> {
     let mut sent = Vec::new();
-    while let Step::Send(owed) = lane.poll(now) {
-        sent.push(owed.id.0);
+    loop {
+        match lane.poll(now) {
+            Step::Send(owed) => sent.push(owed.id.0),
+            Step::Wait(_) => {
+                assert!(!lane.could_send(now), "it overlooks something");
+                return sent;
+            }
+            Step::Load { .. } | Step::LoadKey { .. } | Step::Look { .. } => return sent,
+        }
     }
-    sent
 }
 
 fn ends(lane: &mut Lane, id: i64, verdict: Verdict, now: Now) -> Ended {
@@ -94,6 +100,22 @@ fn a_poisonous_message_delays_only_its_key() {
     ends(&mut lane, 5, Verdict::Delivered, at(5));
     assert!(matches!(lane.poll(at(5)), Step::Wait(Some(due)) if due == at(1_002).mono));
     assert_eq!(sends(&mut lane, at(1_002)), [1]);
+}
+
+#[test]
+fn what_could_go_out_is_known_and_what_waits_for_good_reason_is_not_missed() {
+    let rate = Some(Rate { count: 1, per: Duration::from_secs(10) });
+    let mut lane = caught_up(Settings { rate, concurrency: 1, ..settings() });
+    assert!(!lane.could_send(at(0)), "nothing is owed");
+    lane.take([owed(1, 1), owed(2, 2)], at(1));
+    assert!(lane.could_send(at(1)));
+    assert_eq!(sends(&mut lane, at(1)), [1]);
+    assert!(!lane.could_send(at(60_000)), "one at a time");
+    ends(&mut lane, 1, Verdict::Delivered, at(2));
+    assert!(!lane.could_send(at(3)) && lane.could_send(at(10_001)), "by its rate");
+    assert_eq!(sends(&mut lane, at(10_001)), [2]);
+    ends(&mut lane, 2, Verdict::Later, at(10_002));
+    assert!(!lane.could_send(at(10_500)) && lane.could_send(at(30_000)), "a retry has its time");
 }
 
 #[test]

@@ -1,77 +1,165 @@
-//! Two relays on one store: who works a lane, and when it changes hands.
+//! Lanes on a store that breaks or hangs.
 
-use std::time::Duration;
+use std::sync::atomic::AtomicUsize;
 
+use tempfile::TempDir;
+
+use super::super::pulse::Beat;
 use super::*;
 use crate::config::load_without_secrets;
 use crate::event::DeliveryId;
 use crate::store::conformance::Sample;
-use crate::store::memory::Durable;
+use crate::store::{
+    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, InThread, KeyHash, Mark, NewEvent,
+    NewQuarantined, NewTarget, Quarantined, Replayed, SqliteStore, StoredEvent, Totals, Unchanged, Version, Walked,
+};
 
-const FILE: &str = "
-receivers:
-  ops: { kind: inbox }
-routes:
-  - { name: all, to: ops }
-";
-/// Longer than any test runs: nothing here may wait for it.
-const LONG: Duration = Duration::from_secs(600);
-
-struct Relay {
-    store: Arc<dyn Store>,
-    lanes: Lanes,
+/// What a call of the store does besides what it should.
+#[derive(Clone, Copy)]
+enum Act {
+    Pass,
+    Panic,
+    Hang,
 }
 
-async fn relay(durable: &Durable, name: &str) -> Relay {
-    let junction = Junction::default();
-    let store: Arc<dyn Store> = Arc::new(durable.open(name, junction.handoff()));
-    let (tell, _) = mpsc::unbounded_channel();
-    let setup = Setup { store: Arc::clone(&store), junction, tell, public_url: None, deny_private: false };
-    let (config, problems) = load_without_secrets(FILE);
-    let config = Arc::new(config.unwrap_or_else(|| panic!("{problems:?}")));
-    Relay { store, lanes: Lanes::start(setup, config).await.unwrap() }
+/// A store whose claims and pages do as told, by the number of the call, from 0.
+struct Faulty {
+    inner: SqliteStore,
+    claims: (AtomicUsize, fn(usize) -> Act),
+    pages: (AtomicUsize, fn(usize) -> Act),
 }
 
-/// What is under way, without an end of its own.
-async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(30), work).await.unwrap_or_else(|_| panic!("{what}: it never came"))
-}
-
-async fn accept(relay: &Relay, id: &str) {
-    relay.store.accept(vec![Sample::new(id).to(&["ops"]).build()]).await.unwrap();
-}
-
-async fn arrived(relay: &Relay) {
-    while !relay.store.owed("ops", DeliveryId(0), 1).await.unwrap().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+async fn act((calls, script): &(AtomicUsize, fn(usize) -> Act)) {
+    match script(calls.fetch_add(1, Ordering::Relaxed)) {
+        Act::Pass => {}
+        Act::Panic => panic!("told to, by a test"),
+        Act::Hang => std::future::pending().await,
     }
 }
 
-#[tokio::test]
-async fn a_lane_goes_to_the_next_relay_when_its_relay_stops() {
-    let durable = Durable::new(1, Arc::new(|| Timestamp::UNIX_EPOCH));
-    let first = relay(&durable, "first").await;
-    accept(&first, "a").await;
-    soon("the first sends", arrived(&first)).await;
-    let other = durable.open("other", Arc::new(|_| {}));
-    assert!(!other.claim("ops", LONG).await.unwrap(), "the clock stands still, so no claim expires");
-    soon("the first stops", first.lanes.stop(LONG)).await;
-    accept(&first, "b").await;
-    let second = relay(&durable, "second").await;
-    soon("the second sends at once", arrived(&second)).await;
-    assert!(!other.claim("ops", LONG).await.unwrap());
-    soon("the second stops", second.lanes.stop(LONG)).await;
-    assert!(other.claim("ops", LONG).await.unwrap());
+/// A store that acts before two of its methods; the others go through.
+macro_rules! faulty {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {
+        #[async_trait::async_trait]
+        impl Store for Faulty {
+            async fn claim(&self, receiver: &str, expiry: Duration) -> Result<bool, StoreError> {
+                act(&self.claims).await;
+                self.inner.claim(receiver, expiry).await
+            }
+            async fn owed(&self, receiver: &str, after: DeliveryId, limit: usize) -> Result<Vec<Owed>, StoreError> {
+                act(&self.pages).await;
+                self.inner.owed(receiver, after, limit).await
+            }
+            fn writable(&self) -> bool {
+                self.inner.writable()
+            }
+            $(async fn $name(&self, $($arg: $type),*) -> $out {
+                self.inner.$name($($arg),*).await
+            })*
+        }
+    };
+}
+
+faulty! {
+    accept(items: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError>;
+    record(attempts: Vec<Attempted>) -> Result<(), StoreError>;
+    owed_of_key(receiver: &str, key: KeyHash, after: DeliveryId, limit: usize) -> Result<Vec<Owed>, StoreError>;
+    lanes() -> Result<Vec<LaneRow>, StoreError>;
+    save_lane(receiver: &str, state: &str) -> Result<(), StoreError>;
+    event(id: EventId) -> Result<Option<StoredEvent>, StoreError>;
+    events(filter: &EventFilter) -> Result<Vec<StoredEvent>, StoreError>;
+    deliveries(filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError>;
+    attempts(id: DeliveryId) -> Result<Vec<Attempt>, StoreError>;
+    copy(id: DeliveryId) -> Result<Option<String>, StoreError>;
+    reference(message: &InThread) -> Result<Option<String>, StoreError>;
+    next_of_key(key: &str, after: EventId, until: Timestamp) -> Result<Option<StoredEvent>, StoreError>;
+    replay(deliveries: &[DeliveryId], to: Option<&str>) -> Result<Vec<Replayed>, StoreError>;
+    replay_event(event: EventId, targets: Vec<NewTarget>) -> Result<Vec<Replayed>, StoreError>;
+    dismiss(deliveries: &[DeliveryId]) -> Result<u64, StoreError>;
+    move_owed(receiver: &str, to: &str, limit: usize) -> Result<u64, StoreError>;
+    walk(filter: &DeliveryFilter, from: Mark) -> Result<Walked, StoreError>;
+    replay_unchanged(deliveries: &[DeliveryId], unchanged: Unchanged, to: Option<&str>) -> Result<Vec<Replayed>, StoreError>;
+    quarantined_item(id: i64) -> Result<Option<Quarantined>, StoreError>;
+    accept_quarantined(id: i64, events: Vec<NewEvent>) -> Result<Option<Vec<Accepted>>, StoreError>;
+    still_unreadable(id: i64, reason: &str) -> Result<(), StoreError>;
+    dismiss_quarantined(ids: &[i64]) -> Result<u64, StoreError>;
+    totals() -> Result<Totals, StoreError>;
+    release(receiver: &str) -> Result<(), StoreError>;
+    quarantine(item: NewQuarantined) -> Result<bool, StoreError>;
+    quarantined(limit: usize) -> Result<Vec<Quarantined>, StoreError>;
+    apply_version(version: &str, text: &str, now: Timestamp) -> Result<(), StoreError>;
+    version(version: &str) -> Result<Option<Version>, StoreError>;
+    ruled_since(version: &str, by: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+    last_version() -> Result<Option<Version>, StoreError>;
+    prune(before: Timestamp, limit: usize) -> Result<u64, StoreError>;
+    probe() -> Result<(), StoreError>;
+    close() -> ();
+}
+
+/// The lane of `ops`, which owes one message from the beginning.
+async fn lanes(claims: fn(usize) -> Act, pages: fn(usize) -> Act) -> (TempDir, Lanes) {
+    let dir = tempfile::tempdir().unwrap();
+    let junction = Junction::default();
+    let inner = SqliteStore::open(&dir.path().join("jobrelay.db"), junction.handoff()).unwrap();
+    inner.accept(vec![Sample::new("a").to(&["ops"]).build()]).await.unwrap();
+    let store = Arc::new(Faulty { inner, claims: (AtomicUsize::new(0), claims), pages: (AtomicUsize::new(0), pages) });
+    let (tell, _) = mpsc::unbounded_channel();
+    let setup = Setup { store, junction, tell, public_url: None, deny_private: false, narrator: Arc::default() };
+    let text = "receivers: { ops: { kind: inbox } }\nroutes: [{ name: all, to: ops }]\n";
+    let config = load_without_secrets(text).0.expect("a usable file");
+    (dir, Lanes::start(setup, Arc::new(config)).await.unwrap())
+}
+
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn delivered(lanes: &Lanes) -> LaneStatus {
+    until("delivered", async || lanes.status().await[0].attempts.delivered == 1).await;
+    lanes.status().await.remove(0)
 }
 
 #[tokio::test]
-async fn a_relay_that_waits_for_a_lane_sends_nothing_and_stops_when_told() {
-    let durable = Durable::new(1, Arc::new(|| Timestamp::UNIX_EPOCH));
-    let holder = durable.open("holder", Arc::new(|_| {}));
-    assert!(holder.claim("ops", LONG).await.unwrap());
-    let waiting = relay(&durable, "waiting").await;
-    accept(&waiting, "a").await;
-    soon("it stops", waiting.lanes.stop(LONG)).await;
-    assert_eq!(holder.owed("ops", DeliveryId(0), 9).await.unwrap().len(), 1);
-    assert!(holder.claim("ops", LONG).await.unwrap(), "it has not released what is another's");
+async fn a_lane_that_breaks_begins_anew_and_delivers() {
+    let break_twice = |call| if call < 2 { Act::Panic } else { Act::Pass };
+    let (_dir, lanes) = lanes(break_twice, |_| Act::Pass).await;
+    until("it stands still for a while", async || !lanes.still().is_empty()).await;
+    assert_eq!(delivered(&lanes).await.restarts, 2);
+    until("it moves again", async || lanes.still().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_lane_that_broke_still_stops() {
+    let (_dir, lanes) = lanes(|_| Act::Panic, |_| Act::Pass).await;
+    until("it broke", async || lanes.status().await[0].restarts > 0).await;
+    let task = lanes.lock()["ops"].task.abort_handle();
+    lanes.stop(Duration::from_secs(60)).await;
+    assert!(task.is_finished(), "it did not have to be waited for");
+}
+
+#[tokio::test]
+async fn a_page_whose_read_breaks_is_read_again() {
+    let (_dir, lanes) = lanes(|_| Act::Pass, |call| if call == 0 { Act::Panic } else { Act::Pass }).await;
+    assert_eq!(delivered(&lanes).await.restarts, 0);
+}
+
+#[tokio::test]
+async fn housekeeping_that_hangs_holds_up_no_message() {
+    let (_dir, lanes) = lanes(|call| if call == 0 { Act::Pass } else { Act::Hang }, |_| Act::Pass).await;
+    delivered(&lanes).await;
+}
+
+#[tokio::test]
+async fn a_read_that_hangs_is_told() {
+    let (_dir, lanes) = lanes(|_| Act::Pass, |_| Act::Hang).await;
+    let beat = || lanes.lock()["ops"].pulse.last();
+    until("it asked", async || beat().waits == Waits::Store).await;
+    assert!(lanes.still().is_empty(), "not yet");
+    let later = beat().moved + Duration::from_secs(40);
+    let still = Beat { turned: later, ..beat() }.still(later).expect("it stands still");
+    assert_eq!(still.to_string(), "the store does not answer it, for 40 s");
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -10,7 +11,7 @@ use super::KINDS;
 use crate::event::{DeliveryId, Event, Job, JobType, Outcome, State};
 use crate::message::testing::{event_of, job, node, scope};
 use crate::message::{Circumstances, Engine, Level, Markdown, Message, compose};
-use crate::receiver::{Call, Outgoing, Receiver, Request, Sent, read_receiver};
+use crate::receiver::{Answer, Call, Judgement, Outgoing, Reason, Receiver, Request, Sent, Verdict, read_receiver};
 use crate::yaml::Problems;
 
 /// The kind's own example with a fitting value for each variable.
@@ -54,6 +55,50 @@ fn request(receiver: &Receiver, event: Event, message: &Message, plain: bool) ->
         earlier: None,
     };
     receiver.request(&call).expect("something to send")
+}
+
+/// What a receiver makes of an answer; where someone has to act on it, it says how.
+fn judgement(receiver: &Receiver, status: u16, body: &str, retry_after: Option<Duration>) -> Judgement {
+    let judged = receiver.judge(&Ok(Answer { status, body: body.to_owned().into(), retry_after }));
+    let needs_someone = matches!(judged.verdict, Verdict::Blocked | Verdict::Refused);
+    assert_eq!(judged.advice.is_some(), needs_someone, "{} {status} {body}", receiver.kind_name);
+    judged
+}
+
+#[test]
+fn every_kind_counts_failures_by_the_same_reasons() {
+    for entry in KINDS.iter().filter(|entry| entry.name != "smtp") {
+        let receiver = example(entry.name);
+        for (status, reason) in [
+            (401, Reason::Auth),
+            (408, Reason::Timeout),
+            (429, Reason::RateLimited),
+            (500, Reason::Server),
+            (502, Reason::Server),
+            (503, Reason::Server),
+            (504, Reason::Server),
+        ] {
+            assert_eq!(judgement(&receiver, status, "", None).reason, Some(reason), "{} {status}", entry.name);
+        }
+        for status in 200..600 {
+            let judged = judgement(&receiver, status, "", None);
+            assert_eq!(judged.reason.is_none(), judged.verdict == Verdict::Delivered, "{} {status}", entry.name);
+            // What is sent again in plain form was refused for its form.
+            assert!(!judged.bad_form || judged.reason == Some(Reason::Form), "{} {status}: {judged:?}", entry.name);
+            // What the transport alone tells is never read from an answer.
+            let of_transport = [Reason::Dns, Reason::Tls, Reason::Connect, Reason::Template];
+            assert!(!judged.reason.is_some_and(|r| of_transport.contains(&r)), "{} {status}: {judged:?}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn each_reason_has_one_word() {
+    for reason in Reason::ALL {
+        assert_eq!(reason.as_str().parse(), Ok(reason));
+        assert_eq!(serde_json::to_value(reason).expect("plain data"), reason.as_str());
+    }
+    assert!("tired".parse::<Reason>().unwrap_err().contains("auth, rate_limited, client"));
 }
 
 fn built_in(event: &Event) -> Message {

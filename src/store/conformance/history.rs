@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::world::at;
 use super::{Place, Sample, World};
 use crate::event::{DeliveryId, EventId};
+use crate::receiver::Reason;
 use crate::store::{DeliveryFilter, DeliveryState, End, EventFilter};
 
 async fn events<P: Place>(world: &World<P>, filter: EventFilter) -> Vec<EventId> {
@@ -152,6 +153,10 @@ pub(crate) async fn deliveries_are_found_by_each_part<P: Place>() {
         (DeliveryFilter { route: Some("to audit".to_owned()), ..all() }, vec![1, 3, 5]),
         (DeliveryFilter { route: Some("to audit".to_owned()), ..ops() }, vec![]),
         (DeliveryFilter { receiver: Some("unknown".to_owned()), ..all() }, vec![]),
+        (DeliveryFilter { reason: Some(Reason::Client), ..all() }, vec![1, 2]),
+        (DeliveryFilter { reason: Some(Reason::Client), ..ops() }, vec![2]),
+        (DeliveryFilter { reason: Some(Reason::Client), ..dead() }, vec![1, 2]),
+        (DeliveryFilter { reason: Some(Reason::Auth), ..all() }, vec![]),
         (DeliveryFilter { since: Some(past), ..all() }, vec![0, 1, 2, 3, 4, 5]),
         (DeliveryFilter { since: Some(future), ..all() }, vec![]),
     ];

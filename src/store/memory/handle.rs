@@ -248,6 +248,10 @@ impl Store for MemoryStore {
         self.is_open(&self.durable.lock())
     }
 
+    async fn probe(&self) -> Result<(), StoreError> {
+        if self.writable() { Ok(()) } else { Err(StoreError::Closed) }
+    }
+
     async fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
     }

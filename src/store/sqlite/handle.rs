@@ -283,6 +283,10 @@ impl Store for SqliteStore {
         self.health.is_good()
     }
 
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.queue.ask(writer::fill).await
+    }
+
     async fn close(&self) {
         self.queue.close();
         if let Some(writer) = self.take_writer() {

@@ -49,20 +49,6 @@ fn verdict(code: i64) -> Verdict {
         .unwrap_or(Verdict::Blocked)
 }
 
-/// All reasons; a new one gets the next code.
-const REASONS: [Reason; 10] = [
-    Reason::Auth,
-    Reason::RateLimited,
-    Reason::Client,
-    Reason::Server,
-    Reason::Timeout,
-    Reason::Dns,
-    Reason::Tls,
-    Reason::Connect,
-    Reason::Form,
-    Reason::Template,
-];
-
 pub fn reason_code(reason: Reason) -> i64 {
     match reason {
         Reason::Auth => 0,
@@ -79,7 +65,7 @@ pub fn reason_code(reason: Reason) -> i64 {
 }
 
 fn reason(code: i64) -> Option<Reason> {
-    REASONS.into_iter().find(|r| reason_code(*r) == code)
+    Reason::ALL.into_iter().find(|r| reason_code(*r) == code)
 }
 
 /// Nanoseconds since the Unix epoch; times a broken clock puts beyond their range (years 1677 to 2262) go to its ends.
@@ -153,7 +139,7 @@ mod tests {
         for v in [Verdict::Delivered, Verdict::Later, Verdict::Refused, Verdict::Blocked] {
             assert_eq!(verdict(verdict_code(v)), v);
         }
-        for r in REASONS {
+        for r in Reason::ALL {
             assert_eq!(reason(reason_code(r)), Some(r));
         }
         for s in [DeliveryState::Owed, DeliveryState::Delivered, DeliveryState::Dead, DeliveryState::Dismissed] {

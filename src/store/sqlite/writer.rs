@@ -224,9 +224,7 @@ impl Writer {
 
     /// Tries whether the disk takes as much as a usual commit again: with no traffic nothing else would tell.
     fn probe(&mut self) {
-        let tried = self.transaction(|w| {
-            w.db.execute("INSERT OR REPLACE INTO probe(id, filler) VALUES(1, zeroblob(65536))", []).map(|_| ())
-        });
+        let tried = self.transaction(fill);
         if tried.is_ok() {
             tracing::info!(path = %self.place.path.display(), "the store can be written again");
         }
@@ -258,6 +256,11 @@ impl Writer {
         drop(db);
         drop(place);
     }
+}
+
+/// Writes as much as a usual commit.
+pub fn fill(w: &mut Writing<'_>) -> rusqlite::Result<()> {
+    w.db.execute("INSERT OR REPLACE INTO probe(id, filler) VALUES(1, zeroblob(65536))", []).map(|_| ())
 }
 
 /// The writer's connection, which tells how long the log is.
