@@ -13,9 +13,10 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::problems::{Problem, Sort};
-use super::types::Stats;
+use super::types::{EventCounts, Stats};
 use super::{Standing, State, api};
 use crate::delivery::{Health, LaneStatus};
+use crate::store::DeliveryBooks;
 
 /// The address, behind the admin token.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -30,7 +31,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 async fn metrics(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let corridor = &state.intake.corridor;
     let facts = Facts {
-        stats: corridor.counters.snapshot(),
+        stats: api::stats_now(corridor).await?,
         lanes: state.lanes.status().await,
         standing: state.standing.load_full(),
         version: Arc::clone(&corridor.config.load().version),
@@ -59,6 +60,7 @@ impl Facts {
         self.relay(&mut registry);
         self.door(&mut registry);
         self.receivers(&mut registry);
+        self.books(&mut registry);
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)
@@ -83,7 +85,7 @@ impl Facts {
     }
 
     fn door(&self, registry: &mut Registry) {
-        let Stats { accepted, duplicates, quarantined, unwritable, refused } = &self.stats;
+        let Stats { accepted, duplicates, quarantined, unwritable, refused, life, .. } = &self.stats;
         registry.register("events_accepted", "Events made durable", counter(*accepted));
         registry.register("events_duplicate", "Events that were known already", counter(*duplicates));
         registry.register("events_quarantined", "Items that could not be read", counter(*quarantined));
@@ -97,6 +99,29 @@ impl Facts {
             causes.get_or_create(&vec![("cause", cause.clone())]).inc_by(*count);
         }
         registry.register("requests_refused", "Requests turned away at the webhook", causes);
+        let decided = Family::<Labels, Counter>::default();
+        let EventCounts { matched, nobody, unmatched, .. } = life.events;
+        for (decision, count) in [("matched", matched), ("nobody", nobody), ("unmatched", unmatched)] {
+            decided.get_or_create(&vec![("decision", decision.to_owned())]).inc_by(count);
+        }
+        registry.register("events_decided", "Events over the store's life, by what was decided", decided);
+    }
+
+    /// Over the store's life: `made` is the sum of all states.
+    fn books(&self, registry: &mut Registry) {
+        let (made, standing) = (Family::<Labels, Counter>::default(), Family::<Labels, Gauge>::default());
+        for (receiver, books) in &self.stats.life.receivers {
+            let DeliveryBooks { delivered, dead, dismissed, owed, .. } = *books;
+            let receiver = ("receiver", receiver.to_string());
+            made.get_or_create(&vec![receiver.clone()]).inc_by(books.made);
+            for (state, count) in
+                [("delivered", delivered), ("dead", dead), ("dismissed", dismissed), ("owed", owed)]
+            {
+                standing.get_or_create(&vec![receiver.clone(), ("state", state.to_owned())]).set(number(count));
+            }
+        }
+        registry.register("deliveries_made", "Deliveries ever owed, over the store's life", made);
+        registry.register("deliveries", "Deliveries over the store's life, by where they stand", standing);
     }
 
     fn receivers(&self, registry: &mut Registry) {
@@ -169,6 +194,9 @@ mod tests {
         ops.attempts = Tally { delivered: 5, blocked: 2, ..Tally::default() };
         let mut stats = Stats { accepted: 7, ..Stats::default() };
         stats.refused.insert("unauthorized".to_owned(), 1);
+        stats.life.events = EventCounts { accepted: 9, matched: 6, nobody: 1, unmatched: 2, ..EventCounts::default() };
+        let books = DeliveryBooks { made: 10, delivered: 5, dead: 1, dismissed: 1, owed: 3 };
+        stats.life.receivers.insert("data \"ops\"".into(), books);
         Facts {
             stats,
             lanes: vec![ops],
@@ -215,6 +243,11 @@ mod tests {
         # HELP jobrelay_requests_refused Requests turned away at the webhook.
         # TYPE jobrelay_requests_refused counter
         jobrelay_requests_refused_total{cause="unauthorized"} 1
+        # HELP jobrelay_events_decided Events over the store's life, by what was decided.
+        # TYPE jobrelay_events_decided counter
+        jobrelay_events_decided_total{decision="matched"} 6
+        jobrelay_events_decided_total{decision="nobody"} 1
+        jobrelay_events_decided_total{decision="unmatched"} 2
         # HELP jobrelay_receiver_owed Deliveries still owed.
         # TYPE jobrelay_receiver_owed gauge
         jobrelay_receiver_owed{receiver="data \"ops\""} 3
@@ -236,6 +269,15 @@ mod tests {
         # HELP jobrelay_deliveries_dead Deliveries given up.
         # TYPE jobrelay_deliveries_dead counter
         jobrelay_deliveries_dead_total{receiver="data \"ops\""} 0
+        # HELP jobrelay_deliveries_made Deliveries ever owed, over the store's life.
+        # TYPE jobrelay_deliveries_made counter
+        jobrelay_deliveries_made_total{receiver="data \"ops\""} 10
+        # HELP jobrelay_deliveries Deliveries over the store's life, by where they stand.
+        # TYPE jobrelay_deliveries gauge
+        jobrelay_deliveries{receiver="data \"ops\"",state="dead"} 1
+        jobrelay_deliveries{receiver="data \"ops\"",state="delivered"} 5
+        jobrelay_deliveries{receiver="data \"ops\"",state="dismissed"} 1
+        jobrelay_deliveries{receiver="data \"ops\"",state="owed"} 3
         # EOF
         "#);
     }

@@ -9,7 +9,9 @@ mod operate;
 mod query;
 mod sample;
 mod search;
+mod stats;
 
+pub(super) use stats::now as stats_now;
 pub use sample::{fresh_id, mark as mark_as_test};
 
 use actix_web::body::MessageBody;
@@ -43,7 +45,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .service(resource("/kinds").route(web::get().to(operate::kinds)))
             .service(resource("/config").route(web::get().to(operate::config)))
             .service(resource("/reload").route(web::post().to(reload::reload)))
-            .service(resource("/stats").route(web::get().to(operate::stats)))
+            .service(resource("/stats").route(web::get().to(stats::stats)))
             .default_service(web::to(nothing_here)),
     );
 }

@@ -1,4 +1,4 @@
-//! Looking at the relay itself: receivers, kinds of them, quarantine, the running routes.yaml, the door's numbers.
+//! Looking at the relay itself: receivers, kinds of them, quarantine, the running routes.yaml.
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Path};
@@ -10,7 +10,7 @@ use crate::delivery::LaneStatus;
 use crate::receiver::{self, KindDescription};
 use crate::server::State;
 use crate::server::problems::Problem;
-use crate::server::types::{ConfigView, Page, QuarantineItem, ResumeAnswer, Stats};
+use crate::server::types::{ConfigView, Page, QuarantineItem, ResumeAnswer};
 use crate::store::Quarantined;
 
 /// Of a quarantined body, so many characters are shown: the beginning tells what it is.
@@ -56,10 +56,6 @@ pub async fn config(state: Data<State>) -> Json<ConfigView> {
         routes: config.routes.routes.iter().map(|route| route.name.clone()).collect(),
         refused: standing.refused.clone(),
     })
-}
-
-pub async fn stats(state: Data<State>) -> Json<Stats> {
-    Json(state.intake.corridor.counters.snapshot())
 }
 
 fn item(kept: Quarantined) -> QuarantineItem {

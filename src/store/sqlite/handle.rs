@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::accept::{self, Prepared};
-use super::backlog::Counts;
 use super::checkpoint::{Checkpointer, Log};
+use super::ledger::Shared;
 use super::lookup::Tail;
 use super::memory::Memory;
 use super::place::Place;
@@ -22,7 +22,7 @@ use super::writer::{self, Health, Writer};
 use super::{deliveries, events, keep, owe, owed, prune, quarantine, record, schema, threads};
 use crate::event::{DeliveryId, EventId};
 use crate::store::{
-    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, InThread, KeyHash, LaneRow, NewEvent,
+    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, InThread, KeyHash, LaneRow, Ledger, NewEvent,
     NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Version,
 };
 
@@ -31,7 +31,7 @@ pub struct SqliteStore {
     pub(super) queue: Queue,
     readers: Arc<Readers>,
     health: Arc<Health>,
-    counts: Counts,
+    ledger: Shared,
     tail: Tail,
     /// Where the next look for old events goes on.
     prune_from: AtomicI64,
@@ -55,7 +55,7 @@ impl SqliteStore {
         let checkpointer = Checkpointer::start(place.path.clone(), Arc::clone(&log)).map_err(no_thread)?;
         let readers = Arc::new(Readers::new(place.path.clone()));
         let health = Arc::new(Health::new());
-        let (counts, tail) = (memory.backlog.counts(), memory.unindexed.tail());
+        let (ledger, tail) = (memory.ledger.shared(), memory.unindexed.tail());
         let (queue, inbox) = queue();
         let writer = Writer {
             place,
@@ -71,7 +71,7 @@ impl SqliteStore {
         };
         let thread = thread::Builder::new().name("jobrelay-store".to_owned()).spawn(move || writer.run());
         let writer = Mutex::new(Some(thread.map_err(no_thread)?));
-        Ok(SqliteStore { queue, readers, health, counts, tail, prune_from: AtomicI64::new(0), writer })
+        Ok(SqliteStore { queue, readers, health, ledger, tail, prune_from: AtomicI64::new(0), writer })
     }
 
     fn take_writer(&self) -> Option<JoinHandle<()>> {
@@ -123,8 +123,12 @@ impl Store for SqliteStore {
     }
 
     async fn lanes(&self) -> Result<Vec<LaneRow>, StoreError> {
-        let counts = Arc::clone(&self.counts);
-        self.readers.read(move |db| keep::lanes(db, &counts)).await
+        let ledger = self.ledger.clone();
+        self.readers.read(move |db| keep::lanes(db, &ledger)).await
+    }
+
+    async fn ledger(&self) -> Result<Ledger, StoreError> {
+        Ok(self.ledger.ledger())
     }
 
     async fn claim(&self, _receiver: &str, _expiry: Duration) -> Result<bool, StoreError> {

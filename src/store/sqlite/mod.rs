@@ -3,12 +3,11 @@
 //! Files: `place` (lock, modes, directory), `schema`, `handle` (the [`Store`](super::Store) itself).
 //! Writing: `task` (a queued piece of work) → `writer` (the one thread that commits) → `accept`, `record`, `owe`, `keep`,
 //! `threads`, `quarantine`, `prune`, `lookup`. What the writer knows without asking the disk: `memory`, of `ids`, `dedup`, `openings`,
-//! `names`, `backlog`. Reading: `readers` (connections) → `owed`, `deliveries`, `events`, by `rows`; `history` is for another
+//! `names`, `ledger`. Reading: `readers` (connections) → `owed`, `deliveries`, `events`, by `rows`; `history` is for another
 //! process. `checkpoint` moves the WAL into
 //! the file, off the writer.
 
 mod accept;
-mod backlog;
 mod checkpoint;
 mod dedup;
 mod deliveries;
@@ -17,6 +16,7 @@ mod handle;
 mod history;
 mod ids;
 mod keep;
+mod ledger;
 mod lookup;
 mod memory;
 mod names;

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
+use super::ledger::{DOOR, QUARANTINED};
 use super::rows::{from_ns, to_ns};
 use super::task::Writing;
 use crate::store::{NewQuarantined, Quarantined};
@@ -14,6 +15,7 @@ const MOST_BYTES: i64 = 64 << 20;
 
 /// Keeps an item. `true`: it is new.
 pub fn quarantine(w: &mut Writing<'_>, item: &NewQuarantined) -> rusqlite::Result<bool> {
+    w.memory.ledger.add(DOOR, QUARANTINED, 1);
     let hash = Sha256::digest(&item.body);
     let known =
         w.db.prepare_cached("UPDATE quarantine SET count = count + 1, last = max(last, ?2) WHERE hash = ?1")?

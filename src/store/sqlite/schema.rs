@@ -15,7 +15,7 @@ use crate::store::StoreError;
 /// "JRLY": marks the file as ours.
 const APPLICATION_ID: i64 = 0x4a52_4c59;
 /// The schema this program writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 3;
+pub const VERSION: i64 = 4;
 
 /// Times are nanoseconds since the Unix epoch: an event read back must render the same bytes as the fresh one. Texts that repeat
 /// (receivers, routes, versions) are interned in `names`. No index on the hot path but those on what is owed or dead: small when all
@@ -91,11 +91,15 @@ CREATE TABLE quarantine(
   first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
   content_type TEXT NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL
 );
+CREATE TABLE ledger(        -- see `ledger`
+  receiver INTEGER NOT NULL, line INTEGER NOT NULL, count INTEGER NOT NULL,
+  PRIMARY KEY(receiver, line)
+) WITHOUT ROWID;
 CREATE TABLE probe(id INTEGER PRIMARY KEY CHECK(id = 1), filler BLOB NOT NULL);
 ";
 
 /// From each older schema to the next. A step and its mark are one transaction.
-const STEPS: [(i64, &str); 2] = [
+const STEPS: [(i64, &str); 3] = [
     (
     1,
     "CREATE TABLE applied(id INTEGER PRIMARY KEY, version TEXT NOT NULL, at INTEGER NOT NULL);
@@ -109,6 +113,19 @@ const STEPS: [(i64, &str); 2] = [
            PRIMARY KEY(receiver, key, job, delivery)
          ) WITHOUT ROWID;
          CREATE INDEX thread_of ON threads(delivery);",
+    ),
+    // The books of an older store begin with what it still has.
+    (
+        3,
+        "CREATE TABLE ledger(
+           receiver INTEGER NOT NULL, line INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY(receiver, line)
+         ) WITHOUT ROWID;
+         INSERT INTO ledger SELECT receiver, 4, count(*) FROM deliveries GROUP BY receiver;
+         INSERT INTO ledger SELECT receiver, state, count(*) FROM deliveries WHERE state > 0 GROUP BY receiver, state;
+         INSERT INTO ledger SELECT 0, CASE WHEN NOT json_valid(decision) THEN 3
+           WHEN json_array_length(decision, '$.targets') > 0 THEN 1 WHEN json_array_length(decision, '$.matched') > 0 THEN 2 ELSE 3
+           END AS line, count(*) FROM events GROUP BY line;
+         INSERT INTO ledger SELECT 0, 6, sum(count) FROM quarantine HAVING count(*) > 0;",
     ),
 ];
 
