@@ -5,7 +5,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{check, deliveries, demo, dismiss, events, explain, health, init, replay, resume, schema, send, serve};
+use super::{
+    audit, backup, check, deliveries, demo, dismiss, events, explain, health, init, repair, replay, resume, schema,
+    send, serve,
+};
 
 /// A webhook relay for job events.
 ///
@@ -46,6 +49,9 @@ pub enum Command {
     Replay(replay::ReplayArgs),
     Dismiss(dismiss::DismissArgs),
     Resume(resume::ResumeArgs),
+    Audit(audit::AuditArgs),
+    Backup(backup::BackupArgs),
+    Repair(repair::RepairArgs),
     Schema(schema::SchemaArgs),
     Health(health::HealthArgs),
 }
@@ -72,6 +78,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Replay(args) => args.run(),
         Command::Dismiss(args) => args.run(),
         Command::Resume(args) => args.run(),
+        Command::Audit(args) => args.run(),
+        Command::Backup(args) => args.run(),
+        Command::Repair(args) => args.run(),
         Command::Schema(args) => args.run(),
         Command::Health(args) => args.run(),
     };
@@ -145,6 +154,9 @@ mod tests {
             "dismiss dlv_01k8zq4m7xb21",
             "dismiss --receiver old --owed",
             "resume data-ops",
+            "audit --store sqlite:other.db --json",
+            "backup b.db --force --store sqlite:other.db",
+            "repair --into sqlite:new.db",
             "schema",
             "health --url http://127.0.0.1:1",
         ] {
@@ -184,6 +196,10 @@ mod tests {
             "dismiss evt_01k8zq4m7xb20",
             "dismiss dlv_01k8zq4m7xb21 --receiver a",
             "resume",
+            "backup",
+            "repair",
+            "repair --into new.db",
+            "audit --store other.db",
         ] {
             match parse(line) {
                 Ok(_) => panic!("{line} was understood"),

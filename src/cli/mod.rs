@@ -1,8 +1,10 @@
-//! The commands: what a person types, and what they read. Each command is one file; all but `serve`, `demo`, `init` and `check`
-//! talk to a running relay; `drill` is what `send --to` does without one.
+//! The commands: what a person types, and what they read. Each command is one file; all but `serve`, `demo`, `init`, `check`,
+//! `audit`, `backup` and `repair` talk to a running relay; `drill` is what `send --to` does without one.
 
 mod advice;
 mod args;
+mod audit;
+mod backup;
 mod check;
 mod client;
 mod deliveries;
@@ -19,6 +21,7 @@ mod input;
 mod lanes;
 mod look;
 mod output;
+mod repair;
 mod replay;
 mod resume;
 mod sample;
@@ -26,6 +29,7 @@ mod schema;
 mod send;
 mod serve;
 mod since;
+mod store;
 mod table;
 mod times;
 

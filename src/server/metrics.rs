@@ -114,9 +114,7 @@ impl Facts {
             let DeliveryBooks { delivered, dead, dismissed, owed, .. } = *books;
             let receiver = ("receiver", receiver.to_string());
             made.get_or_create(&vec![receiver.clone()]).inc_by(books.made);
-            for (state, count) in
-                [("delivered", delivered), ("dead", dead), ("dismissed", dismissed), ("owed", owed)]
-            {
+            for (state, count) in [("delivered", delivered), ("dead", dead), ("dismissed", dismissed), ("owed", owed)] {
                 standing.get_or_create(&vec![receiver.clone(), ("state", state.to_owned())]).set(number(count));
             }
         }

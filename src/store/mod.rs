@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use model::*;
-pub use sqlite::{History, SqliteStore, Unread, Walk};
+pub use sqlite::{Audit, BackedUp, Checked, Finding, Flaw, History, Repair, SqliteStore, Unread, Walk, repair};
 
 use crate::event::{DeliveryId, EventId};
 

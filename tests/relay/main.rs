@@ -2,6 +2,8 @@
 
 mod support;
 
+mod audit;
+mod backup;
 mod deliver;
 mod drill;
 mod durable;

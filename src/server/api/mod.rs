@@ -11,8 +11,8 @@ mod sample;
 mod search;
 mod stats;
 
-pub(super) use stats::now as stats_now;
 pub use sample::{fresh_id, mark as mark_as_test};
+pub(super) use stats::now as stats_now;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};

@@ -17,7 +17,8 @@ pub async fn stats(state: Data<State>) -> Result<Json<Stats>, Problem> {
 /// All numbers there are, of one moment.
 pub async fn now(corridor: &Corridor) -> Result<Stats, StoreError> {
     let counters = &corridor.counters;
-    let stats = Stats { unwritable: counters.unwritable.load(Relaxed), refused: counters.refused(), ..Stats::default() };
+    let stats =
+        Stats { unwritable: counters.unwritable.load(Relaxed), refused: counters.refused(), ..Stats::default() };
     Ok(with_books(stats, &corridor.store.ledger().await?))
 }
 
@@ -69,10 +70,8 @@ mod tests {
         let of = |made, delivered, dead, dismissed, owed| DeliveryBooks { made, delivered, dead, dismissed, owed };
         let books = |events, ops: DeliveryBooks| Books { events, receivers: [("ops".into(), ops)].into() };
         let events = |matched, duplicates| EventBooks { matched, duplicates, unmatched: 2, ..EventBooks::default() };
-        let ledger = Ledger {
-            at_open: books(events(5, 1), of(10, 4, 2, 1, 3)),
-            life: books(events(9, 1), of(14, 9, 0, 4, 1)),
-        };
+        let ledger =
+            Ledger { at_open: books(events(5, 1), of(10, 4, 2, 1, 3)), life: books(events(9, 1), of(14, 9, 0, 4, 1)) };
         let stats = with_books(Stats::default(), &ledger);
         assert_eq!((stats.accepted, stats.duplicates, stats.life.events.accepted), (4, 0, 11));
         let ops = stats.since_start.receivers["ops"];

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use rusqlite::config::DbConfig;
 
 use super::accept::{self, Prepared};
 use super::checkpoint::{Checkpointer, Log};
@@ -17,13 +18,12 @@ use super::memory::Memory;
 use super::place::Place;
 use super::readers::Readers;
 use super::task::{Queue, queue};
-use super::trouble::unreadable;
 use super::writer::{self, Health, Writer};
 use super::{deliveries, events, keep, owe, owed, prune, quarantine, record, schema, threads};
 use crate::event::{DeliveryId, EventId};
 use crate::store::{
-    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, InThread, KeyHash, LaneRow, Ledger, NewEvent,
-    NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Version,
+    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, InThread, KeyHash, LaneRow, Ledger,
+    NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Version,
 };
 
 /// The store in a file.
@@ -49,8 +49,12 @@ impl SqliteStore {
         let place = Place::take(path)?;
         schema::prepare(&place)?;
         let log = Arc::new(Log::default());
-        let db = writer::open(&place.path, &log).map_err(|e| unreadable(&e))?;
-        let memory = Memory::load(&db).map_err(|e| unreadable(&e))?;
+        let damaged = |e: rusqlite::Error| schema::damaged(&place.path, &e.to_string());
+        let db = writer::open(&place.path, &log).map_err(damaged)?;
+        // A file that turns out to be damaged stays as it is, its log too.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(damaged)?;
+        let memory = Memory::load(&db).map_err(damaged)?;
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(damaged)?;
         let no_thread = |e: std::io::Error| StoreError::Unwritable(e.to_string());
         let checkpointer = Checkpointer::start(place.path.clone(), Arc::clone(&log)).map_err(no_thread)?;
         let readers = Arc::new(Readers::new(place.path.clone()));

@@ -119,10 +119,24 @@ pub fn written(db: &Connection) -> rusqlite::Result<Counts> {
 }
 
 /// How many are owed, by a receiver's number, by the index.
-pub fn count_owed(db: &Connection) -> rusqlite::Result<BTreeMap<i64, i64>> {
+fn count_owed(db: &Connection) -> rusqlite::Result<BTreeMap<i64, i64>> {
     db.prepare_cached("SELECT receiver, count(*) FROM deliveries INDEXED BY owed WHERE state = 0 GROUP BY receiver")?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()
+}
+
+/// All of it, of one snapshot.
+pub fn read(db: &Connection) -> rusqlite::Result<Books> {
+    let snapshot = db.unchecked_transaction()?;
+    let names = Names::load(&snapshot)?;
+    let counts = load(&snapshot)?;
+    Ok(books(&counts, &named(counts.keys(), &names)?))
+}
+
+fn load(db: &Connection) -> rusqlite::Result<Counts> {
+    let mut counts = written(db)?;
+    counts.extend(count_owed(db)?.into_iter().map(|(receiver, count)| ((receiver, OWED), count)));
+    Ok(counts)
 }
 
 /// The writer's side.
@@ -134,8 +148,7 @@ pub struct Lines {
 
 impl Lines {
     pub fn load(db: &Connection, names: &Names) -> rusqlite::Result<Lines> {
-        let mut counts = written(db)?;
-        counts.extend(count_owed(db)?.into_iter().map(|(receiver, count)| ((receiver, OWED), count)));
+        let counts = load(db)?;
         let view = View { at_open: counts.clone(), names: named(counts.keys(), names)?, counts };
         Ok(Lines { shared: Shared(Arc::new(Mutex::new(view))), changes: BTreeMap::new() })
     }
@@ -185,10 +198,7 @@ impl Lines {
     }
 }
 
-fn named<'a>(
-    lines: impl Iterator<Item = &'a (i64, Line)>,
-    names: &Names,
-) -> rusqlite::Result<HashMap<i64, Arc<str>>> {
+fn named<'a>(lines: impl Iterator<Item = &'a (i64, Line)>, names: &Names) -> rusqlite::Result<HashMap<i64, Arc<str>>> {
     let receivers = lines.map(|(receiver, _)| *receiver).filter(|receiver| *receiver != DOOR);
     receivers.map(|receiver| Ok((receiver, names.text(receiver)?))).collect()
 }

@@ -4,10 +4,13 @@
 //! Writing: `task` (a queued piece of work) → `writer` (the one thread that commits) → `accept`, `record`, `owe`, `keep`,
 //! `threads`, `quarantine`, `prune`, `lookup`. What the writer knows without asking the disk: `memory`, of `ids`, `dedup`, `openings`,
 //! `names`, `ledger`. Reading: `readers` (connections) → `owed`, `deliveries`, `events`, by `rows`; `history` is for another
-//! process. `checkpoint` moves the WAL into
+//! process, `audit` and `backup` by it; `repair` needs no
+//! `SQLite` to read a file. `checkpoint` moves the WAL into
 //! the file, off the writer.
 
 mod accept;
+mod audit;
+mod backup;
 mod checkpoint;
 mod dedup;
 mod deliveries;
@@ -28,6 +31,7 @@ mod prune;
 mod quarantine;
 mod readers;
 mod record;
+mod repair;
 mod rows;
 mod schema;
 mod task;
@@ -38,6 +42,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{Audit, Checked, Finding, Flaw};
+pub use backup::BackedUp;
 pub use events::Unread;
 pub use handle::SqliteStore;
 pub use history::{History, Walk};
+pub use repair::{Repair, repair};

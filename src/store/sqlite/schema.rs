@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::place::{Place, sibling};
-use super::trouble::{unreadable, unwritable};
+use super::trouble::unwritable;
 use crate::store::StoreError;
 
 /// "JRLY": marks the file as ours.
@@ -146,6 +146,7 @@ pub fn prepare(place: &Place) -> Result<(), StoreError> {
         place.create(|draft| fill(draft).map_err(|e| unwritable(&e)))?;
     } else {
         let found = inspect(&place.path)?;
+        is_all_there(&place.path)?;
         if found < VERSION {
             migrate(&place.path, found).map_err(|e| unwritable(&e))?;
         }
@@ -165,8 +166,15 @@ fn migrate(path: &Path, found: i64) -> rusqlite::Result<()> {
     db.close().map_err(|(_, e)| e)
 }
 
+/// The tables alone, in memory.
+pub fn in_memory() -> rusqlite::Result<Connection> {
+    let db = Connection::open_in_memory()?;
+    db.execute_batch(TABLES)?;
+    Ok(db)
+}
+
 /// The marks are written before the file becomes a WAL one, so that they are never only in a WAL.
-fn fill(draft: &Path) -> rusqlite::Result<()> {
+pub fn fill(draft: &Path) -> rusqlite::Result<()> {
     let db = Connection::open(draft)?;
     db.execute_batch(&format!(
         "PRAGMA auto_vacuum = INCREMENTAL; BEGIN; {TABLES} PRAGMA application_id = {APPLICATION_ID}; \
@@ -178,7 +186,12 @@ fn fill(draft: &Path) -> rusqlite::Result<()> {
 /// The schema of a store. Refuses what is not ours. Where no log waits, `SQLite` is not even asked, as it would leave files beside.
 pub fn inspect(path: &Path) -> Result<i64, StoreError> {
     let shown = path.display().to_string();
-    let foreign = |what: &str| StoreError::Unreadable(format!("{shown} is not a jobrelay store ({what})"));
+    let foreign = |what: &str| {
+        StoreError::Unreadable(format!(
+            "{shown} is not a jobrelay store ({what}); nothing was changed. If it was one, {}",
+            cure(&shown)
+        ))
+    };
     let mut header = [0; 100];
     File::open(path).and_then(|mut file| file.read_exact(&mut header)).map_err(|e| {
         if e.kind() == ErrorKind::UnexpectedEof {
@@ -194,7 +207,7 @@ pub fn inspect(path: &Path) -> Result<i64, StoreError> {
         |at: usize| i64::from(i32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
     let mut marks = Marks { application: number(68), version: number(60) };
     if fs::metadata(sibling(path, "-wal")).is_ok_and(|log| log.len() > 0) {
-        marks = marks_in_log(path).map_err(|e| unreadable(&e))?;
+        marks = marks_in_log(path).map_err(|e| damaged(path, &e.to_string()))?;
     }
     if marks.application != APPLICATION_ID {
         return Err(foreign("a SQLite file of another program"));
@@ -204,6 +217,38 @@ pub fn inspect(path: &Path) -> Result<i64, StoreError> {
         found if found > VERSION => Err(StoreError::Newer { path: shown, found, known: VERSION }),
         found => Err(foreign(&format!("schema {found}"))),
     }
+}
+
+/// What to do about a damaged file.
+fn cure(shown: &str) -> String {
+    format!(
+        "copy a backup back, or save what can be read: jobrelay repair --store sqlite:{shown} --into sqlite:{shown}.repaired"
+    )
+}
+
+/// A store that cannot be opened because of what is in the file.
+pub fn damaged(path: &Path, why: &str) -> StoreError {
+    let shown = path.display().to_string();
+    StoreError::Unreadable(format!("{shown} is damaged ({why}); nothing was changed. To do: {}", cure(&shown)))
+}
+
+/// Whether the file has all the pages it says it has, those in its log counted. (Each page has 4,096 bytes.)
+///
+/// # Errors
+/// [`StoreError::Unreadable`]: it is cut off.
+pub fn is_all_there(path: &Path) -> Result<(), StoreError> {
+    let db = connect(path, Role::Reader).map_err(|e| damaged(path, &e.to_string()))?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(|e| damaged(path, &e.to_string()))?;
+    let said: i64 =
+        db.pragma_query_value(None, "page_count", |row| row.get(0)).map_err(|e| damaged(path, &e.to_string()))?;
+    let log = fs::metadata(sibling(path, "-wal")).map_or(0, |log| log.len());
+    let found = fs::metadata(path).map_or(0, |file| file.len());
+    let needed = said.unsigned_abs() * 4096;
+    // With a log, pages may be in it alone.
+    if log == 0 && found < needed {
+        return Err(damaged(path, &format!("it is cut off: {found} of {needed} bytes")));
+    }
+    Ok(())
 }
 
 struct Marks {
