@@ -13,6 +13,7 @@ mod keep;
 mod operate;
 mod receive;
 mod reload;
+mod repair;
 mod restart;
 mod say;
 mod services;

@@ -146,7 +146,7 @@ pub fn prepare(place: &Place) -> Result<(), StoreError> {
         place.create(|draft| fill(draft).map_err(|e| unwritable(&e)))?;
     } else {
         let found = inspect(&place.path)?;
-        is_all_there(&place.path)?;
+        refuse_cut(&place.path)?;
         if found < VERSION {
             migrate(&place.path, found).map_err(|e| unwritable(&e))?;
         }
@@ -166,11 +166,27 @@ fn migrate(path: &Path, found: i64) -> rusqlite::Result<()> {
     db.close().map_err(|(_, e)| e)
 }
 
-/// The tables alone, in memory.
-pub fn in_memory() -> rusqlite::Result<Connection> {
-    let db = Connection::open_in_memory()?;
-    db.execute_batch(TABLES)?;
-    Ok(db)
+/// A table or an index, as a file describes it.
+pub struct Described {
+    pub table: bool,
+    pub name: String,
+    pub root: i64,
+    /// Of an index that a table makes by itself: none.
+    pub sql: Option<String>,
+}
+
+/// What a store that this version makes has in it.
+pub fn described() -> rusqlite::Result<Vec<Described>> {
+    let cannot = |e: std::io::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(e));
+    let directory = tempfile::tempdir().map_err(cannot)?;
+    let path = directory.path().join("made.db");
+    fill(&path)?;
+    let db = Connection::open(path)?;
+    let mut all = db.prepare("SELECT type = 'table', name, rootpage, sql FROM sqlite_schema")?;
+    all.query_map([], |row| {
+        Ok(Described { table: row.get(0)?, name: row.get(1)?, root: row.get(2)?, sql: row.get(3)? })
+    })?
+    .collect()
 }
 
 /// The marks are written before the file becomes a WAL one, so that they are never only in a WAL.
@@ -232,21 +248,21 @@ pub fn damaged(path: &Path, why: &str) -> StoreError {
     StoreError::Unreadable(format!("{shown} is damaged ({why}); nothing was changed. To do: {}", cure(&shown)))
 }
 
-/// Whether the file has all the pages it says it has, those in its log counted. (Each page has 4,096 bytes.)
+/// Refuses a file that is cut off: that has not all the pages it says it has. Where a log waits, they may be there.
 ///
 /// # Errors
-/// [`StoreError::Unreadable`]: it is cut off.
-pub fn is_all_there(path: &Path) -> Result<(), StoreError> {
-    let db = connect(path, Role::Reader).map_err(|e| damaged(path, &e.to_string()))?;
-    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(|e| damaged(path, &e.to_string()))?;
-    let said: i64 =
-        db.pragma_query_value(None, "page_count", |row| row.get(0)).map_err(|e| damaged(path, &e.to_string()))?;
+/// [`StoreError::Unreadable`].
+pub fn refuse_cut(path: &Path) -> Result<(), StoreError> {
+    let mut header = [0; 100];
+    let unreadable = |e: std::io::Error| damaged(path, &e.to_string());
+    let mut file = File::open(path).map_err(unreadable)?;
+    file.read_exact(&mut header).map_err(unreadable)?;
+    let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    let (found, needed) = (file.metadata().map_err(unreadable)?.len(), u64::from(number(28)) * 4096);
     let log = fs::metadata(sibling(path, "-wal")).map_or(0, |log| log.len());
-    let found = fs::metadata(path).map_or(0, |file| file.len());
-    let needed = said.unsigned_abs() * 4096;
-    // With a log, pages may be in it alone.
-    if log == 0 && found < needed {
-        return Err(damaged(path, &format!("it is cut off: {found} of {needed} bytes")));
+    // The number holds if it was written with the last change.
+    if log == 0 && number(24) == number(92) && found < needed {
+        return Err(damaged(path, &format!("it is cut off: {found} of {needed} bytes are there")));
     }
     Ok(())
 }

@@ -87,8 +87,12 @@ pub fn repair(path: &Path, into: &Path) -> Result<Repair, StoreError> {
     if saved.events.is_empty() && saved.meta.is_none() && saved.names.is_empty() {
         return Err(unreadable("nothing of a jobrelay store is left in it".to_owned()));
     }
-    let mut repair = Repair { damaged_pages: tables.damaged(), log_pages_lost: pages.log_lost, ..Repair::default() };
-    repair.count(&saved);
+    let mut repair = Repair {
+        damaged_pages: tables.damaged() + pages.bad_maps.len() as u64,
+        log_pages_lost: pages.log_lost,
+        ..Repair::default()
+    };
+    repair.count(&saved, tables.has("ledger"));
     let rebuilt = rebuild(&mut saved, &tables);
     (repair.owed_again, repair.ended, repair.attempts_lost) = (rebuilt.owed, rebuilt.ended, rebuilt.attempts);
     repair.versions_lost = lost_versions(&mut saved);
@@ -98,7 +102,7 @@ pub fn repair(path: &Path, into: &Path) -> Result<Repair, StoreError> {
 }
 
 impl Repair {
-    fn count(&mut self, saved: &Saved) {
+    fn count(&mut self, saved: &Saved, books: bool) {
         let tables = [
             ("names", saved.names.len()),
             ("events", saved.events.len()),
@@ -111,8 +115,7 @@ impl Repair {
         let line = |line| saved.ledger.get(&(DOOR, line)).copied().unwrap_or(0);
         let expected: i64 = (1..=3).map(|decided| line(decided) - line(REMOVED + decided)).sum();
         let lost = expected - i64::try_from(saved.events.len()).unwrap_or(i64::MAX);
-        let known = !saved.ledger.is_empty() || saved.events.is_empty();
-        self.events_lost = known.then_some(u64::try_from(lost).unwrap_or(0));
+        self.events_lost = books.then_some(u64::try_from(lost).unwrap_or(0));
     }
 }
 

@@ -1,7 +1,7 @@
 //! The pages of a file that `SQLite` may not open any more: what is in the file, and over it what is in its log. Format: "Database
 //! File Format" and "WAL-mode File Format" of `SQLite`'s documentation.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -24,8 +24,10 @@ pub enum Use {
     Root,
     /// Below this page of the same tree.
     Below(u32),
-    /// Free, an overflow page, or not known.
+    /// Free, or an overflow page.
     Other,
+    /// The map is damaged here.
+    Unknown,
 }
 
 /// A file with its log.
@@ -36,6 +38,10 @@ pub struct Pages {
     log: Option<File>,
     /// The newest committed version of each page in the log: where it begins.
     newest: HashMap<u32, u64>,
+    /// Pages of the file, by the last commit in the log; 0 without one.
+    committed: u32,
+    /// Pages of the pointer map that make no sense.
+    pub bad_maps: HashSet<u32>,
     /// Frames behind the last one that is sound.
     pub log_lost: u64,
 }
@@ -49,8 +55,10 @@ impl Pages {
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
             log => Some(log?),
         };
-        let mut pages = Pages { file, in_file, log, newest: HashMap::new(), log_lost: 0 };
+        let mut pages =
+            Pages { file, in_file, log, newest: HashMap::new(), committed: 0, bad_maps: HashSet::new(), log_lost: 0 };
         pages.read_log();
+        pages.check_maps();
         Ok(pages)
     }
 
@@ -90,8 +98,18 @@ impl Pages {
             since_commit.push((word(&frame, 0), at + 24));
             if word(&frame, 4) > 0 {
                 self.newest.extend(since_commit.drain(..));
+                self.committed = word(&frame, 4);
             }
         }
+    }
+
+    /// How many pages the file or its log says there are; 0 if they do not.
+    pub fn said(&self) -> u32 {
+        if self.committed > 0 {
+            return self.committed;
+        }
+        let header = self.page(1).filter(|page| page.starts_with(b"SQLite format 3\0") && page[24..28] == page[92..96]);
+        header.map_or(0, |page| word(&page, 28))
     }
 
     /// How many pages there may be.
@@ -112,27 +130,58 @@ impl Pages {
 
     /// What the pointer map says. A store has one, as it gives room back step by step.
     pub fn use_of(&self, number: u32) -> Use {
-        if number < 3 || number == LOCK_PAGE {
-            return if number == 1 { Use::Root } else { Use::Other };
-        }
-        let mut map = (number - 2) / STRETCH * STRETCH + 2;
-        if map == LOCK_PAGE {
-            map += 1;
-        }
-        if number <= map {
-            return Use::Other;
-        }
-        let Some(page) = self.page(map) else { return Use::Other };
-        let at = 5 * (number - map - 1) as usize;
-        if at + 5 > SIZE {
-            return Use::Other;
-        }
-        match (page[at], word(&page, at + 1)) {
-            (1, 0) => Use::Root,
-            (5, parent) if parent > 0 && parent <= self.count() => Use::Below(parent),
-            _ => Use::Other,
+        match map_of(number) {
+            None => {
+                if number == 1 {
+                    Use::Root
+                } else {
+                    Use::Other
+                }
+            }
+            Some(map) if self.bad_maps.contains(&map) => Use::Unknown,
+            Some(map) => self.page(map).map_or(Use::Unknown, |page| match entry(&page, map, number) {
+                (1, _) => Use::Root,
+                (5, parent) => Use::Below(parent),
+                _ => Use::Other,
+            }),
         }
     }
+
+    /// A map is used only if all of it makes sense.
+    fn check_maps(&mut self) {
+        let last = match self.said() {
+            0 => self.count(),
+            said => said.min(self.count()),
+        };
+        let mut map = 2;
+        while map <= last {
+            let covered = (map + 1..map + STRETCH).take_while(|number| *number <= last);
+            let sound = self.page(map).is_some_and(|page| {
+                covered.filter(|number| map_of(*number) == Some(map)).all(|number| match entry(&page, map, number) {
+                    (1 | 2, parent) => parent == 0,
+                    (3..=5, parent) => parent > 0 && parent != number,
+                    _ => false,
+                })
+            });
+            if !sound {
+                self.bad_maps.insert(map);
+            }
+            map += STRETCH;
+        }
+    }
+}
+
+/// The map's page that has an entry for this one.
+fn map_of(number: u32) -> Option<u32> {
+    let map = number.checked_sub(2)? / STRETCH * STRETCH + 2;
+    let map = if map == LOCK_PAGE { map + 1 } else { map };
+    (number > map && number != LOCK_PAGE).then_some(map)
+}
+
+/// Sort and parent.
+fn entry(map_page: &[u8], map: u32, number: u32) -> (u8, u32) {
+    let at = 5 * (number - map - 1) as usize;
+    (map_page.get(at).copied().unwrap_or(0), word(map_page, at + 1))
 }
 
 /// Four bytes, big-endian.

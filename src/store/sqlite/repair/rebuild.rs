@@ -36,13 +36,23 @@ struct Known {
     extra: BTreeMap<i64, i64>,
 }
 
-fn known(tables: &Tables) -> Known {
+fn known(saved: &Saved, tables: &Tables) -> Known {
     let mut known = Known { owed: HashSet::new(), whole: false, receivers: BTreeMap::new(), extra: BTreeMap::new() };
     for (name, id_at) in [("owed", 1), ("owed_of_key", 2)] {
         let Some(index) = tables.index(name) else { continue };
+        let belies = |values: &&[Value]| {
+            let [Value::Integer(receiver), .., Value::Integer(id)] = values else { return true };
+            let row = saved.deliveries.get(id);
+            values.len() != id_at + 1
+                || row.is_some_and(|row| int(row, "state") != Some(OWED) || int(row, "receiver") != Some(*receiver))
+        };
+        // Another tree, or one that was overwritten.
+        if index.sound.iter().any(belies) {
+            continue;
+        }
         known.whole |= index.whole;
         for values in index.sound {
-            if let (Value::Integer(receiver), Some(Value::Integer(id))) = (&values[0], values.get(id_at)) {
+            if let [Value::Integer(receiver), .., Value::Integer(id)] = values {
                 known.owed.insert(*id);
                 known.receivers.insert(*id, *receiver);
             }
@@ -58,7 +68,7 @@ fn known(tables: &Tables) -> Known {
 
 /// Completes what was saved.
 pub fn rebuild(saved: &mut Saved, tables: &Tables) -> Rebuilt {
-    let known = known(tables);
+    let known = known(saved, tables);
     let mut rebuilt = Rebuilt::default();
     let mut lost = Vec::new();
     for (&event, of) in &saved.events {

@@ -7,7 +7,7 @@ use rusqlite::types::Value;
 
 use super::pages::{Pages, Use};
 use super::records::{Node, node};
-use crate::store::sqlite::schema;
+use crate::store::sqlite::schema::{self, Described};
 
 /// A row with its columns' names.
 pub type Row = BTreeMap<String, Value>;
@@ -64,6 +64,10 @@ pub struct Tables {
     shapes: Vec<Shape>,
     /// Names of indexes, by root.
     indexes: HashMap<String, u32>,
+    /// The file does not say which tree is which.
+    guessed: bool,
+    /// Pages the file should have, and has not.
+    missing: u32,
 }
 
 impl Tables {
@@ -82,35 +86,52 @@ impl Tables {
             }
             tree.rows.extend(rows.into_iter().map(|(rowid, values)| (rowid, values, number)));
         }
-        let known = reference()?;
-        let (mut shapes, mut indexes) = (Vec::new(), HashMap::new());
-        for (_, values, _) in trees.get(&1).map_or(&[][..], |tree| &tree.rows) {
-            let [Value::Text(sort), Value::Text(name), _, Value::Integer(root), sql] = &values[..] else { continue };
-            let Ok(root) = u32::try_from(*root) else { continue };
-            match (sort.as_str(), sql) {
-                ("table", Value::Text(sql)) => shapes.extend(shape(name, root, sql)),
-                ("index", _) => {
-                    indexes.insert(name.clone(), root);
+        let mut described: Vec<Described> = trees
+            .get(&1)
+            .map_or_else(Vec::new, |tree| tree.rows.iter().filter_map(|(_, row, _)| describe(row)).collect());
+        // Where the file does not say what is in it, it is taken for one that this version made; trees must look like it.
+        let guessed = trees.get(&1).is_none_or(|tree| tree.rows.is_empty() || !tree.damaged.is_empty());
+        if guessed {
+            for made in schema::described()? {
+                if !described.iter().any(|found| found.name == made.name) {
+                    described.push(made);
                 }
-                _ => {}
             }
         }
-        // Where the file does not say, a tree is known by its rows.
-        for shape in known {
-            if !shapes.iter().any(|found| found.name == shape.name) {
-                let taken: HashSet<u32> = shapes.iter().map(|s| s.root).chain(indexes.values().copied()).collect();
-                let whole = |values: &[Value]| values.len() == shape.columns.len() && fits(&shape, values);
-                let like = |tree: &Tree| tree.rows.iter().filter(|(_, values, _)| whole(values)).count();
-                if shape.columns.iter().all(|column| column.sort == "INTEGER") {
-                    // Such rows look like those of any other table of numbers.
-                    continue;
-                }
-                let best = trees.iter().filter(|(root, _)| **root > 1 && !taken.contains(root));
-                let best = best.map(|(root, tree)| (like(tree), *root)).filter(|(rows, _)| *rows > 0).max();
-                shapes.extend(best.map(|(_, root)| Shape { root, ..shape }));
-            }
+        let (mut shapes, mut indexes, mut unseen): (Vec<Shape>, _, Vec<Shape>) =
+            (Vec::new(), HashMap::new(), Vec::new());
+        let mut missing = pages.said().max(pages.count());
+        for Described { table, name, root, sql } in described {
+            let Ok(root) = u32::try_from(root) else { continue };
+            missing = if guessed { missing } else { missing.max(root) };
+            let Some(shape) = sql.filter(|_| table).and_then(|sql| shape(&name, root, &sql)) else {
+                indexes.insert(name, root);
+                continue;
+            };
+            let looks_so = trees.get(&root).is_none_or(|tree| {
+                2 * tree.rows.iter().filter(|(_, values, _)| fits(&shape, values)).count() >= tree.rows.len()
+            });
+            if looks_so || !guessed { shapes.push(shape) } else { unseen.push(shape) }
         }
-        Ok(Tables { trees, shapes, indexes })
+        for shape in unseen {
+            if shape.columns.iter().all(|column| column.sort == "INTEGER") {
+                // Such rows look like those of any other table of numbers.
+                continue;
+            }
+            let taken: HashSet<u32> = shapes.iter().map(|s| s.root).collect();
+            let whole = |values: &[Value]| values.len() == shape.columns.len() && fits(&shape, values);
+            let like = |tree: &Tree| tree.rows.iter().filter(|(_, values, _)| whole(values)).count();
+            let best = trees.iter().filter(|(root, _)| **root > 1 && !taken.contains(root));
+            let best = best.map(|(root, tree)| (like(tree), *root)).filter(|(rows, _)| *rows > 0).max();
+            shapes.extend(best.map(|(_, root)| Shape { root, ..shape }));
+        }
+        Ok(Tables { trees, shapes, indexes, guessed, missing: missing - pages.count() })
+    }
+
+    /// Whether a table is there, however many rows it has.
+    pub fn has(&self, name: &str) -> bool {
+        let shape = self.shapes.iter().find(|shape| shape.name == name);
+        shape.and_then(|shape| self.trees.get(&shape.root)).is_some_and(|tree| tree.damaged.is_empty())
     }
 
     /// The rows of a table with their pages, and the pages on which something is none.
@@ -140,33 +161,25 @@ impl Tables {
                 .filter(|(.., page)| !tree.damaged.contains(page))
                 .map(|(_, values, _)| &values[..])
                 .collect(),
-            whole: tree.damaged.is_empty(),
+            whole: tree.damaged.is_empty() && !self.guessed && self.missing == 0,
         })
     }
 
-    /// Pages that could not be read, wholly or in part.
+    /// Pages that could not be read, wholly or in part, or are not there.
     pub fn damaged(&self) -> u64 {
-        self.trees.values().map(|tree| tree.damaged.len() as u64).sum()
+        u64::from(self.missing) + self.trees.values().map(|tree| tree.damaged.len() as u64).sum::<u64>()
     }
 }
 
 /// Each page's root: from the roots down, as far as that goes, and by the pointer map, which leads up from each page.
 fn members(pages: &Pages) -> HashMap<u32, u32> {
     let mut members: HashMap<u32, u32> = HashMap::new();
-    let roots: Vec<u32> = (1..=pages.count()).filter(|number| pages.use_of(*number) == Use::Root).collect();
-    for &root in &roots {
-        let mut below = vec![root];
-        while let Some(number) = below.pop() {
-            if number == 0 || number > pages.count() || members.contains_key(&number) {
-                continue;
-            }
-            // A page that says it is elsewhere, or free, is not followed: the way to it may be garbage.
-            if number != root && !matches!(pages.use_of(number), Use::Below(_)) {
-                continue;
-            }
-            members.insert(number, root);
-            below.extend(node(pages, number).map(|node| node.children).unwrap_or_default());
-        }
+    descend(pages, 1, &mut members);
+    let schema = members.keys().filter_map(|number| node(pages, *number)).flat_map(|node| node.rows);
+    let described: Vec<u32> = schema.filter_map(|(_, row)| u32::try_from(describe(&row)?.root).ok()).collect();
+    let mapped = (2..=pages.count()).filter(|number| pages.use_of(*number) == Use::Root);
+    for root in described.into_iter().filter(|root| pages.use_of(*root) == Use::Unknown).chain(mapped) {
+        descend(pages, root, &mut members);
     }
     for number in 1..=pages.count() {
         let (mut at, mut steps) = (number, 0);
@@ -185,13 +198,28 @@ fn members(pages: &Pages) -> HashMap<u32, u32> {
     members
 }
 
-/// The tables as this version makes them.
-fn reference() -> rusqlite::Result<Vec<Shape>> {
-    let db = schema::in_memory()?;
-    let mut all = db.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND sql IS NOT NULL")?;
-    let tables = all.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
-    let shapes = tables.filter_map(|table| table.ok().and_then(|(name, sql)| shape(&name, 0, &sql)));
-    Ok(shapes.collect())
+/// A page that is said to be elsewhere, or free, is not followed: the way to it may be garbage.
+fn descend(pages: &Pages, root: u32, members: &mut HashMap<u32, u32>) {
+    let mut below = vec![(root, None)];
+    while let Some((number, parent)) = below.pop() {
+        let follows = match (pages.use_of(number), parent) {
+            (Use::Below(said), Some(parent)) => said == parent,
+            (Use::Root, None) | (Use::Unknown, _) => true,
+            _ => false,
+        };
+        if number > 0 && number <= pages.count() && follows && !members.contains_key(&number) {
+            members.insert(number, root);
+            let children = node(pages, number).map(|node| node.children).unwrap_or_default();
+            below.extend(children.into_iter().map(|child| (child, Some(number))));
+        }
+    }
+}
+
+/// A row of the file's own description.
+fn describe(row: &[Value]) -> Option<Described> {
+    let [Value::Text(sort), Value::Text(name), _, Value::Integer(root), sql] = row else { return None };
+    let sql = if let Value::Text(sql) = sql { Some(sql.clone()) } else { None };
+    Some(Described { table: sort == "table", name: name.clone(), root: *root, sql })
 }
 
 /// Reads a table's own words. `None`: they are none.

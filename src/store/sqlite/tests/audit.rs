@@ -29,6 +29,8 @@ pub async fn eventful() -> (TempDir, PathBuf) {
     let mut ids = Vec::new();
     for n in 0..60 {
         let sample = Sample::new(&format!("{n}")).job(&format!("job {n}")).product(&format!("product {}", n % 20));
+        // Some take more than a page.
+        let sample = if n % 10 == 5 { sample.note(&"much to say ".repeat(1_000)) } else { sample };
         let sample = match n % 3 {
             0 => sample.failed(&["pager"]).to(&["ops", "pager"]),
             1 => sample.to(&["ops"]),

@@ -5,6 +5,7 @@ mod disk;
 mod files;
 mod history;
 mod killed;
+mod repair;
 
 use std::fs;
 use std::path::PathBuf;
