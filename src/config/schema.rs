@@ -12,12 +12,15 @@ use crate::{message, receiver, routing};
 const CONDITION: &str = "#/definitions/condition";
 const MESSAGE: &str = "#/definitions/message";
 const RECEIVER: &str = "#/definitions/receiver";
+/// And then the name of a setting that receivers of several kinds have.
+const SETTING: &str = "#/definitions/receiver_";
 
 /// The whole schema: draft 7, which every editor knows.
 #[must_use]
 pub fn schema() -> Value {
     let sections: Map<String, Value> =
         SECTIONS.iter().map(|(name, doc)| ((*name).to_owned(), section(name, doc))).collect();
+    let (receiver, settings) = receiver::schema(MESSAGE, SETTING);
     let mut schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "description": "Who should know about which job events, and what they are told.",
@@ -26,11 +29,14 @@ pub fn schema() -> Value {
         "required": ["receivers", "routes"],
         "additionalProperties": false,
         "definitions": {
-            "receiver": receiver::schema(MESSAGE),
+            "receiver": receiver,
             "condition": routing::schema(CONDITION),
             "message": message::definition_schema(),
         },
     });
+    for (name, setting) in settings {
+        schema["definitions"][format!("receiver_{name}")] = setting;
+    }
     for (name, definition) in form::definitions() {
         schema["definitions"][name] = definition;
     }

@@ -76,13 +76,15 @@ fn the_shipped_file_is_the_schema() {
 /// What the schema says of itself must hold, too: names are found where they are looked for, docs read well.
 #[test]
 fn every_key_has_a_doc() {
-    fn keys_without(schema: &Value, path: &str, found: &mut Vec<String>) {
+    fn keys_without(schema: &Value, root: &Value, path: &str, found: &mut Vec<String>) {
         match schema {
             Value::Object(map) => {
                 for (key, value) in map {
                     if let ("properties", Value::Object(properties)) = (key.as_str(), value) {
                         for (name, property) in properties {
-                            let doc = property.get("description").and_then(Value::as_str);
+                            let refers = property.get("$ref").and_then(Value::as_str);
+                            let said = refers.map_or(Some(property), |at| root.pointer(at.trim_start_matches('#')));
+                            let doc = said.and_then(|said| said.get("description")).and_then(Value::as_str);
                             let fine = doc
                                 .is_some_and(|doc| doc.len() > 5 && doc.ends_with(['.', ')']) && !doc.contains('\n'));
                             // The key that says what the rest is stands once with its doc, and only by name beside the rest.
@@ -91,15 +93,16 @@ fn every_key_has_a_doc() {
                             }
                         }
                     }
-                    keys_without(value, &format!("{path}/{key}"), found);
+                    keys_without(value, root, &format!("{path}/{key}"), found);
                 }
             }
-            Value::Array(items) => items.iter().for_each(|item| keys_without(item, path, found)),
+            Value::Array(items) => items.iter().for_each(|item| keys_without(item, root, path, found)),
             _ => {}
         }
     }
     let mut found = Vec::new();
-    keys_without(&schema(), "", &mut found);
+    let whole = schema();
+    keys_without(&whole, &whole, "", &mut found);
     assert_eq!(found, Vec::<String>::new());
 }
 

@@ -13,7 +13,7 @@ use super::references::{Recent, earlier};
 use crate::config::{Config, Redactor};
 use crate::event::{Event, EventId};
 use crate::message::{Late, Since};
-use crate::receiver::{Answer, Audience, Judgement, Outgoing, Reason, Receiver, Unsendable, Verdict};
+use crate::receiver::{Answer, Audience, Judgement, Outgoing, Reason, Receiver, Threads, Unsendable, Verdict};
 use crate::store::{Owed, Store, StoreError};
 
 /// A message this late says so.
@@ -103,7 +103,10 @@ pub async fn attempt(means: &Means, recent: &Recent, owed: &Owed) -> Result<Trie
         client: &means.client,
         public_url: means.public_url.as_deref(),
     };
-    let (outcome, plain) = once(way, &subject, late, at).await;
+    let (mut outcome, plain) = once(way, &subject, late, at).await;
+    if let Threads::Named(name) = means.receiver.kind.threads() {
+        outcome.judgement.reference = name(&subject.event);
+    }
     let judgement = &outcome.judgement;
     let arrived = judgement.verdict == Verdict::Delivered;
     let reference = if arrived { recent.arrived(&subject, means.receiver.kind_name, plain, judgement) } else { None };

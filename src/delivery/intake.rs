@@ -2,14 +2,16 @@
 //!
 //! The writer never waits. When the intake is full or shut it remembers a *gap* instead: the lane then reads from the store, where
 //! everything is. Opening it before such a read closes the gap without losing anything: what was committed before is in the page,
-//! what comes later is in the queue, and what is in both is dropped by its ID.
+//! what comes later is in the queue, and what is in both is dropped by its ID. Of what is passed over, the newest urgent ones are
+//! kept apart, without their events: the lane may take them in ahead of its backlog.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::store::Owed;
+use super::lane::{URGENT, urgent};
+use crate::store::{LIGHT, Owed};
 
 const CAPACITY: usize = 1_024;
 
@@ -24,11 +26,15 @@ pub struct Intake {
 struct Inner {
     queue: VecDeque<Owed>,
     gap: bool,
+    urgent: VecDeque<Owed>,
 }
 
 impl Default for Intake {
     fn default() -> Self {
-        Intake { inner: Mutex::new(Inner { queue: VecDeque::new(), gap: true }), arrived: Notify::new() }
+        Intake {
+            inner: Mutex::new(Inner { queue: VecDeque::new(), gap: true, urgent: VecDeque::new() }),
+            arrived: Notify::new(),
+        }
     }
 }
 
@@ -41,11 +47,16 @@ impl Intake {
     pub fn push(&self, fresh: impl IntoIterator<Item = Owed>) {
         let mut inner = self.lock();
         for owed in fresh {
-            if inner.gap || inner.queue.len() >= CAPACITY {
-                inner.gap = true;
-                break;
+            inner.gap |= inner.queue.len() >= CAPACITY;
+            if !inner.gap {
+                let is_light = owed.content.as_ref().is_some_and(|event| event.received.body.len() <= LIGHT);
+                inner.queue.push_back(if is_light { owed } else { Owed { content: None, ..owed } });
+            } else if urgent(&owed) {
+                if inner.urgent.len() == URGENT {
+                    inner.urgent.pop_front();
+                }
+                inner.urgent.push_back(Owed { content: None, ..owed });
             }
-            inner.queue.push_back(owed);
         }
         drop(inner);
         self.arrived.notify_one();
@@ -56,6 +67,12 @@ impl Intake {
     pub fn drain(&self) -> (VecDeque<Owed>, bool) {
         let mut inner = self.lock();
         (std::mem::take(&mut inner.queue), inner.gap)
+    }
+
+    /// The urgent ones among those passed over since last asked, in order.
+    #[must_use]
+    pub fn urgent(&self) -> VecDeque<Owed> {
+        std::mem::take(&mut self.lock().urgent)
     }
 
     /// Before a read from the store that may catch up.

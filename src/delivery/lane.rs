@@ -5,15 +5,22 @@
 //! - *behind*: everything above `cursor` is still on disk only. Fresh deliveries are not taken from memory until it has caught up.
 //! - a key is *spilled*: deliveries of this key up to `spilled_to` are on disk only, because its head waits or its queue is long.
 //!   A poisonous key so costs one item of memory, and others are read past it.
+//!
+//! A lane that is behind still takes in what is urgent (`ahead`), and urgent heads get every other turn (`ready`).
 
+mod ahead;
 mod queue;
+mod ready;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::ahead::Ahead;
+pub use self::ahead::{URGENT, urgent};
 use self::queue::{Item, KeyPage, Queue, Standing};
+use self::ready::{Head, Ready};
 use super::Health;
 use super::clock::{AgeClock, Now};
 use super::health::{Condition, KeptCondition, News};
@@ -49,6 +56,8 @@ pub enum Step {
     Load { after: DeliveryId, limit: usize },
     /// Read the next page of one key.
     LoadKey { key: KeyHash, after: DeliveryId, limit: usize },
+    /// Read what comes first of one key, for [`Lane::looked`].
+    Look { key: KeyHash, after: DeliveryId, limit: usize },
     /// Nothing until this moment of the monotonic clock, or until something comes.
     Wait(Option<Duration>),
 }
@@ -76,11 +85,12 @@ pub struct KeptLane {
 pub struct Lane {
     settings: Settings,
     keys: HashMap<KeyHash, Queue>,
-    ready: BTreeSet<(DeliveryId, KeyHash)>,
+    ready: Ready,
     waiting: BTreeSet<(Duration, KeyHash)>,
     in_flight: HashMap<DeliveryId, KeyHash>,
     /// Keys whose queue is empty here but not on disk.
     hungry: VecDeque<KeyHash>,
+    ahead: Ahead,
     held: usize,
     /// How many deliveries the pages of single keys that are being read may bring.
     asked: usize,
@@ -94,6 +104,8 @@ pub struct Lane {
     pace: Pace,
     /// Set by `Retry-After`.
     hold_until: Duration,
+    /// After such a hold, one message at a time until one is taken: the others would only be told the same.
+    cautious: bool,
     condition: Condition,
     last_probe: DeliveryId,
     clock: AgeClock,
@@ -113,10 +125,11 @@ impl Lane {
         Lane {
             settings,
             keys: HashMap::new(),
-            ready: BTreeSet::new(),
+            ready: Ready::default(),
             waiting: BTreeSet::new(),
             in_flight: HashMap::new(),
             hungry: VecDeque::new(),
+            ahead: Ahead::default(),
             held: 0,
             asked: 0,
             cursor: DeliveryId(0),
@@ -127,6 +140,7 @@ impl Lane {
             unrecorded: 0,
             pace: Pace::new(settings.rate),
             hold_until: Duration::ZERO,
+            cautious: false,
             condition,
             last_probe: DeliveryId(0),
             clock,
@@ -204,9 +218,12 @@ impl Lane {
         for owed in page {
             if owed.id > self.cursor {
                 self.cursor = owed.id;
-                self.insert(owed, now);
+                if !self.ahead.knows(owed.id) {
+                    self.insert(owed, now);
+                }
             }
         }
+        self.ahead.passed(self.cursor);
     }
 
     /// The store could not be read: asks again in a second.
@@ -240,7 +257,7 @@ impl Lane {
         for (owed, came) in page.into_iter().zip(came) {
             if owed.id > queue.last && owed.id <= self.cursor {
                 queue.last = owed.id;
-                queue.items.push_back(Item { owed, came });
+                queue.items.push_back(Item { came, urgent: urgent(&owed), owed });
                 self.held += 1;
             }
         }
@@ -261,6 +278,7 @@ impl Lane {
         let age = self.clock.reads(now.mono).saturating_sub(head.came);
         if let Some(wait) = judgement.lane_waits {
             self.hold_until = self.hold_until.max(now.mono + wait);
+            self.cautious = true;
         }
 
         let (end, gave_up, news) = match judgement.verdict {
@@ -328,7 +346,7 @@ impl Lane {
     pub fn poll(&mut self, now: Now) -> Step {
         if self.refreshing {
             // A page asked for before would be taken for one asked for after.
-            let reading = self.loading.is_some() || self.asked > 0;
+            let reading = self.loading.is_some() || self.asked > 0 || self.ahead.looking();
             if !self.in_flight.is_empty() || self.unrecorded > 0 || reading {
                 return Step::Wait(None);
             }
@@ -349,24 +367,25 @@ impl Lane {
         }
     }
 
-    fn poll_open(&mut self, now: Now) -> Result<(DeliveryId, KeyHash), Option<Duration>> {
+    fn poll_open(&mut self, now: Now) -> Result<Head, Option<Duration>> {
         while let Some(&(due, key)) = self.waiting.first()
             && due <= now.mono
         {
             self.waiting.pop_first();
             self.make_ready(key);
         }
-        if self.in_flight.len() >= self.settings.concurrency {
+        let at_once = if self.cautious { 1 } else { self.settings.concurrency };
+        if self.in_flight.len() >= at_once {
             return Err(None);
         }
-        let Some(&head) = self.ready.first() else {
+        let Some(head) = self.ready.next() else {
             return Err(self.waiting.first().map(|&(due, _)| due));
         };
         let gate = self.hold_until.max(self.pace.ready_at());
         if gate > now.mono { Err(Some(gate)) } else { Ok(head) }
     }
 
-    fn poll_probe(&mut self, now: Now) -> Result<(DeliveryId, KeyHash), Option<Duration>> {
+    fn poll_probe(&mut self, now: Now) -> Result<Head, Option<Duration>> {
         if !self.in_flight.is_empty() {
             return Err(None);
         }
@@ -376,16 +395,16 @@ impl Lane {
     }
 
     /// The head to probe with, and whether its key was not tried since the trouble began.
-    fn next_probe(&self) -> Option<((DeliveryId, KeyHash), bool)> {
+    fn next_probe(&self) -> Option<(Head, bool)> {
         if let Some(&head) = self.ready.iter().find(|&&(_, key)| self.condition.untried(key)) {
             return Some((head, true));
         }
         let after = (DeliveryId(self.last_probe.0.saturating_add(1)), KeyHash(i64::MIN));
-        self.ready.range(after..).next().or_else(|| self.ready.first()).map(|&head| (head, false))
+        self.ready.oldest_from(after..).map(|head| (head, false))
     }
 
-    fn send(&mut self, (id, key): (DeliveryId, KeyHash), now: Now) -> Step {
-        self.ready.remove(&(id, key));
+    fn send(&mut self, (id, key): Head, now: Now) -> Step {
+        self.ready.take((id, key));
         self.in_flight.insert(id, key);
         self.last_probe = id;
         self.pace.sent(now.mono);
@@ -416,9 +435,14 @@ impl Lane {
         if self.behind && self.loading.is_none() && room {
             let limit = (capacity / 2).max(1);
             self.loading = Some(limit);
+            if self.unrecorded == 0 && !self.ahead.looking() {
+                // What is done and recorded comes in no page any more.
+                let keys = &self.keys;
+                self.ahead.keep(|id, key| keys.get(&key).is_some_and(|queue| queue.holds(id)));
+            }
             return Some(Step::Load { after: self.cursor, limit });
         }
-        None
+        self.look()
     }
 
     /// If a failed read is to be tried again sooner, wait only until then.
@@ -438,7 +462,7 @@ impl Lane {
             return;
         }
         queue.last = owed.id;
-        queue.items.push_back(Item { owed, came });
+        queue.items.push_back(Item { came, urgent: urgent(&owed), owed });
         self.held += 1;
         if queue.items.len() == 1 {
             self.settle(key, now);
@@ -463,9 +487,9 @@ impl Lane {
             // A clock that jumped back must not hold a message longer than any retry would.
             Duration::try_from(at.duration_since(now.wall)).unwrap_or_default().min(self.settings.retry.max)
         });
-        let id = head.owed.id;
+        let (id, urgent) = (head.owed.id, head.urgent);
         if wait.is_zero() || self.condition.health() != Health::Open {
-            self.ready.insert((id, key));
+            self.ready.insert((id, key), urgent);
         } else {
             self.postpone(key, now.mono + wait);
         }
@@ -474,7 +498,10 @@ impl Lane {
     /// Lets a key's head wait; the rest of the key goes back to disk only.
     fn postpone(&mut self, key: KeyHash, until: Duration) {
         let Some(queue) = self.keys.get_mut(&key) else { return };
-        self.held -= queue.spill_behind_head();
+        for id in queue.spill_behind_head(self.cursor) {
+            self.held -= 1;
+            self.ahead.leave(id);
+        }
         if let Some(head) = queue.items.front_mut() {
             head.owed.not_before = None;
         }
@@ -490,7 +517,7 @@ impl Lane {
         let Some(queue) = self.keys.get_mut(&key) else { return };
         queue.standing = Standing::Ready;
         if let Some(head) = queue.items.front() {
-            self.ready.insert((head.owed.id, key));
+            self.ready.insert((head.owed.id, key), head.urgent);
         }
     }
 
@@ -509,6 +536,7 @@ impl Lane {
     }
 
     fn good(&mut self, now: Now) -> Option<News> {
+        self.cautious = false;
         let closed = self.condition.health() != Health::Open;
         let news = self.condition.good();
         if closed {
@@ -560,6 +588,7 @@ impl Lane {
         self.ready.clear();
         self.waiting.clear();
         self.hungry.clear();
+        self.ahead = Ahead::default();
         self.held = 0;
         self.cursor = DeliveryId(0);
         self.behind = true;

@@ -340,3 +340,6 @@ impl Lanes {
         Running { commands, intake, status, means, task, leaving: false }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const GOODBYE: Duration = Duration::from_secs(1);
 /// Without encryption none of this is said before a password is asked for.
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
+/// What a server says that takes no mail at all (RFC 7504).
+const TAKES_NO_MAIL: u16 = 521;
+/// These speak of the login.
+const LOGIN: [u16; 4] = [530, NO_MECHANISM, 535, 538];
 /// What SMTP says where it wants another sort of login.
 const NO_MECHANISM: u16 = 534;
 
@@ -56,17 +60,18 @@ async fn deliver(letter: &Letter, message: &Message, limit: Duration, deny_priva
     let server = &letter.server;
     let addresses = resolve(server, deny_private).await.map_err(Stop::Failed)?;
     let tls = tls(server).map_err(|why| Stop::Failed(Failure::Tls(why)))?;
-    let stop = |error: Error| stop(&error, limit);
+    let turned_away = |error: Error| of_any_mail(stop(&error, limit));
     let name = ClientId::default();
     let from_start = tls.clone().filter(|_| server.security == Security::Implicit);
     let patience = Some(CONNECT_TIMEOUT.min(limit));
-    let mut connection =
-        AsyncSmtpConnection::connect_tokio1(&*addresses, patience, &name, from_start, None).await.map_err(stop)?;
+    let mut connection = AsyncSmtpConnection::connect_tokio1(&*addresses, patience, &name, from_start, None)
+        .await
+        .map_err(turned_away)?;
     if let (Security::Starttls, Some(tls)) = (server.security, tls) {
         if !connection.can_starttls() {
             return Err(Stop::Failed(Failure::Tls("the server offers no STARTTLS".to_owned())));
         }
-        connection.starttls(tls, &name).await.map_err(stop)?;
+        connection.starttls(tls, &name).await.map_err(turned_away)?;
     }
     if let Some((username, password)) = &server.login {
         if connection.server_info().get_auth_mechanism(&MECHANISMS).is_none() {
@@ -74,9 +79,10 @@ async fn deliver(letter: &Letter, message: &Message, limit: Duration, deny_priva
             return Err(Stop::Replied(Answer { status: NO_MECHANISM, body, retry_after: None }));
         }
         let credentials = Credentials::new(username.clone(), password.expose().to_owned());
-        connection.auth(&MECHANISMS, &credentials).await.map_err(stop)?;
+        connection.auth(&MECHANISMS, &credentials).await.map_err(turned_away)?;
     }
-    let response = connection.send(message.envelope(), &message.formatted()).await.map_err(stop)?;
+    let response =
+        connection.send(message.envelope(), &message.formatted()).await.map_err(|error| stop(&error, limit))?;
     let _ = timeout(GOODBYE, connection.quit()).await;
     Ok(answer(&response))
 }
@@ -148,7 +154,10 @@ fn stop(error: &Error, limit: Duration) -> Stop {
     if let Some(code) = error.status() {
         return Stop::Replied(Answer { status: code.into(), body: text.into(), retry_after: None });
     }
-    Stop::Failed(if error.is_timeout() {
+    Stop::Failed(if error.is_client() {
+        // Found before anything was said, such as an address the server cannot write.
+        Failure::Malformed(text)
+    } else if error.is_timeout() {
         Failure::Timeout(CONNECT_TIMEOUT.min(limit))
     } else if error.is_tls() || error.to_string().contains("certificate") {
         Failure::Tls(text)
@@ -157,6 +166,18 @@ fn stop(error: &Error, limit: Duration) -> Stop {
     } else {
         Failure::Interrupted(text)
     })
+}
+
+/// Whoever is refused before a mail was spoken of would be refused with any mail: none of them is to blame.
+fn of_any_mail(stop: Stop) -> Stop {
+    match stop {
+        Stop::Replied(answer)
+            if answer.status >= 500 && answer.status != TAKES_NO_MAIL && !LOGIN.contains(&answer.status) =>
+        {
+            Stop::Replied(Answer { status: TAKES_NO_MAIL, body: answer.summary().into(), retry_after: None })
+        }
+        stop => stop,
+    }
 }
 
 /// The innermost cause in words: of a reply, what the server said.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::config::Config;
 use crate::event::{DeliveryId, Event};
 use crate::message::{Circumstances, Composed, Late, Message, Scope, compose};
-use crate::receiver::{Audience, Call, Outgoing, Receiver, Sent, Unsendable, plain_text};
+use crate::receiver::{Audience, Call, Outgoing, Receiver, Sent, Unsendable};
 
 /// What a delivery is about.
 #[derive(Debug, Clone)]
@@ -87,7 +87,7 @@ pub fn prepare(
     let Sent { outgoing, notes: of_form } = receiver.request(&call)?;
     let copy = match &outgoing {
         Outgoing::Console(text) | Outgoing::Inbox(text) => Some(text.clone()),
-        Outgoing::Http(_) | Outgoing::Mail(_) => (!machine).then(|| plain_text(&message, &mut Vec::new())),
+        Outgoing::Http(_) | Outgoing::Mail(_) => (!machine).then(|| receiver.reading(&call)),
     };
     let of_words = failed.iter().map(|why| format!("the built-in message was sent: {why}"));
     let notes = of_words.chain(of_form).collect();

@@ -143,6 +143,8 @@ mod tests {
         let file = "
 receivers:
   inbox: { kind: inbox, message: { mention: here } }
+  mail: { kind: smtp, host: mail.example.com, from: Alerts <alerts@example.com>, to: [data@example.com, Ops <ops@example.com>], cc: boss@example.com, reply_to: help@example.com }
+  gateway: { kind: sendgrid, api_key: some-key, from: alerts@example.com, to: data@example.com }
   machine:
     kind: webhook
     url: https://x.example/hooks/T0-secret-path
@@ -150,7 +152,7 @@ receivers:
     headers: { X-Short: abc }
     body: { token: 's3cr3t-token', job: '{{ job }}' }
 routes:
-  - { name: all, to: [inbox, machine] }
+  - { name: all, to: [inbox, mail, gateway, machine] }
 ";
         let (config, problems) = load_without_secrets(file);
         let config = config.unwrap_or_else(|| panic!("{problems:?}"));
@@ -205,6 +207,35 @@ routes:
         assert_eq!(preview.request, None);
         assert!(preview.reading().contains("Customers"));
         assert_eq!(preview.notes, [r#"the mention "here" is left out: inbox has no mentions"#]);
+    }
+
+    #[test]
+    fn a_mail_shows_its_head_and_says_that_there_is_html() {
+        let shown = preview("mail").reading().replace("-- \n", "--\n");
+        insta::assert_snapshot!(shown, @r#"
+        From: Alerts <alerts@example.com>
+        To: data@example.com, Ops <ops@example.com>
+        Cc: boss@example.com
+        Reply-To: help@example.com
+        Subject: Update data product failed: Customers
+        Parts: plain text, as below, and the same in HTML
+
+        Planning failed: Bad plan.
+
+        What to do: check the data product's configuration and sources, then update it again.
+
+        Job: job_1
+        Ran for: 1h 30m
+        Queued: 5m
+        Reason: PLANNING_FAILED
+        Tenant: acme.tamr.cloud
+
+        --
+        route "all"
+        "#);
+        let gateway = preview("gateway");
+        assert!(gateway.reading().starts_with("From: alerts@example.com\nTo: data@example.com\nSubject: Update data"));
+        assert!(gateway.request.is_some());
     }
 
     proptest! {

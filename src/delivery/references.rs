@@ -8,7 +8,7 @@ use super::attempt::Means;
 use super::lane::UNRECORDED;
 use super::prepare::Subject;
 use crate::event::{DeliveryId, Event};
-use crate::receiver::Judgement;
+use crate::receiver::{Judgement, Threads};
 use crate::store::{InThread, KeyHash, StoreError};
 
 /// More than a lane sends without a record.
@@ -67,7 +67,7 @@ impl Recent {
 /// # Errors
 /// When the store cannot be read.
 pub async fn earlier(means: &Means, recent: &Recent, subject: &Subject) -> Result<Option<String>, StoreError> {
-    if !means.receiver.kind.threads() {
+    if matches!(means.receiver.kind.threads(), Threads::None) {
         return Ok(None);
     }
     let message = InThread {

@@ -56,6 +56,7 @@ enum Done {
     Attempt(Box<Owed>, Result<Tried, StoreError>),
     Page(Result<Vec<Owed>, StoreError>),
     KeyPage(KeyHash, Result<Vec<Owed>, StoreError>),
+    Look(Result<Vec<Owed>, StoreError>),
 }
 
 /// One lane's driver.
@@ -84,12 +85,59 @@ pub fn settings(means: &Means, capacity: usize) -> Settings {
 }
 
 impl Worker {
-    /// Drives the lane until told to stop.
+    /// Drives the lane, whenever it is this relay's, until told to stop.
     pub async fn run(mut self) {
-        let name = Arc::clone(&self.means.receiver.name);
-        while !self.means.store.claim(&name, CLAIM).await.unwrap_or(false) {
-            tokio::time::sleep(HOUSEKEEPING).await;
+        while self.claimed().await {
+            if self.drive().await {
+                // Nothing is under way any more, and all of it is on disk: another relay can go on at once.
+                let name = &self.means.receiver.name;
+                if let Err(error) = self.means.store.release(name).await {
+                    tracing::warn!(receiver = %name, "the lane's claim was not released, it expires by itself: {error}");
+                }
+                return;
+            }
+            self.kept = None;
         }
+    }
+
+    /// Waits until the lane is this relay's. `false`: told to stop before.
+    async fn claimed(&mut self) -> bool {
+        let name = Arc::clone(&self.means.receiver.name);
+        loop {
+            // Those meant for a lane that was lost are not for the next one.
+            while let Ok(command) = self.commands.try_recv() {
+                if !self.heed(command) {
+                    return false;
+                }
+            }
+            match self.means.store.claim(&name, CLAIM).await {
+                Ok(true) => return true,
+                Ok(false) => tracing::debug!(receiver = %name, "another relay works this lane"),
+                Err(error) => tracing::warn!(receiver = %name, "the lane could not be claimed, trying again: {error}"),
+            }
+            tokio::select! {
+                Some(command) = self.commands.recv() => {
+                    if !self.heed(command) {
+                        return false;
+                    }
+                }
+                () = tokio::time::sleep(HOUSEKEEPING) => {}
+            }
+        }
+    }
+
+    /// What a command says while there is no lane to resume, or to read again. `false`: stop.
+    fn heed(&mut self, command: Command) -> bool {
+        if let Command::Change { means, capacity, .. } = command {
+            (self.means, self.capacity) = (*means, capacity);
+            return true;
+        }
+        !matches!(command, Command::Stop)
+    }
+
+    /// Drives the lane until told to stop, or until another relay has it (`false`), and finishes what is under way.
+    async fn drive(&mut self) -> bool {
+        let name = Arc::clone(&self.means.receiver.name);
         let (recorder, outcomes) = mpsc::unbounded_channel();
         let recording = tokio::spawn(record(Arc::clone(&self.means.store), outcomes, self.sender.clone()));
         let mut driver = Driver {
@@ -100,13 +148,14 @@ impl Worker {
             deaths_told: None,
             deaths: 0,
             stopping: false,
+            lost: false,
         };
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         housekeeping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let until = self.advance(&mut driver);
             self.publish(&driver.lane);
-            if driver.stopping && driver.tasks.is_empty() {
+            if driver.ends() && driver.tasks.is_empty() {
                 break;
             }
             let sleep_until = self.epoch + until.unwrap_or(Duration::from_secs(3600) + self.epoch.elapsed());
@@ -117,17 +166,26 @@ impl Worker {
                 () = self.intake.arrived() => {}
                 () = tokio::time::sleep_until(sleep_until) => {}
                 _ = housekeeping.tick() => {
-                    if let Err(error) = self.means.store.claim(&name, CLAIM).await {
-                        tracing::warn!(receiver = %name, "the lane's claim was not extended: {error}");
+                    match self.means.store.claim(&name, CLAIM).await {
+                        Ok(true) => {}
+                        Ok(false) if driver.lost => {}
+                        Ok(false) => {
+                            tracing::error!(receiver = %name, "the lane's claim expired before it was extended, and another relay has it now");
+                            driver.lost = true;
+                            self.intake.shut();
+                        }
+                        Err(error) => tracing::warn!(receiver = %name, "the lane's claim was not extended: {error}"),
                     }
                     self.save(&mut driver).await;
                 }
             }
         }
         self.save(&mut driver).await;
+        let told = driver.stopping;
         drop(driver);
         // The recorder ends when its channel is empty: what was sent is on disk then.
         let _ = recording.await;
+        told
     }
 
     fn now(&self) -> Now {
@@ -136,7 +194,7 @@ impl Worker {
 
     /// Takes what has come and does what there is to do; says until when nothing more is.
     fn advance(&mut self, driver: &mut Driver) -> Option<Duration> {
-        if driver.stopping {
+        if driver.ends() {
             return None;
         }
         if !driver.lane.loading() && !driver.lane.behind() {
@@ -149,6 +207,9 @@ impl Worker {
             if driver.lane.behind() {
                 self.intake.shut();
             }
+        }
+        for owed in self.intake.urgent() {
+            driver.lane.offer(owed);
         }
         loop {
             match driver.lane.poll(self.now()) {
@@ -180,6 +241,10 @@ impl Worker {
                     driver
                         .tasks
                         .spawn(async move { Done::KeyPage(key, store.owed_of_key(&name, key, after, limit).await) });
+                }
+                Step::Look { key, after, limit } => {
+                    let (store, name) = (Arc::clone(&self.means.store), Arc::clone(&self.means.receiver.name));
+                    driver.tasks.spawn(async move { Done::Look(store.owed_of_key(&name, key, after, limit).await) });
                 }
                 Step::Wait(until) => return until,
             }
@@ -222,6 +287,8 @@ impl Worker {
                 tracing::error!(receiver = %name, "what is owed could not be read, trying again: {error}");
                 driver.lane.load_failed(None, now);
             }
+            // Not worth a word: it waits like all others then.
+            Ok(Done::Look(page)) => driver.lane.looked(page.unwrap_or_default(), now),
             Ok(Done::KeyPage(key, Ok(page))) => driver.lane.loaded_key(key, page, now),
             Ok(Done::KeyPage(key, Err(error))) => {
                 tracing::error!(receiver = %name, "what is owed could not be read, trying again: {error}");
@@ -311,6 +378,10 @@ impl Worker {
 
     /// Keeps the lane's state while it owes something or is not well, and once more when that has passed.
     async fn save(&self, driver: &mut Driver) {
+        if driver.lost {
+            // It is the other relay's to keep now.
+            return;
+        }
         let worth = driver.lane.owes() || driver.lane.condition().health() != Health::Open;
         if !worth && !driver.worth_saving {
             return;
@@ -350,7 +421,17 @@ struct Driver {
     worth_saving: bool,
     deaths_told: Option<Duration>,
     deaths: usize,
+    /// Told to stop.
     stopping: bool,
+    /// Another relay has the lane.
+    lost: bool,
+}
+
+impl Driver {
+    /// Nothing new is begun any more.
+    fn ends(&self) -> bool {
+        self.stopping || self.lost
+    }
 }
 
 /// Puts outcomes on disk, in order, however long the disk takes; the lane stops sending when too many wait here.

@@ -70,4 +70,10 @@ impl Event {
     pub fn is_own(&self) -> bool {
         self.source == own::SOURCE && self.event_type.starts_with(own::TYPE_PREFIX)
     }
+
+    /// Whether someone may have to act on it: a failed job, or a word of the relay itself.
+    #[must_use]
+    pub fn is_alarm(&self) -> bool {
+        self.is_own() || self.job.as_ref().is_some_and(|job| job.outcome == Some(Outcome::Failed))
+    }
 }

@@ -38,10 +38,10 @@ pub enum Failure {
     /// Sent in part or whole, but not answered.
     #[error("the connection broke: {0}")]
     Interrupted(String),
-    /// The relay never calls it (promise 9).
     /// Nothing was sent: the request itself cannot be put together, and never will.
     #[error("the request cannot be made: {0}")]
     Malformed(String),
+    /// The relay never calls it (promise 9).
     #[error("address refused: {0}")]
     ForbiddenAddress(String),
 }

@@ -1,8 +1,9 @@
 //! What chat kinds share: mentions, fields and links within bounds, the plainest form, the keys inside an address, and verdicts.
 
 use serde_json::{Value, json};
+use std::time::Duration;
 
-use super::dialect::{Dialect, Unit};
+use super::dialect::{Dialect, PLAIN, Unit};
 use super::look::sign;
 use super::{Answer, Judgement, Reason, SecretUrl, Unsendable, Verdict};
 use crate::message::{Message, RenderedBody};
@@ -207,6 +208,21 @@ pub(super) fn at(out: &mut String) {
     }
 }
 
+/// What is shown without any markup, where an `@` would page all the same.
+pub(super) const UNPAGED: Dialect = Dialect {
+    escape: |c, out| match c {
+        c if unwanted(c) => {}
+        '@' => at(out),
+        c => out.push(c),
+    },
+    ..PLAIN
+};
+
+/// Those that are not empty, with a blank line between them.
+pub(super) fn paragraphs<const N: usize>(parts: [String; N]) -> String {
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+}
+
 /// `name` or `@name` as `@name`, where names are what Mattermost and Rocket.Chat allow in one.
 pub(super) fn at_name(text: &str) -> Option<String> {
     let name = text.trim();
@@ -259,6 +275,32 @@ pub(super) fn json(answer: &Answer) -> Value {
 /// Nothing will be taken until someone does as advised.
 pub(super) fn blocked(answer: &Answer, reason: Reason, advice: &str) -> Judgement {
     Judgement::not_delivered(Verdict::Blocked, reason, answer.summary()).advise(advice)
+}
+
+/// To be tried again: the whole lane waits for as long as the service says.
+pub(super) fn later(answer: &Answer, reason: Reason) -> Judgement {
+    Judgement { lane_waits: answer.retry_after, ..Judgement::not_delivered(Verdict::Later, reason, answer.summary()) }
+}
+
+/// Too much at once. `wait` is what the body says of how long; else the header counts.
+pub(super) fn rate_limited(answer: &Answer, wait: Option<Duration>) -> Judgement {
+    Judgement { lane_waits: wait.or(answer.retry_after), ..later(answer, Reason::RateLimited) }
+}
+
+/// What the status says by itself; a message that `service` refused is tried in plain form.
+pub(super) fn by_status(answer: &Answer, service: &str) -> Judgement {
+    let judged = Judgement::of_status(answer);
+    if judged.verdict == Verdict::Refused { form_refused(answer, service) } else { judged }
+}
+
+/// Refused for its form by `service`, as far as is known: the plain one may pass.
+pub(super) fn form_refused(answer: &Answer, service: &str) -> Judgement {
+    bad_form(
+        answer,
+        &format!(
+            "{service} refused this message: mend its words in routes.yaml (`message`, or `body` if there is one), then replay it"
+        ),
+    )
 }
 
 /// Refused for its form: the plain one may pass.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::request::Payload;
 use super::secret::names_a_secret;
 use super::{
-    Answer, Call, Common, Failure, Judgement, MailServer, Outgoing, Rate, Request, SecretUrl, Sent, Unsendable,
+    Answer, Call, Common, Failure, Judgement, MailServer, Outgoing, Rate, Request, SecretUrl, Sent, Unsendable, plain,
 };
+use crate::event::Event;
 use crate::message::{Body, Definition, Message, RenderError, RenderedBody, Scope};
 use crate::yaml::{Map, Node, Problems, Span};
 
@@ -99,6 +100,17 @@ pub enum BodyFault {
     Form(String),
 }
 
+/// How a kind keeps the messages of a job together, and those of a recovery with the failure's.
+#[derive(Debug, Clone, Copy)]
+pub enum Threads {
+    /// Not by earlier messages: these are not looked for.
+    None,
+    /// The service's answer to the first message tells what later ones answer to.
+    Answered,
+    /// A message's own event tells it, if it is of a job.
+    Named(fn(&Event) -> Option<String>),
+}
+
 /// A service's form. One implementation per file.
 pub trait Kind: Debug + Send + Sync {
     /// Whom it speaks to.
@@ -120,15 +132,25 @@ pub trait Kind: Debug + Send + Sync {
         let _ = body;
         Ok(())
     }
+    /// What the reader of its own form sees, where that is more than the words of the message.
+    fn reading(&self, call: &Call<'_>) -> Option<String> {
+        let _ = call;
+        None
+    }
     /// What an HTTP answer means.
     fn judge(&self, answer: &Answer) -> Judgement;
+    /// What to do when no answer came, where the kind's own settings have to do with it.
+    fn advise(&self, failure: &Failure) -> Option<&'static str> {
+        let _ = failure;
+        None
+    }
     /// Where its requests go, if it sends any.
     fn url(&self) -> Option<&SecretUrl> {
         None
     }
-    /// Whether its messages have references that later ones of the same job answer to: only then are these looked for.
-    fn threads(&self) -> bool {
-        false
+    /// How it keeps the messages of a job together.
+    fn threads(&self) -> Threads {
+        Threads::None
     }
     /// The mail server it hands its mails to, if it does.
     fn mail_server(&self) -> Option<MailServer> {
@@ -201,12 +223,26 @@ impl Receiver {
         self.kind.request(call, self)
     }
 
+    /// What people see of `call`, as far as text can show it.
+    #[must_use]
+    pub fn reading(&self, call: &Call<'_>) -> String {
+        let own_form = self.body.is_none() || call.plain;
+        let reading = if own_form { self.kind.reading(call) } else { None };
+        reading.unwrap_or_else(|| plain::text(call.message, &mut Vec::new()))
+    }
+
     /// What the outcome of an attempt means.
     #[must_use]
     pub fn judge(&self, outcome: &Result<Answer, Failure>) -> Judgement {
         match outcome {
             Ok(answer) => self.kind.judge(answer),
-            Err(failure) => Judgement::of_failure(failure),
+            Err(failure) => {
+                let judged = Judgement::of_failure(failure);
+                match self.kind.advise(failure) {
+                    Some(advice) => judged.advise(advice),
+                    None => judged,
+                }
+            }
         }
     }
 

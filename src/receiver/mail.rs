@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest as _, Sha256};
 
-use super::Call;
 use super::chat;
 use super::dialect::{Dialect, PLAIN, Unit};
 use super::hex::hex;
+use super::{Call, Threads};
+use crate::event::Event;
 use crate::message::{Level, Message, one_line};
 use crate::yaml::{Code, Node, Problems};
 
@@ -122,11 +123,7 @@ pub(super) struct Mail {
 
 impl Mail {
     pub fn of(call: &Call<'_>, message: &Message, notes: &mut Vec<String>) -> Mail {
-        let (subject, was_cut) = LINES.fit(&one_line(&message.title), SUBJECT);
-        if was_cut {
-            notes.push(chat::cut_to("title", SUBJECT, Unit::Bytes));
-        }
-        let subject = if subject.trim().is_empty() { "Job event".to_owned() } else { subject };
+        let subject = subject(message, notes);
         let html = (!call.plain).then(|| html::page(&subject, message, notes));
         // What the HTML lost was told already.
         let mut of_text = Vec::new();
@@ -137,17 +134,46 @@ impl Mail {
     }
 }
 
+impl Envelope<'_> {
+    /// A mail as its reader sees it: whom it comes from and goes to, its subject and its plain-text part.
+    pub fn reading(&self, call: &Call<'_>) -> String {
+        let unheard = &mut Vec::new();
+        let mut lines = vec![format!("From: {}", self.from), format!("To: {}", listed(self.to))];
+        lines.extend((!self.cc.is_empty()).then(|| format!("Cc: {}", listed(self.cc))));
+        lines.extend(self.reply_to.map(|reply_to| format!("Reply-To: {reply_to}")));
+        lines.push(format!("Subject: {}", subject(call.message, unheard)));
+        lines.extend((!call.plain).then(|| "Parts: plain text, as below, and the same in HTML".to_owned()));
+        lines.join("\n") + "\n\n" + &text(call.message, if call.plain { PLAINEST } else { TEXT }, unheard)
+    }
+}
+
+/// The title on one line. Never empty.
+fn subject(message: &Message, notes: &mut Vec<String>) -> String {
+    let (subject, was_cut) = LINES.fit(&one_line(&message.title), SUBJECT);
+    if was_cut {
+        notes.push(chat::cut_to("title", SUBJECT, Unit::Bytes));
+    }
+    if subject.trim().is_empty() { "Job event".to_owned() } else { subject }
+}
+
 fn headers(call: &Call<'_>, message: &Message) -> Vec<(&'static str, String)> {
     let mut headers = vec![("Auto-Submitted", "auto-generated".to_owned())];
     if message.level == Level::Critical {
         headers.push(("Importance", "high".to_owned()));
     }
-    if let Some(job) = call.event.job.as_ref().and_then(|job| job.id.as_deref()) {
-        let thread = format!("<{}@jobrelay>", id_part(job));
+    if let Some(thread) = call.earlier.map(str::to_owned).or_else(|| thread(call.event)) {
         headers.push(("References", thread.clone()));
         headers.push(("In-Reply-To", thread));
     }
     headers
+}
+
+/// A job's mails answer to a mail that never was, so that it does not matter which of them comes first; a recovery's to the failed job's.
+pub(super) const THREADS: Threads = Threads::Named(thread);
+
+fn thread(event: &Event) -> Option<String> {
+    let job = event.job.as_ref()?.id.as_deref()?;
+    Some(format!("<{}@jobrelay>", id_part(job)))
 }
 
 /// What may stand in a message ID before its `@`: the ID as it is, or its beginning with a hash of the whole.

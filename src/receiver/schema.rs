@@ -11,28 +11,52 @@ use crate::yaml::form::{Form, matching, nothing, one, text, words};
 /// `${NAME}` may stand for any setting; what it brings is not known here.
 const VARIABLE: &str = r"\$\{";
 
-/// The JSON Schema of a receiver; `message` is where that of a message is found.
-pub fn schema(message: &str) -> Value {
+/// The JSON Schema of a receiver, and those of the settings that several kinds have alike, by name. `message` is where that of a message
+/// is found; `setting` is where such a setting's is, but for its name.
+pub fn schema(message: &str, setting: &str) -> (Value, Map<String, Value>) {
     let kinds: Vec<(String, String)> = KINDS
         .iter()
         .map(|entry| (entry.name.to_owned(), description(&(entry.schema)().to_value()).unwrap_or_default()))
         .collect();
-    let of_kinds: Vec<Value> = KINDS
+    let mut forms: Vec<Value> = KINDS
         .iter()
         .map(|entry| {
             let mut form = of_kind(entry);
             let doc = "What is said here: a message, or the name of one under `messages`. What it leaves out is filled in from `messages.default`.";
             form["properties"]["message"] = message::reference_schema(doc, message, Vec::new());
-            json!({"if": {"properties": {"kind": {"const": entry.name}}, "required": ["kind"]}, "then": form})
+            form
         })
         .collect();
+    let shared = share(&mut forms, setting);
+    let of_kinds = KINDS.iter().zip(forms).map(|(entry, form)| {
+        json!({"if": {"properties": {"kind": {"const": entry.name}}, "required": ["kind"]}, "then": form})
+    });
     let mut kind = vec![words(&kinds)];
     kind.extend(variable());
-    json!({
+    let receiver = json!({
         "properties": {"kind": one("The service it speaks.", kind)},
         "required": ["kind"],
-        "allOf": of_kinds,
-    })
+        "allOf": of_kinds.collect::<Vec<_>>(),
+    });
+    (receiver, shared)
+}
+
+/// Puts a reference in place of every setting that another kind has by the same name and in the same form, and returns what they refer
+/// to. The names stay listed kind by kind: `additionalProperties` sees no others.
+fn share(forms: &mut [Value], setting: &str) -> Map<String, Value> {
+    let (mut seen, mut shared) = (Map::new(), Map::new());
+    for (name, value) in forms.iter().filter_map(|form| form["properties"].as_object()).flatten() {
+        if value.is_object() && seen.get(name) == Some(value) {
+            shared.insert(name.clone(), value.clone());
+        }
+        seen.entry(name).or_insert_with(|| value.clone());
+    }
+    for (name, value) in forms.iter_mut().filter_map(|form| form["properties"].as_object_mut()).flatten() {
+        if shared.get(name) == Some(value) {
+            *value = json!({"$ref": format!("{setting}{name}")});
+        }
+    }
+    shared
 }
 
 /// The settings a receiver of this kind may have, but for its message.

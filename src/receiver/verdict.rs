@@ -1,6 +1,10 @@
 //! What an answer means: promise 4 of the design, refined by kinds.
 
+use std::str::FromStr;
 use std::time::Duration;
+
+use serde::Deserialize as _;
+use serde::de::{IntoDeserializer as _, value};
 
 use super::{Answer, Failure};
 
@@ -42,6 +46,15 @@ pub enum Reason {
     Form,
     /// The message could not be rendered, or put into a request: nothing was sent.
     Template,
+}
+
+/// Its name in JSON, in lower or upper case.
+impl FromStr for Reason {
+    type Err = value::Error;
+
+    fn from_str(text: &str) -> Result<Reason, value::Error> {
+        Reason::deserialize(text.to_ascii_lowercase().as_str().into_deserializer())
+    }
 }
 
 /// A verdict with its why.
@@ -108,14 +121,20 @@ impl Judgement {
             300..=399 => (
                 V::Blocked,
                 R::Client,
-                Some("the address has moved and redirects are not followed: put the new one into `url`"),
+                Some("the address has moved and redirects are not followed: put the new one into routes.yaml"),
             ),
             401 | 403 => (V::Blocked, R::Auth, Some("the credentials were refused: put new ones into routes.yaml")),
             402 => (V::Blocked, R::Client, Some("the service wants to be paid: check the account")),
-            404 | 410 => (V::Blocked, R::Client, Some("there is nothing at this address any more: check `url`")),
-            405 => (V::Blocked, R::Client, Some("the address does not take this method: check `url` and `method`")),
+            404 | 410 => {
+                (V::Blocked, R::Client, Some("there is nothing at this address any more: check it in routes.yaml"))
+            }
+            405 => (
+                V::Blocked,
+                R::Client,
+                Some("the address does not take this method: check the address, and `method` if there is one"),
+            ),
             407 => (V::Blocked, R::Auth, Some("the proxy refused its credentials: check `proxy`")),
-            451 => (V::Blocked, R::Client, Some("the address is barred for legal reasons: use another `url`")),
+            451 => (V::Blocked, R::Client, Some("the address is barred for legal reasons: use another")),
             408 => (V::Later, R::Timeout, None),
             429 => (V::Later, R::RateLimited, None),
             425 | 500..=599 => (V::Later, R::Server, None),
@@ -146,14 +165,15 @@ impl Judgement {
             Failure::Malformed(_) => (Verdict::Refused, Reason::Template),
             Failure::ForbiddenAddress(_) => (Verdict::Blocked, Reason::Connect),
         };
-        let judgement = Judgement::not_delivered(verdict, reason, failure.to_string());
-        match failure {
-            Failure::ForbiddenAddress(_) => judgement.advise("this address is never called: use another `url`"),
-            Failure::Dns(_) => judgement.advise("check the host name in `url`"),
-            Failure::Tls(_) => {
-                judgement.advise("check the certificate of the service; a private authority goes into `tls.ca`")
-            }
-            _ => judgement,
+        let advice = match failure {
+            Failure::ForbiddenAddress(_) => Some("this address is never called: put another into routes.yaml"),
+            Failure::Dns(_) => Some("check the host name in routes.yaml"),
+            Failure::Tls(_) => Some("check the certificate of the service; a private authority goes into `tls.ca`"),
+            _ => None,
+        };
+        Judgement {
+            advice: advice.map(str::to_owned),
+            ..Judgement::not_delivered(verdict, reason, failure.to_string())
         }
     }
 }

@@ -16,7 +16,7 @@ use super::problems::{Problem, Sort};
 use super::types::{EventCounts, Stats};
 use super::{Standing, State, api};
 use crate::delivery::{Health, LaneStatus};
-use crate::store::DeliveryBooks;
+use crate::store::{DeliveryBooks, Totals};
 
 /// The address, behind the admin token.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -59,6 +59,7 @@ impl Facts {
         let mut registry = Registry::with_prefix("jobrelay");
         self.relay(&mut registry);
         self.door(&mut registry);
+        self.letters(&mut registry);
         self.receivers(&mut registry);
         self.books(&mut registry);
         let mut text = String::new();
@@ -120,6 +121,23 @@ impl Facts {
         }
         registry.register("deliveries_made", "Deliveries ever owed, over the store's life", made);
         registry.register("deliveries", "Deliveries over the store's life, by where they stand", standing);
+    }
+
+    /// What is listed for people. Unlike the others, these go on over restarts.
+    fn letters(&self, registry: &mut Registry) {
+        let Totals { quarantine, dead, dead_expired } = self.stats.totals;
+        registry.register("quarantine_items", "Items in the quarantine", gauge(quarantine.items));
+        registry.register("quarantine_bytes", "Bytes of their bodies", gauge(quarantine.bytes));
+        for (name, help, count) in [
+            ("quarantine_repeated", "Times something came that was in the quarantine already", quarantine.repeated),
+            ("quarantine_dropped", "Quarantined items that went to make room for newer ones", quarantine.dropped),
+            ("quarantine_dismissed", "Quarantined items dismissed by a person", quarantine.dismissed),
+            ("quarantine_reread", "Quarantined items that became events when they were read again", quarantine.reread),
+            ("dead_expired", "Dead deliveries deleted, still dead, when their retention was over", dead_expired),
+        ] {
+            registry.register(name, help, counter(count));
+        }
+        registry.register("dead_listed", "Dead deliveries to look at", gauge(dead));
     }
 
     fn receivers(&self, registry: &mut Registry) {
@@ -195,6 +213,8 @@ mod tests {
         stats.life.events = EventCounts { accepted: 9, matched: 6, nobody: 1, unmatched: 2, ..EventCounts::default() };
         let books = DeliveryBooks { made: 10, delivered: 5, dead: 1, dismissed: 1, owed: 3 };
         stats.life.receivers.insert("data \"ops\"".into(), books);
+        stats.totals.quarantine.dropped = 37;
+        stats.totals.dead = 4;
         Facts {
             stats,
             lanes: vec![ops],
@@ -246,6 +266,30 @@ mod tests {
         jobrelay_events_decided_total{decision="matched"} 6
         jobrelay_events_decided_total{decision="nobody"} 1
         jobrelay_events_decided_total{decision="unmatched"} 2
+        # HELP jobrelay_quarantine_items Items in the quarantine.
+        # TYPE jobrelay_quarantine_items gauge
+        jobrelay_quarantine_items 0
+        # HELP jobrelay_quarantine_bytes Bytes of their bodies.
+        # TYPE jobrelay_quarantine_bytes gauge
+        jobrelay_quarantine_bytes 0
+        # HELP jobrelay_quarantine_repeated Times something came that was in the quarantine already.
+        # TYPE jobrelay_quarantine_repeated counter
+        jobrelay_quarantine_repeated_total 0
+        # HELP jobrelay_quarantine_dropped Quarantined items that went to make room for newer ones.
+        # TYPE jobrelay_quarantine_dropped counter
+        jobrelay_quarantine_dropped_total 37
+        # HELP jobrelay_quarantine_dismissed Quarantined items dismissed by a person.
+        # TYPE jobrelay_quarantine_dismissed counter
+        jobrelay_quarantine_dismissed_total 0
+        # HELP jobrelay_quarantine_reread Quarantined items that became events when they were read again.
+        # TYPE jobrelay_quarantine_reread counter
+        jobrelay_quarantine_reread_total 0
+        # HELP jobrelay_dead_expired Dead deliveries deleted, still dead, when their retention was over.
+        # TYPE jobrelay_dead_expired counter
+        jobrelay_dead_expired_total 0
+        # HELP jobrelay_dead_listed Dead deliveries to look at.
+        # TYPE jobrelay_dead_listed gauge
+        jobrelay_dead_listed 4
         # HELP jobrelay_receiver_owed Deliveries still owed.
         # TYPE jobrelay_receiver_owed gauge
         jobrelay_receiver_owed{receiver="data \"ops\""} 3

@@ -9,9 +9,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::event::{DeliveryId, Event, EventId};
+use crate::event::{DeliveryId, Event, EventId, Form};
 use crate::receiver::{Reason, Verdict};
 use crate::routing::Decision;
+
+/// How many of the newest events are remembered, to know a duplicate.
+pub const REMEMBERED: usize = 200_000;
+/// How many quarantined items are kept.
+pub const QUARANTINED: usize = 1_000;
+/// How many bytes their bodies may have together; the newest item stays whatever its size.
+pub const QUARANTINED_BYTES: usize = 64 << 20;
 
 /// A short stand-in for [`Event::key`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,6 +60,9 @@ pub struct Accepted {
     pub deliveries: Vec<(DeliveryId, Arc<str>)>,
 }
 
+/// Bytes of a body that may be held in memory while its delivery waits.
+pub const LIGHT: usize = 8 * 1024;
+
 /// A delivery still owed.
 #[derive(Debug, Clone)]
 pub struct Owed {
@@ -72,7 +82,8 @@ pub struct Owed {
     pub not_before: Option<Timestamp>,
     /// Of a recovery: the failure's delivery it closes.
     pub closes: Option<DeliveryId>,
-    /// Absent after a failed attempt, so that what waits is cheap: it is read by ID when its turn comes again.
+    /// Absent after a failed attempt, and where its body is larger than [`LIGHT`], so that what waits is cheap: it is read by ID
+    /// when its turn comes.
     pub content: Option<Arc<Event>>,
 }
 
@@ -186,6 +197,15 @@ pub struct EventBooks {
 }
 
 impl EventBooks {
+    /// Adds an event.
+    pub fn count(&mut self, decision: &Decision) {
+        *(match (decision.targets.is_empty(), decision.matched.is_empty()) {
+            (false, _) => &mut self.matched,
+            (true, false) => &mut self.nobody,
+            (true, true) => &mut self.unmatched,
+        }) += 1;
+    }
+
     /// Events that were made durable.
     #[must_use]
     pub fn accepted(&self) -> u64 {
@@ -209,6 +229,17 @@ pub struct DeliveryBooks {
 }
 
 impl DeliveryBooks {
+    /// Adds a delivery.
+    pub fn count(&mut self, state: DeliveryState) {
+        self.made += 1;
+        *(match state {
+            DeliveryState::Owed => &mut self.owed,
+            DeliveryState::Delivered => &mut self.delivered,
+            DeliveryState::Dead => &mut self.dead,
+            DeliveryState::Dismissed => &mut self.dismissed,
+        }) += 1;
+    }
+
     /// Whether each delivery made stands in exactly one state.
     #[must_use]
     pub fn balance(&self) -> bool {
@@ -270,6 +301,9 @@ pub struct Delivery {
     pub closes: Option<DeliveryId>,
     /// The delivery this one repeats.
     pub replay_of: Option<DeliveryId>,
+    /// The newest delivery that repeats this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed_by: Option<DeliveryId>,
 }
 
 /// Which events. All set parts must hold.
@@ -308,8 +342,54 @@ pub struct DeliveryFilter {
     pub state: Option<DeliveryState>,
     /// Owed then or later (by the relay's clock, as in the ID).
     pub since: Option<Timestamp>,
+    /// Owed before then (by the same clock).
+    pub until: Option<Timestamp>,
+    /// Whose last attempt failed for this.
+    pub reason: Option<Reason>,
     /// At most so many.
     pub limit: usize,
+}
+
+impl DeliveryFilter {
+    /// Whether a delivery is one of these, leaving its times aside: they go by the store's own clock.
+    #[must_use]
+    pub fn holds(&self, delivery: &Delivery) -> bool {
+        let is = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
+        self.id.is_none_or(|id| delivery.id == id)
+            && self.before.is_none_or(|before| delivery.id < before)
+            && self.event.is_none_or(|event| delivery.event == event)
+            && is(&self.receiver, &delivery.receiver)
+            && is(&self.route, &delivery.route)
+            && self.state.is_none_or(|state| delivery.state == state)
+            && self.reason.is_none_or(|reason| delivery.reason == Some(reason))
+    }
+}
+
+/// Where a [walk](crate::store::Store::walk) stands. The default: at its beginning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// The store's own.
+    pub group: i64,
+    /// The delivery looked at last in the group.
+    pub after: DeliveryId,
+}
+
+/// A page of a [walk](crate::store::Store::walk).
+#[derive(Debug, Clone)]
+pub struct Walked {
+    /// What was found.
+    pub deliveries: Vec<Delivery>,
+    /// Where to go on; `None`: this was all.
+    pub next: Option<Mark>,
+}
+
+/// Which of the deliveries looked up before are replayed: what changed since then is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unchanged {
+    /// Only those that still stand so.
+    pub state: DeliveryState,
+    /// Also those of which there is a replay already.
+    pub again: bool,
 }
 
 /// A delivery to add to an event.
@@ -332,12 +412,12 @@ pub struct Replayed {
     pub replay_of: Option<DeliveryId>,
 }
 
-/// Something unreadable, to keep.
+/// Something unreadable, to keep. The same form and body make a repeat.
 #[derive(Debug, Clone)]
 pub struct NewQuarantined {
-    /// As sent.
-    pub content_type: String,
-    /// Byte for byte; what makes a repeat.
+    /// As sent: with the headers it would have been read by.
+    pub form: Form,
+    /// Byte for byte.
     pub body: Bytes,
     /// Why it could not be read.
     pub reason: String,
@@ -348,12 +428,14 @@ pub struct NewQuarantined {
 /// Something unreadable, as kept.
 #[derive(Debug, Clone)]
 pub struct Quarantined {
-    /// Grows with each new item.
+    /// Grows with each new item, and is never given again.
     pub id: i64,
     /// As sent.
-    pub content_type: String,
-    /// Byte for byte.
+    pub form: Form,
+    /// Byte for byte; in lists, the first [`BEGINNING`] bytes.
     pub body: Bytes,
+    /// Length of the whole body.
+    pub bytes: u64,
     /// Why it could not be read.
     pub reason: String,
     /// When it first came.
@@ -362,6 +444,37 @@ pub struct Quarantined {
     pub last: Timestamp,
     /// How often it came.
     pub count: u64,
+}
+
+/// Bytes of a quarantined body that lists show.
+pub const BEGINNING: usize = 4_096;
+
+/// What is listed for people now, and what became of such things since the store was made. Kept with the store, over restarts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Of things that could not be read.
+    pub quarantine: QuarantineTotals,
+    /// Dead deliveries, listed until they are replayed, dismissed or past the retention.
+    pub dead: u64,
+    /// Dead deliveries that went, still dead, when their retention was over.
+    pub dead_expired: u64,
+}
+
+/// The quarantine in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineTotals {
+    /// Items in it now.
+    pub items: u64,
+    /// Bytes of their bodies.
+    pub bytes: u64,
+    /// Times something came that was in it already.
+    pub repeated: u64,
+    /// Items that went to make room for newer ones.
+    pub dropped: u64,
+    /// Items taken out by a person.
+    pub dismissed: u64,
+    /// Items that became events when they were read again.
+    pub reread: u64,
 }
 
 /// A version of routes.yaml as kept.

@@ -1,9 +1,7 @@
-# AWS's own library (botocore) signs every request that the `ses` kind sends just as the relay did.
-#
-# The requests are those of the snapshots, which `cargo test` keeps current. To run it (Python 3.9 or newer):
-#
-#     pip install --target target/real/python botocore==1.44.5
-#     PYTHONPATH=target/real/python python3 tests/real/ses.py
+"""AWS's own library (botocore) signs every request that the `ses` kind sends just as the relay did.
+
+The requests are those of the snapshots, which `cargo test` keeps current.
+"""
 
 import datetime
 import pathlib

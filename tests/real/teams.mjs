@@ -1,10 +1,7 @@
 // Microsoft's own parser of Adaptive Cards reads every card the `teams` kind sends, without a warning, and its Markdown makes
 // nothing of what events carry.
 //
-// The cards are those of the snapshots, which `cargo test` keeps current. To run it (Node 20 or newer):
-//
-//     npm install --no-save --prefix target/real adaptivecards@3.0.6 markdown-it@14.1.0
-//     NODE_PATH=target/real/node_modules node tests/real/teams.mjs
+// The cards are those of the snapshots, which `cargo test` keeps current.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";

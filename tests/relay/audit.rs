@@ -45,7 +45,7 @@ pub async fn clean(relay: &Relay, when: &str) -> Value {
 async fn beside_a_relay_under_load_it_never_cries_wolf() {
     let (a, b) = (Fake::start(), Fake::start());
     let mut relay = Relay::start(&unsteady(&a, &b)).await;
-    let sender = Sender::paced(&relay, Duration::from_millis(100));
+    let sender = Sender::paced(&relay, Duration::from_millis(300));
     let (begun, mut audits, mut events) = (Instant::now(), 0, 0);
     while audits < 12 || begun.elapsed() < Duration::from_secs(8) {
         // Failures and successes beside the sender's, so that failures open and close.
@@ -74,7 +74,8 @@ async fn beside_a_relay_under_load_it_never_cries_wolf() {
         let books = &life["receivers"][receiver];
         let of = |line: &str| books[line].as_u64().unwrap_or_else(|| panic!("{line}: {books}"));
         assert_eq!(of("made"), of("delivered") + of("dead") + of("dismissed") + of("owed"), "{receiver}: {books}");
-        assert!(of("made") >= all, "{receiver}: {books}");
+        // Of its own events, none is told to the receiver it speaks of.
+        assert!(of("made") >= accepted, "{receiver}: {books}");
     }
     assert!(life["receivers"]["b"]["dead"].as_u64() > Some(0), "{life}");
 }

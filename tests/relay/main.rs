@@ -10,6 +10,7 @@ mod durable;
 mod explain;
 mod hindsight;
 mod keep;
+mod letters;
 mod operate;
 mod receive;
 mod reload;

@@ -10,6 +10,8 @@ use crate::store::Owed;
 #[derive(Debug)]
 pub struct Item {
     pub owed: Owed,
+    /// See [`super::urgent`].
+    pub urgent: bool,
     /// When it came, on the age clock.
     pub came: Duration,
 }
@@ -59,15 +61,24 @@ impl Default for Queue {
 }
 
 impl Queue {
-    /// Leaves all but the head to the disk. Returns how many.
-    pub fn spill_behind_head(&mut self) -> usize {
-        let (Some(head), Some(newest)) = (self.items.front(), self.items.back()) else { return 0 };
-        let (head, newest) = (head.owed.id, newest.owed.id);
-        let spilled = self.items.len() - 1;
-        if spilled > 0 {
-            self.items.truncate(1);
+    /// Whether something newer may follow: all up to `last` is in memory, and its head does not wait for a retry (nothing is held
+    /// behind one that does).
+    pub fn goes_on(&self) -> bool {
+        self.spilled_to.is_none() && self.loading.is_none() && !matches!(self.standing, Standing::Waiting(_))
+    }
+
+    pub fn holds(&self, id: DeliveryId) -> bool {
+        self.items.iter().any(|item| item.owed.id == id)
+    }
+
+    /// Leaves all but the head to the disk. Those above `cursor` are read again with the backlog. Returns which.
+    pub fn spill_behind_head(&mut self, cursor: DeliveryId) -> Vec<DeliveryId> {
+        let Some(head) = self.items.front().map(|head| head.owed.id) else { return Vec::new() };
+        let spilled: Vec<DeliveryId> = self.items.drain(1..).map(|item| item.owed.id).collect();
+        if !spilled.is_empty() {
             self.last = head;
-            self.spilled_to = self.spilled_to.max(Some(newest));
+            let read_by_key = spilled.iter().rfind(|&&id| id <= cursor).copied();
+            self.spilled_to = self.spilled_to.max(read_by_key);
         }
         spilled
     }

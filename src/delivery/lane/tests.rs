@@ -117,7 +117,9 @@ fn retry_after_holds_the_whole_lane_and_is_no_illness() {
     lane.take([owed(4, 4)], at(11));
     assert_eq!(lane.condition().health(), Health::Open);
     assert!(matches!(lane.poll(at(12)), Step::Wait(Some(until)) if until == at(30_010).mono));
-    assert_eq!(sends(&mut lane, at(30_010)), [1, 2, 3, 4]);
+    assert_eq!(sends(&mut lane, at(30_010)), [1], "one message tries whether the others may come");
+    ends(&mut lane, 1, Verdict::Delivered, at(30_020));
+    assert_eq!(sends(&mut lane, at(30_020)), [2, 3, 4]);
 }
 
 #[test]
@@ -332,6 +334,44 @@ fn a_lane_that_cannot_record_stops_sending() {
     assert_eq!(sends(&mut lane, at(3)), [9_999]);
 }
 
+#[test]
+fn what_fails_now_is_heard_of_before_a_long_backlog_is_through() {
+    let slow = Rate { count: 1, per: Duration::from_secs(1) };
+    let mut lane = Lane::new(Settings { rate: Some(slow), capacity: 30, ..settings() }, None, at(0));
+    assert!(matches!(lane.poll(at(0)), Step::Load { limit: 15, .. }));
+    lane.loaded((1..=20).map(|n| owed(n, n)).collect(), at(0));
+    // Far above what was read: a job that runs, then fails, and one that fails behind more of its own than are worth a look.
+    let failed = |id, key| Owed { closes: Some(DeliveryId(1)), ..owed(id, key) };
+    lane.offer(failed(1_001, 901));
+    lane.offer(failed(2_000, 900));
+    let (mut sent, mut pages) = (Vec::new(), 0);
+    for second in 1..=9 {
+        loop {
+            match lane.poll(at(second * 1_000)) {
+                Step::Send(owed) => {
+                    sent.push(owed.id.0);
+                    ends(&mut lane, owed.id.0, Verdict::Delivered, at(second * 1_000));
+                }
+                Step::Look { key: KeyHash(901), after, .. } => {
+                    assert_eq!(after, DeliveryId(20));
+                    lane.looked(vec![owed(1_000, 901), failed(1_001, 901)], at(second * 1_000));
+                }
+                Step::Look { .. } => lane.looked((500..508).map(|n| owed(n, 900)).collect(), at(second * 1_000)),
+                Step::Load { after, .. } => {
+                    assert_eq!(after, DeliveryId(20), "the backlog is read on from where it was");
+                    // Read before those two were on record, so they are in it.
+                    let backlog = (21..=33).map(|n| owed(n, n)).chain([owed(1_000, 901), failed(1_001, 901)]);
+                    lane.loaded(backlog.collect(), at(second * 1_000));
+                    pages += 1;
+                }
+                Step::Wait(_) => break,
+                step @ Step::LoadKey { .. } => panic!("{step:?}"),
+            }
+        }
+    }
+    assert_eq!((sent, pages), (vec![1, 1_000, 2, 1_001, 3, 4, 5, 6, 7], 1));
+}
+
 /// The lane beside a model of the store, with everything left to seeded chance.
 struct Simulation {
     chance: fastrand::Rng,
@@ -344,6 +384,8 @@ struct Simulation {
     gap: bool,
     key_pages: Vec<(KeyHash, DeliveryId, usize)>,
     page: Option<(DeliveryId, usize)>,
+    look: Option<(KeyHash, DeliveryId, usize)>,
+    urgent: Vec<Owed>,
     in_flight: Vec<Owed>,
     ended: HashSet<i64>,
     sick_until: u64,
@@ -353,10 +395,14 @@ struct Simulation {
 impl Simulation {
     fn accept(&mut self, keys: i64) {
         self.next_id += 1;
-        let fresh = owed(self.next_id, self.chance.i64(0..keys));
+        let closes = (self.chance.u8(..) < 40).then_some(DeliveryId(1));
+        let fresh = Owed { closes, ..owed(self.next_id, self.chance.i64(0..keys)) };
         self.disk.insert(self.next_id, fresh.clone());
         if self.gap || self.intake.len() > 20 {
             self.gap = true;
+            if urgent(&fresh) {
+                self.urgent.push(fresh);
+            }
         } else {
             self.intake.push(fresh);
         }
@@ -378,6 +424,9 @@ impl Simulation {
             self.intake.clear();
             self.gap = true;
         }
+        for owed in std::mem::take(&mut self.urgent) {
+            self.lane.offer(owed);
+        }
     }
 
     /// Polls until it waits; returns until when.
@@ -398,6 +447,7 @@ impl Simulation {
                     self.page = Some((after, limit));
                 }
                 Step::LoadKey { key, after, limit } => self.key_pages.push((key, after, limit)),
+                Step::Look { key, after, limit } => self.look = Some((key, after, limit)),
                 Step::Wait(until) => return until.map(|u| u64::try_from(u.as_millis()).expect("small") + 1),
             }
         }
@@ -415,6 +465,10 @@ impl Simulation {
         for (key, after, limit) in std::mem::take(&mut self.key_pages) {
             let page = self.read(after, Some(key), limit);
             self.lane.loaded_key(key, page, at(self.now));
+        }
+        if let Some((key, after, limit)) = self.look.take() {
+            let page = if self.chance.u8(..) < 10 { Vec::new() } else { self.read(after, Some(key), limit) };
+            self.lane.looked(page, at(self.now));
         }
     }
 
@@ -469,6 +523,8 @@ fn whatever_happens_all_is_sent_in_order_and_nothing_is_forgotten() {
             gap: true,
             key_pages: Vec::new(),
             page: None,
+            look: None,
+            urgent: Vec::new(),
             in_flight: Vec::new(),
             ended: HashSet::new(),
             sick_until: 0,
@@ -498,7 +554,7 @@ fn whatever_happens_all_is_sent_in_order_and_nothing_is_forgotten() {
             if sim.disk.is_empty() && sim.in_flight.is_empty() {
                 break;
             }
-            if sim.in_flight.is_empty() && sim.page.is_none() && sim.key_pages.is_empty() {
+            if sim.in_flight.is_empty() && sim.page.is_none() && sim.key_pages.is_empty() && sim.look.is_none() {
                 sim.now = until
                     .unwrap_or_else(|| panic!("seed {seed}: {} are owed and it waits for nothing", sim.disk.len()));
             } else {

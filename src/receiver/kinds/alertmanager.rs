@@ -17,9 +17,7 @@ use crate::receiver::incident::{self, Action, WORDS, action, dedup_key};
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::request::Payload;
 use crate::receiver::settings::Span;
-use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict,
-};
+use crate::receiver::{Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, SecretUrl, Sent, Unsendable};
 use crate::yaml::read;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -106,18 +104,13 @@ impl Kind for Alertmanager {
     }
 
     fn judge(&self, answer: &Answer) -> Judgement {
-        let judged = Judgement::of_status(answer);
         match answer.status {
             404 | 405 => chat::blocked(
                 answer,
                 Reason::Client,
                 "no Alertmanager answers there: `url` is the address of its own pages, with its path prefix if it has one",
             ),
-            _ if judged.verdict == Verdict::Refused => chat::bad_form(
-                answer,
-                "Alertmanager refused this alert: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
-            _ => judged,
+            _ => chat::by_status(answer, "Alertmanager"),
         }
     }
 
@@ -216,13 +209,11 @@ fn free_name(field: &str, taken: &Map<String, Value>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{example_with, judged, sent};
+    use super::super::tests::{example_with, sent};
     use super::*;
     use crate::event::{JobType, Outcome, State};
     use crate::message::testing::{event_of, job};
     use crate::receiver::Outgoing;
-    use crate::receiver::Reason as R;
-    use crate::receiver::Verdict::{Blocked, Delivered, Later, Refused};
 
     #[test]
     fn labels_and_annotations_have_names() {
@@ -275,22 +266,5 @@ mod tests {
         assert_eq!(failed["labels"]["severity"], "page");
         assert!(succeeded.get("startsAt").is_none(), "a beginning of its own could lie behind its end");
         assert_eq!(failed["endsAt"], "2025-12-02T15:46:04Z", "an hour from now");
-    }
-
-    #[test]
-    fn answers_mean() {
-        judged(
-            "alertmanager",
-            &[
-                (200, "", Delivered, None, false),
-                (400, r#""start time must be before end time""#, Refused, Some(R::Form), true),
-                (413, "", Refused, Some(R::Form), true),
-                (401, "Unauthorized", Blocked, Some(R::Auth), false),
-                (404, "404 page not found", Blocked, Some(R::Client), false),
-                (405, "", Blocked, Some(R::Client), false),
-                (429, "", Later, Some(R::RateLimited), false),
-                (500, "", Later, Some(R::Server), false),
-            ],
-        );
     }
 }

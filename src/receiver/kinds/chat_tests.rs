@@ -1,10 +1,8 @@
-//! What the chat kinds make of answers, mentions, and values that mean something to their services.
+//! What the chat kinds make of mentions, and of values that mean something to their services.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -13,83 +11,9 @@ use super::tests::example;
 use crate::event::DeliveryId;
 use crate::message::testing::{event_of, failed_job, layer, scope};
 use crate::message::{Circumstances, Engine, Message, compose};
-use crate::receiver::{Answer, Call, Outgoing, Reason, Receiver, Request, Verdict};
+use crate::receiver::{Call, Outgoing, Receiver, Request};
 
 const CHAT: [&str; 5] = ["teams", "google_chat", "discord", "mattermost", "rocketchat"];
-
-#[test]
-fn services_speak_in_codes() {
-    use Reason as R;
-    use Verdict::{Blocked, Delivered, Later, Refused};
-    let seconds = |seconds| Some(Duration::from_secs(seconds));
-    let wait = seconds(7);
-    // Kind, status, body, `Retry-After` → verdict, reason, how long the lane waits, whether the plain form is tried.
-    #[rustfmt::skip]
-    let verdicts = [
-        ("teams", 202, "", None, Delivered, None, None, false),
-        ("teams", 200, "1", None, Delivered, None, None, false),
-        ("teams", 400, r#"{"error":{"code":"TriggerInputSchemaMismatch","message":"The input body for trigger 'manual' …"}}"#, None, Refused, Some(R::Form), None, true),
-        ("teams", 400, r#"{"error":{"code":"WorkflowTriggerIsNotEnabled","message":"Could not execute workflow"}}"#, None, Blocked, Some(R::Client), None, false),
-        ("teams", 401, r#"{"error":{"code":"DirectApiAuthorizationRequired","message":"…"}}"#, None, Blocked, Some(R::Auth), None, false),
-        ("teams", 403, "", None, Blocked, Some(R::Auth), None, false),
-        ("teams", 404, r#"{"error":{"code":"WorkflowNotFound","message":"…"}}"#, None, Blocked, Some(R::Client), None, false),
-        ("teams", 412, "", wait, Later, Some(R::Server), wait, false),
-        ("teams", 413, "", None, Refused, Some(R::Form), None, true),
-        ("teams", 429, "", wait, Later, Some(R::RateLimited), wait, false),
-        ("teams", 502, "", None, Later, Some(R::Server), None, false),
-
-        ("google_chat", 200, r#"{"name":"spaces/A/messages/B"}"#, None, Delivered, None, None, false),
-        ("google_chat", 400, r#"{"error":{"code":400,"message":"Invalid JSON payload received.","status":"INVALID_ARGUMENT"}}"#, None, Refused, Some(R::Form), None, true),
-        ("google_chat", 400, r#"{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}"#, None, Blocked, Some(R::Auth), None, false),
-        ("google_chat", 401, r#"{"error":{"code":401,"status":"UNAUTHENTICATED"}}"#, None, Blocked, Some(R::Auth), None, false),
-        ("google_chat", 403, r#"{"error":{"code":403,"status":"PERMISSION_DENIED"}}"#, None, Blocked, Some(R::Auth), None, false),
-        ("google_chat", 404, r#"{"error":{"code":404,"status":"NOT_FOUND"}}"#, None, Blocked, Some(R::Client), None, false),
-        ("google_chat", 413, "", None, Refused, Some(R::Form), None, true),
-        ("google_chat", 429, r#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}"#, wait, Later, Some(R::RateLimited), wait, false),
-
-        ("discord", 200, r#"{"id":"1","type":0}"#, None, Delivered, None, None, false),
-        ("discord", 204, "", None, Delivered, None, None, false),
-        ("discord", 429, r#"{"message":"You are being rate limited.","retry_after":64.5,"global":false}"#, wait, Later, Some(R::RateLimited), Some(Duration::from_millis(64_500)), false),
-        ("discord", 429, r#"{"retry_after":86400.0}"#, None, Later, Some(R::RateLimited), seconds(3600), false),
-        ("discord", 429, "error code: 1015", wait, Later, Some(R::RateLimited), wait, false),
-        ("discord", 404, r#"{"message":"Unknown Webhook","code":10015}"#, None, Blocked, Some(R::Auth), None, false),
-        ("discord", 401, r#"{"message":"Invalid Webhook Token","code":50027}"#, None, Blocked, Some(R::Auth), None, false),
-        ("discord", 403, r#"{"message":"Missing Permissions","code":50013}"#, None, Blocked, Some(R::Auth), None, false),
-        ("discord", 404, r#"{"message":"Unknown Channel","code":10003}"#, None, Blocked, Some(R::Client), None, false),
-        ("discord", 400, r#"{"message":"Thread is archived","code":50083}"#, None, Blocked, Some(R::Client), None, false),
-        ("discord", 400, r#"{"message":"Webhooks posted to forum channels must have a thread_name or thread_id","code":220001}"#, None, Blocked, Some(R::Client), None, false),
-        ("discord", 400, r#"{"message":"Invalid Form Body","code":50035,"errors":{}}"#, None, Refused, Some(R::Form), None, true),
-        ("discord", 400, r#"{"message":"Message was blocked by automatic moderation","code":200000}"#, None, Refused, Some(R::Client), None, false),
-        ("discord", 500, "", None, Later, Some(R::Server), None, false),
-
-        ("mattermost", 200, "ok", None, Delivered, None, None, false),
-        ("mattermost", 400, r#"{"id":"web.incoming_webhook.invalid.app_error","message":"Invalid webhook.","status_code":400}"#, None, Blocked, Some(R::Auth), None, false),
-        ("mattermost", 400, r#"{"id":"web.incoming_webhook.text.app_error","message":"No text specified.","status_code":400}"#, None, Refused, Some(R::Form), None, true),
-        ("mattermost", 400, r#"{"id":"web.incoming_webhook.user.app_error","message":"Couldn't find the user.","status_code":400}"#, None, Blocked, Some(R::Client), None, false),
-        ("mattermost", 404, r#"{"id":"web.incoming_webhook.channel.app_error","message":"Couldn't find the channel.","status_code":404}"#, None, Blocked, Some(R::Client), None, false),
-        ("mattermost", 500, r#"{"id":"web.incoming_webhook.channel.app_error","message":"Couldn't find the channel.","status_code":500}"#, None, Later, Some(R::Server), None, false),
-        ("mattermost", 403, r#"{"id":"web.incoming_webhook.channel_locked.app_error","status_code":403}"#, None, Blocked, Some(R::Auth), None, false),
-        ("mattermost", 501, r#"{"id":"web.incoming_webhook.disabled.app_error","status_code":501}"#, None, Blocked, Some(R::Client), None, false),
-        ("mattermost", 403, "", None, Blocked, Some(R::Auth), None, false),
-        ("mattermost", 429, "limit exceeded", wait, Later, Some(R::RateLimited), wait, false),
-
-        ("rocketchat", 200, r#"{"success":true}"#, None, Delivered, None, None, false),
-        ("rocketchat", 200, r#"{"success":false,"error":"error-message-size-exceeded"}"#, None, Refused, Some(R::Form), None, true),
-        ("rocketchat", 200, r#"{"success":false}"#, None, Refused, Some(R::Form), None, true),
-        ("rocketchat", 400, r#"{"success":false,"error":"[invalid-channel]"}"#, None, Blocked, Some(R::Client), None, false),
-        ("rocketchat", 404, r#"{"success":false,"error":"Invalid integration id or token provided."}"#, None, Blocked, Some(R::Auth), None, false),
-        ("rocketchat", 400, r#"{"success":false,"error":"Error, too many requests. Please slow down. You must wait 58 seconds before trying this endpoint again. [error-too-many-requests]"}"#, None, Later, Some(R::RateLimited), seconds(58), false),
-        ("rocketchat", 429, "", wait, Later, Some(R::RateLimited), wait, false),
-        ("rocketchat", 503, r#"{"success":false,"error":"[not-allowed]"}"#, None, Later, Some(R::Server), None, false),
-    ];
-    for (kind, status, body, retry_after, verdict, reason, lane_waits, bad_form) in verdicts {
-        let answer = Answer { status, body: Bytes::from_static(body.as_bytes()), retry_after };
-        let judged = example(kind).judge(&Ok(answer));
-        let found = (judged.verdict, judged.reason, judged.lane_waits, judged.bad_form);
-        assert_eq!(found, (verdict, reason, lane_waits, bad_form), "{kind} {status} {body}");
-        assert_eq!(judged.advice.is_some(), matches!(verdict, Blocked | Refused), "{kind} {status} {body}");
-    }
-}
 
 pub(super) fn request(receiver: &Receiver, message: &Message, engine: &Engine, plain: bool) -> Request {
     let call = Call {

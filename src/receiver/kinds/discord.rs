@@ -156,11 +156,10 @@ impl Kind for Discord {
 
     fn judge(&self, answer: &Answer) -> Judgement {
         let body = chat::json(answer);
-        let judged = Judgement::of_status(answer);
         match (answer.status, body["code"].as_u64()) {
             (429, _) => {
                 let wait = body["retry_after"].as_f64().and_then(answer::wait);
-                Judgement { lane_waits: wait.or(judged.lane_waits), ..judged }
+                chat::rate_limited(answer, wait)
             }
             (_, Some(10015 | 50027)) => chat::blocked(
                 answer,
@@ -190,11 +189,7 @@ impl Kind for Discord {
                 Reason::Auth,
                 "Discord refused the webhook's token: copy its URL again and put it into `url`",
             ),
-            _ if judged.verdict == Verdict::Refused => chat::bad_form(
-                answer,
-                "Discord refused this message: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
-            _ => judged,
+            _ => chat::by_status(answer, "Discord"),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::receiver::dialect::{Dialect, HTML, PLAIN, Unit, without_tick};
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::request::Payload;
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict,
+    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, SecretUrl, Sent, Unsendable,
 };
 use crate::yaml::read;
 
@@ -131,7 +131,6 @@ impl Kind for GoogleChat {
     }
 
     fn judge(&self, answer: &Answer) -> Judgement {
-        let judged = Judgement::of_status(answer);
         let says = |word: &[u8]| answer.body.windows(word.len()).any(|part| part == word);
         match answer.status {
             400 if says(b"API key not valid") || says(b"API_KEY_INVALID") => chat::blocked(
@@ -149,11 +148,7 @@ impl Kind for GoogleChat {
                 Reason::Client,
                 "the space or its webhook is gone: make a webhook in another space and put its link into `url`",
             ),
-            _ if judged.verdict == Verdict::Refused => chat::bad_form(
-                answer,
-                "Google Chat refused this message: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
-            _ => judged,
+            _ => chat::by_status(answer, "Google Chat"),
         }
     }
 

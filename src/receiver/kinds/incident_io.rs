@@ -15,7 +15,7 @@ use crate::receiver::incident::{self, Action, WORDS, action, dedup_key};
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::request::Payload;
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, Secret, Sent, Unsendable, Verdict,
+    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, Secret, Sent, Unsendable,
 };
 use crate::yaml::read;
 
@@ -122,7 +122,6 @@ impl Kind for IncidentIo {
     }
 
     fn judge(&self, answer: &Answer) -> Judgement {
-        let judged = Judgement::of_status(answer);
         match answer.status {
             401 | 403 => chat::blocked(
                 answer,
@@ -134,11 +133,7 @@ impl Kind for IncidentIo {
                 Reason::Client,
                 "there is no such alert source: copy the last part of its address into `source`",
             ),
-            _ if judged.verdict == Verdict::Refused => chat::bad_form(
-                answer,
-                "incident.io refused this alert: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
-            _ => judged,
+            _ => chat::by_status(answer, "incident.io"),
         }
     }
 
@@ -181,10 +176,7 @@ fn event(call: &Call<'_>, receiver: &Receiver, message: &Message, notes: &mut Ve
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::judged;
     use super::Source;
-    use crate::receiver::Reason as R;
-    use crate::receiver::Verdict::{Blocked, Delivered, Later, Refused};
 
     #[test]
     fn a_source_is_an_id_or_its_address() {
@@ -194,21 +186,5 @@ mod tests {
         for wrong in ["", "https://example.com/01GW2G3V", "a/b", "../x"] {
             assert!(Source::parse(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    #[rustfmt::skip]
-    fn answers_mean() {
-        judged("incident_io", &[
-            (202, r#"{"deduplication_key":"x","message":"Event accepted for processing","status":"success"}"#, Delivered, None, false),
-            (400, r#"{"type":"bad_request","status":400}"#, Refused, Some(R::Form), true),
-            (422, r#"{"type":"validation_error","status":422,"errors":[{"code":"is_required","message":"title is required"}]}"#, Refused, Some(R::Form), true),
-            (413, "", Refused, Some(R::Form), true),
-            (401, r#"{"type":"authentication_error","status":401}"#, Blocked, Some(R::Auth), false),
-            (403, "", Blocked, Some(R::Auth), false),
-            (404, r#"{"type":"not_found","status":404}"#, Blocked, Some(R::Client), false),
-            (429, r#"{"type":"too_many_requests","status":429}"#, Later, Some(R::RateLimited), false),
-            (502, "", Later, Some(R::Server), false),
-        ]);
     }
 }

@@ -13,7 +13,7 @@ use crate::receiver::incident::{self, Action, WORDS, action, path_key};
 use crate::receiver::kind::{Entry, Given, To};
 use crate::receiver::request::Payload;
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, Secret, SecretUrl, Sent, Unsendable, Verdict,
+    Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, Secret, SecretUrl, Sent, Unsendable,
 };
 use crate::yaml::read;
 
@@ -89,7 +89,6 @@ impl Kind for Jsm {
     }
 
     fn judge(&self, answer: &Answer) -> Judgement {
-        let judged = Judgement::of_status(answer);
         match answer.status {
             401 => chat::blocked(
                 answer,
@@ -109,11 +108,7 @@ impl Kind for Jsm {
             404 => {
                 chat::blocked(answer, Reason::Client, "there are no alerts at this address: check `url`, or remove it")
             }
-            _ if judged.verdict == Verdict::Refused => chat::bad_form(
-                answer,
-                "the alert was refused: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
-            _ => judged,
+            _ => chat::by_status(answer, "the service"),
         }
     }
 
@@ -188,13 +183,11 @@ fn priority(level: Level) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{example_with, judged, sent};
+    use super::super::tests::{example_with, sent};
     use crate::event::{JobType, Outcome, State};
     use crate::message::Message;
     use crate::message::testing::{event_of, job};
     use crate::receiver::Outgoing;
-    use crate::receiver::Reason as R;
-    use crate::receiver::Verdict::{Blocked, Delivered, Later, Refused};
 
     #[test]
     fn opsgenie_has_an_address_of_its_own() {
@@ -209,22 +202,5 @@ mod tests {
         let closing = url(Outcome::Succeeded);
         assert!(closing.starts_with(&format!("{alerts}/acme_update_data_product_dp_1-")), "{closing}");
         assert!(closing.ends_with("/close?identifierType=alias"), "{closing}");
-    }
-
-    #[test]
-    #[rustfmt::skip]
-    fn answers_mean() {
-        judged("jsm", &[
-            (202, r#"{"result":"Request will be processed","took":0.1,"requestId":"43a29c5c"}"#, Delivered, None, false),
-            (400, r#"{"message":"Request body is not a valid JSON.","took":0.0}"#, Refused, Some(R::Form), true),
-            (422, r#"{"message":"Request body is not processable.","errors":{"message":"Message can not be empty."}}"#, Refused, Some(R::Form), true),
-            (413, "", Refused, Some(R::Form), true),
-            (401, r#"{"message":"Could not authenticate","took":0.0}"#, Blocked, Some(R::Auth), false),
-            (402, r#"{"message":"Your plan does not allow this."}"#, Blocked, Some(R::Client), false),
-            (403, r#"{"message":"You are not authorized to access this resource."}"#, Blocked, Some(R::Auth), false),
-            (404, "", Blocked, Some(R::Client), false),
-            (429, r#"{"message":"You are making too many requests! Please slow down."}"#, Later, Some(R::RateLimited), false),
-            (503, "", Later, Some(R::Server), false),
-        ]);
     }
 }

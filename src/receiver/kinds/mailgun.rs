@@ -8,13 +8,15 @@ use url::form_urlencoded::Serializer;
 
 use crate::message::{Message, RenderedBody};
 use crate::receiver::address::{Endpoint, address};
-use crate::receiver::chat::{bad_form, blocked, json as answered};
+use crate::receiver::chat::{blocked, by_status, json as answered};
 use crate::receiver::dialect::PLAIN;
 use crate::receiver::from_text::read_from_text;
 use crate::receiver::kind::{Entry, Given, To};
-use crate::receiver::mail::{Mail, listed, mail_settings};
+use crate::receiver::mail::{Mail, THREADS, listed, mail_settings};
 use crate::receiver::request::Payload;
-use crate::receiver::{Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, Secret, Sent, Unsendable};
+use crate::receiver::{
+    Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, Secret, Sent, Threads, Unsendable,
+};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "mailgun",
@@ -99,6 +101,10 @@ impl Kind for Mailgun {
         (key == "body").then(|| "Mailgun takes a form, which a `body` cannot write; use `message`".to_owned())
     }
 
+    fn reading(&self, call: &Call<'_>) -> Option<String> {
+        Some(self.envelope().reading(call))
+    }
+
     fn judge(&self, answer: &Answer) -> Judgement {
         let said = answered(answer)["message"].as_str().unwrap_or_default().to_lowercase();
         match answer.status {
@@ -123,11 +129,12 @@ impl Kind for Mailgun {
                 Reason::Client,
                 "Mailgun refuses one of the addresses: check `from`, `to`, `cc` and `reply_to`",
             ),
-            400 | 413 => {
-                bad_form(answer, "Mailgun refused this mail: mend the `message` in routes.yaml, then replay it")
-            }
-            _ => Judgement::of_status(answer),
+            _ => by_status(answer, "Mailgun"),
         }
+    }
+
+    fn threads(&self) -> Threads {
+        THREADS
     }
 
     fn secrets(&self) -> Vec<String> {

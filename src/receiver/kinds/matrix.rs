@@ -13,7 +13,7 @@ use crate::receiver::from_text::read_from_text;
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::request::{Payload, idempotency_key};
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Outgoing, Reason, Receiver, Sent, Unsendable, Verdict, answer,
+    Answer, Audience, Call, Judgement, Kind, Markup, Outgoing, Reason, Receiver, Sent, Threads, Unsendable, answer,
     chat, running,
 };
 use crate::yaml::read;
@@ -172,19 +172,20 @@ impl Kind for Matrix {
         chat::has_members(body, "Matrix", &["msgtype", "body"])
     }
 
-    fn threads(&self) -> bool {
-        true
+    fn threads(&self) -> Threads {
+        Threads::Answered
     }
 
     fn judge(&self, answer: &Answer) -> Judgement {
         let body = chat::json(answer);
-        let judged = Judgement::of_status(answer);
         let blocked = |reason, advice| chat::blocked(answer, reason, advice);
         match (answer.status, body["errcode"].as_str().unwrap_or_default()) {
-            (200..=299, _) => Judgement { reference: body["event_id"].as_str().map(str::to_owned), ..judged },
+            (200..=299, _) => {
+                Judgement { reference: body["event_id"].as_str().map(str::to_owned), ..Judgement::delivered(answer) }
+            }
             (429, _) => {
                 let wait = body["retry_after_ms"].as_f64().and_then(|wait| answer::wait(wait / 1000.0));
-                Judgement { lane_waits: wait.or(judged.lane_waits), ..judged }
+                chat::rate_limited(answer, wait)
             }
             (401 | 403, "M_UNKNOWN_TOKEN" | "M_MISSING_TOKEN") | (401, _) => blocked(
                 Reason::Auth,
@@ -202,11 +203,7 @@ impl Kind for Matrix {
                 Reason::Client,
                 "there is no Matrix homeserver or room at this address: check `homeserver` and `room`",
             ),
-            _ if judged.verdict == Verdict::Refused => chat::bad_form(
-                answer,
-                "the homeserver refused this message: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
-            _ => judged,
+            _ => chat::by_status(answer, "the homeserver"),
         }
     }
 
@@ -257,30 +254,8 @@ fn form(call: &Call<'_>, message: &Message, notes: &mut Vec<String>) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{example, judges};
+    use super::super::tests::example;
     use super::*;
-
-    #[test]
-    #[rustfmt::skip]
-    fn answers_are_understood() {
-        use Reason as R;
-        use Verdict::{Blocked, Delivered, Later, Refused};
-        judges(
-            "matrix",
-            &[
-                (200, r#"{"event_id":"$abc"}"#, Delivered, None, None, false),
-                (400, r#"{"errcode":"M_BAD_JSON","error":"'body' not in content"}"#, Refused, Some(R::Form), None, true),
-                (400, r#"{"errcode":"M_UNKNOWN","error":"Cannot start threads from an event with a relation"}"#, Refused, Some(R::Form), None, true),
-                (401, r#"{"errcode":"M_UNKNOWN_TOKEN","error":"Invalid access token passed."}"#, Blocked, Some(R::Auth), None, false),
-                (403, r#"{"errcode":"M_FORBIDDEN","error":"User not in room"}"#, Blocked, Some(R::Auth), None, false),
-                (403, r#"{"errcode":"M_CONSENT_NOT_GIVEN","error":"…"}"#, Blocked, Some(R::Auth), None, false),
-                (404, r#"{"errcode":"M_UNRECOGNIZED","error":"Unrecognized request"}"#, Blocked, Some(R::Client), None, false),
-                (413, r#"{"errcode":"M_TOO_LARGE","error":"event too large"}"#, Refused, Some(R::Form), None, true),
-                (429, r#"{"errcode":"M_LIMIT_EXCEEDED","error":"Too Many Requests","retry_after_ms":2500}"#, Later, Some(R::RateLimited), Some(2500), false),
-                (502, "", Later, Some(R::Server), None, false),
-            ],
-        );
-    }
 
     #[test]
     fn the_answer_has_what_a_thread_goes_by() {

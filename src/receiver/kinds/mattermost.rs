@@ -5,14 +5,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::message::Message;
-use crate::receiver::chat::{self, Bounds};
-use crate::receiver::dialect::{Dialect, MARKDOWN, PLAIN, without_tick};
+use crate::receiver::chat::{self, Bounds, UNPAGED};
+use crate::receiver::dialect::{Dialect, MARKDOWN, without_tick};
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::look::hex;
 use crate::receiver::request::Payload;
-use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict,
-};
+use crate::receiver::{Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, SecretUrl, Sent, Unsendable};
 use crate::yaml::read;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -44,18 +42,8 @@ const MATTERMOST: Dialect = Dialect {
         '<' => out.push('<'),
         c => (MARKDOWN.escape)(c, out),
     },
-    escape_code: |c, out| (LABEL.escape)(without_tick(c), out),
+    escape_code: |c, out| (UNPAGED.escape)(without_tick(c), out),
     ..MARKDOWN
-};
-
-/// What is shown without any markup.
-const LABEL: Dialect = Dialect {
-    escape: |c, out| match c {
-        c if chat::unwanted(c) => {}
-        '@' => chat::at(out),
-        c => out.push(c),
-    },
-    ..PLAIN
 };
 
 /// A Mattermost channel, through an incoming webhook.
@@ -94,7 +82,6 @@ impl Kind for Mattermost {
     fn judge(&self, answer: &Answer) -> Judgement {
         let body = chat::json(answer);
         let id = body["id"].as_str().unwrap_or_default();
-        let judged = Judgement::of_status(answer);
         let blocked = |reason, advice| chat::blocked(answer, reason, advice);
         match id.strip_prefix("web.incoming_webhook.").unwrap_or_default() {
             "invalid.app_error" => blocked(
@@ -118,11 +105,7 @@ impl Kind for Mattermost {
                 Reason::Client,
                 "incoming webhooks are turned off on the server: ask its administrator (System Console → Integration Management)",
             ),
-            _ if judged.verdict == Verdict::Refused => chat::bad_form(
-                answer,
-                "Mattermost refused this message: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
-            _ => judged,
+            _ => chat::by_status(answer, "Mattermost"),
         }
     }
 
@@ -171,17 +154,17 @@ impl Mattermost {
 fn attachment(message: &Message, notes: &mut Vec<String>) -> Value {
     let link = chat::link(message, LINK, notes);
     // A title that is a link is shown as it is, any other is Markdown.
-    let title = chat::headline_within(message, if link.is_some() { &LABEL } else { &MATTERMOST }, TITLE, notes);
+    let title = chat::headline_within(message, if link.is_some() { &UNPAGED } else { &MATTERMOST }, TITLE, notes);
     let notices = chat::notices(message, &MATTERMOST, NOTICES, notes);
     let text = chat::text(message, &MATTERMOST, TEXT, notes);
     let details = message.footer.as_ref().and_then(|footer| footer.link.as_deref()).filter(|link| link.len() <= LINK);
     let details = details.map(|link| (MATTERMOST.link)(link, "details"));
     let parts = [notices, text, details.unwrap_or_default()];
-    let text = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
+    let text = chat::paragraphs(parts);
     let size = |name: &str, value: &str| MATTERMOST.unit.of(name) + MATTERMOST.unit.of(value);
     let fields = chat::fields(message, (&MATTERMOST, &MATTERMOST), &FIELDS, size, notes);
     let mut attachment = json!({
-        "fallback": LABEL.fit(&chat::headline(message), TITLE).0,
+        "fallback": UNPAGED.fit(&chat::headline(message), TITLE).0,
         "color": hex(message.level),
         "title": title,
         "text": text,
@@ -191,7 +174,7 @@ fn attachment(message: &Message, notes: &mut Vec<String>) -> Value {
         attachment["title_link"] = link.into();
     }
     if let Some(footer) = &message.footer {
-        attachment["footer"] = LABEL.fit(&footer.text, FOOTER).0.into();
+        attachment["footer"] = UNPAGED.fit(&footer.text, FOOTER).0.into();
     }
     attachment
 }

@@ -40,6 +40,8 @@ mod mail_tests;
 mod running_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verdict_tests;
 
 use super::kind::Entry;
 

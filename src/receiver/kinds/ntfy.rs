@@ -11,8 +11,7 @@ use crate::receiver::from_text::read_from_text;
 use crate::receiver::kind::{Entry, Given, To};
 use crate::receiver::request::Payload;
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict, chat,
-    running,
+    Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, SecretUrl, Sent, Unsendable, chat, running,
 };
 use crate::yaml::read;
 
@@ -116,7 +115,6 @@ impl Kind for Ntfy {
     }
 
     fn judge(&self, answer: &Answer) -> Judgement {
-        let judged = Judgement::of_status(answer);
         let code = chat::json(answer)["code"].as_u64();
         let blocked = |reason, advice| chat::blocked(answer, reason, advice);
         match (answer.status, code) {
@@ -135,11 +133,7 @@ impl Kind for Ntfy {
             (400, Some(40009 | 40010)) => {
                 blocked(Reason::Client, "ntfy does not allow this topic: use another in `url`")
             }
-            _ if judged.verdict == Verdict::Refused => chat::bad_form(
-                answer,
-                "ntfy refused this message: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
-            _ => judged,
+            _ => chat::by_status(answer, "ntfy"),
         }
     }
 
@@ -231,29 +225,7 @@ fn tags(call: &Call<'_>, level: Level) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::judges;
     use super::*;
-
-    #[test]
-    #[rustfmt::skip]
-    fn answers_are_understood() {
-        use Reason as R;
-        use Verdict::{Blocked, Delivered, Later, Refused};
-        judges(
-            "ntfy",
-            &[
-                (200, r#"{"id":"sPs71M8A2T","event":"message"}"#, Delivered, None, None, false),
-                (400, r#"{"code":40017,"http":400,"error":"invalid request: request body must be message JSON"}"#, Refused, Some(R::Form), None, true),
-                (400, r#"{"code":40010,"http":400,"error":"invalid request: topic name is disallowed"}"#, Blocked, Some(R::Client), None, false),
-                (401, r#"{"code":40101,"http":401,"error":"unauthorized"}"#, Blocked, Some(R::Auth), None, false),
-                (403, r#"{"code":40301,"http":403,"error":"forbidden"}"#, Blocked, Some(R::Auth), None, false),
-                (404, r#"{"code":40401,"http":404,"error":"page not found"}"#, Blocked, Some(R::Client), None, false),
-                (413, r#"{"code":41303,"http":413,"error":"JSON body too large"}"#, Refused, Some(R::Form), None, true),
-                (429, r#"{"code":42908,"http":429,"error":"limit reached: too many messages"}"#, Later, Some(R::RateLimited), None, false),
-                (507, "", Later, Some(R::Server), None, false),
-            ],
-        );
-    }
 
     #[test]
     fn the_topic_is_the_last_of_the_address() {

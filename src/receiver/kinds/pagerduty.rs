@@ -13,7 +13,7 @@ use crate::receiver::incident::{self, Action, WORDS, action, dedup_key};
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::request::Payload;
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, Secret, Sent, Unsendable, Verdict,
+    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, Secret, Sent, Unsendable,
 };
 use crate::yaml::read;
 
@@ -76,19 +76,11 @@ impl Kind for PagerDuty {
     }
 
     fn judge(&self, answer: &Answer) -> Judgement {
-        let judged = Judgement::of_status(answer);
         match answer.status {
             // The Events API says 403 when it is asked too often.
-            403 => Judgement {
-                lane_waits: answer.retry_after,
-                ..Judgement::not_delivered(Verdict::Later, Reason::RateLimited, answer.summary())
-            },
+            403 => chat::later(answer, Reason::RateLimited),
             400 if blames_the_key(answer) => chat::blocked(answer, Reason::Auth, self.about_the_key()),
-            _ if judged.verdict == Verdict::Refused => chat::bad_form(
-                answer,
-                "PagerDuty refused this event: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
-            _ => judged,
+            _ => chat::by_status(answer, "PagerDuty"),
         }
     }
 
@@ -168,12 +160,10 @@ mod tests {
     use jiff::Timestamp;
     use serde_json::Value;
 
-    use super::super::tests::{example, judged, sent};
+    use super::super::tests::{example, sent};
     use crate::event::{OwnEvent, own, parse};
     use crate::message::Message;
     use crate::receiver::Outgoing;
-    use crate::receiver::Reason as R;
-    use crate::receiver::Verdict::{Blocked, Delivered, Later, Refused};
 
     #[test]
     fn a_receiver_that_answers_again_resolves_its_trouble() {
@@ -190,39 +180,5 @@ mod tests {
         let [(opens, key), (closes, same)] = pair;
         assert_eq!((opens.as_str(), closes.as_str()), ("\"trigger\"", "\"resolve\""));
         assert_eq!(key, same);
-    }
-
-    #[test]
-    fn answers_mean() {
-        let invalid = |why: &str| {
-            format!(r#"{{"status":"invalid event","message":"Event object is invalid","errors":["{why}"]}}"#)
-        };
-        judged(
-            "pagerduty",
-            &[
-                (202, r#"{"status":"success","message":"Event processed","dedup_key":"x"}"#, Delivered, None, false),
-                (400, &invalid("Invalid routing key"), Blocked, Some(R::Auth), false),
-                (
-                    400,
-                    &invalid("Length of 'routing_key' is incorrect (should be 32 characters)"),
-                    Blocked,
-                    Some(R::Auth),
-                    false,
-                ),
-                (400, &invalid("'payload.severity' is invalid"), Refused, Some(R::Form), true),
-                (400, "Bad Request", Refused, Some(R::Form), true),
-                (413, "Request Entity Too Large", Refused, Some(R::Form), true),
-                (403, "Forbidden", Later, Some(R::RateLimited), false),
-                (404, "", Blocked, Some(R::Client), false),
-                (
-                    429,
-                    r#"{"status":"throttle exceeded","message":"Requests for this service are arriving too quickly."}"#,
-                    Later,
-                    Some(R::RateLimited),
-                    false,
-                ),
-                (500, "", Later, Some(R::Server), false),
-            ],
-        );
     }
 }

@@ -4,12 +4,14 @@ use serde_json::{Value, json};
 
 use crate::message::Message;
 use crate::receiver::address::{Endpoint, address};
-use crate::receiver::chat::{bad_form, blocked, json as answered};
+use crate::receiver::chat::{blocked, by_status, form_refused, json as answered};
 use crate::receiver::dialect::PLAIN;
 use crate::receiver::kind::{Entry, To};
-use crate::receiver::mail::{Mail, listed, mail_settings};
+use crate::receiver::mail::{Mail, THREADS, listed, mail_settings};
 use crate::receiver::request::Payload;
-use crate::receiver::{Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, Secret, Sent, Unsendable};
+use crate::receiver::{
+    Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, Secret, Sent, Threads, Unsendable,
+};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "postmark",
@@ -55,6 +57,10 @@ impl Kind for Postmark {
         Markup { text: |message| PLAIN.text(&message.text), escape: str::to_owned }
     }
 
+    fn reading(&self, call: &Call<'_>) -> Option<String> {
+        Some(self.envelope().reading(call))
+    }
+
     fn judge(&self, answer: &Answer) -> Judgement {
         let code = answered(answer)["ErrorCode"].as_u64().unwrap_or_default();
         match (answer.status, code) {
@@ -87,12 +93,13 @@ impl Kind for Postmark {
             (403, _) => {
                 blocked(answer, Reason::Auth, "Postmark forbids this: check the token's server and its account")
             }
-            (200..=299 | 400 | 413 | 422, _) => bad_form(
-                answer,
-                "Postmark refused this mail: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
-            _ => Judgement::of_status(answer),
+            (200..=299, _) => form_refused(answer, "Postmark"),
+            _ => by_status(answer, "Postmark"),
         }
+    }
+
+    fn threads(&self) -> Threads {
+        THREADS
     }
 
     fn secrets(&self) -> Vec<String> {

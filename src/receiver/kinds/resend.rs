@@ -6,13 +6,13 @@ use serde_json::{Map, Value, json};
 
 use crate::message::Message;
 use crate::receiver::address::{Endpoint, address};
-use crate::receiver::chat::{bad_form, blocked, json as answered};
+use crate::receiver::chat::{blocked, by_status, form_refused, json as answered};
 use crate::receiver::dialect::PLAIN;
 use crate::receiver::kind::{Entry, To};
-use crate::receiver::mail::{Mail, Mailbox, mail_settings};
+use crate::receiver::mail::{Mail, Mailbox, THREADS, mail_settings};
 use crate::receiver::request::Payload;
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, Secret, Sent, Unsendable, Verdict,
+    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, Secret, Sent, Threads, Unsendable, Verdict,
 };
 
 pub(super) const ENTRY: Entry = Entry {
@@ -53,6 +53,10 @@ impl Kind for Resend {
         Markup { text: |message| PLAIN.text(&message.text), escape: str::to_owned }
     }
 
+    fn reading(&self, call: &Call<'_>) -> Option<String> {
+        Some(self.envelope().reading(call))
+    }
+
     fn judge(&self, answer: &Answer) -> Judgement {
         let body = answered(answer);
         let name = body["name"].as_str().unwrap_or_default();
@@ -79,12 +83,14 @@ impl Kind for Resend {
                 Reason::Auth,
                 "the domain of `from` is not verified (until it is, Resend sends only to the account's own address): see Domains in Resend",
             ),
-            (400 | 409 | 413 | 422 | 451, _) => bad_form(
-                answer,
-                "Resend refused this mail: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
-            _ => Judgement::of_status(answer),
+            // It sees a danger in the mail.
+            (451, _) => form_refused(answer, "Resend"),
+            _ => by_status(answer, "Resend"),
         }
+    }
+
+    fn threads(&self) -> Threads {
+        THREADS
     }
 
     fn secrets(&self) -> Vec<String> {

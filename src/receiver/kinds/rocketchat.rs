@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::message::Message;
-use crate::receiver::chat::{self, Bounds};
-use crate::receiver::dialect::{Dialect, MARKDOWN, PLAIN, without_tick};
+use crate::receiver::chat::{self, Bounds, UNPAGED};
+use crate::receiver::dialect::{Dialect, MARKDOWN, without_tick};
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::look::hex;
 use crate::receiver::request::Payload;
@@ -47,23 +47,13 @@ const ROCKET: Dialect = Dialect {
         '|' if out.ends_with('|') => out.push_str("\u{200B}|"),
         c => out.push(c),
     },
-    escape_code: |c, out| (LABEL.escape)(without_tick(c), out),
+    escape_code: |c, out| (UNPAGED.escape)(without_tick(c), out),
     // In the form `[label](url)`, a bracket of a value long before it would be taken for the label's.
     link: |url, label| {
         let label = label.replace(['\\', '<', '>', '|'], "");
         format!("<{}|{label}>", url.replace('(', "%28").replace(')', "%29"))
     },
     ..MARKDOWN
-};
-
-/// What is shown without any markup.
-const LABEL: Dialect = Dialect {
-    escape: |c, out| match c {
-        c if chat::unwanted(c) => {}
-        '@' => chat::at(out),
-        c => out.push(c),
-    },
-    ..PLAIN
 };
 
 /// A Rocket.Chat channel, through an incoming integration.
@@ -101,10 +91,7 @@ impl Kind for RocketChat {
         let says = |words: &[&str]| words.iter().any(|word| error.contains(word));
         let judged = Judgement::of_status(answer);
         if says(&["too-many-requests"]) {
-            return Judgement {
-                lane_waits: wait(error).or(answer.retry_after),
-                ..Judgement::not_delivered(Verdict::Later, Reason::RateLimited, answer.summary())
-            };
+            return chat::rate_limited(answer, wait(error));
         }
         let failed = body["success"] == Value::Bool(false);
         // What is theirs to mend comes back with the server.
@@ -134,10 +121,7 @@ impl Kind for RocketChat {
         }
         match judged.verdict {
             Verdict::Blocked => judged,
-            _ => chat::bad_form(
-                answer,
-                "Rocket.Chat refused this message: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
+            _ => chat::form_refused(answer, "Rocket.Chat"),
         }
     }
 
@@ -179,9 +163,9 @@ fn form(message: &Message, plain: bool, notes: &mut Vec<String>) -> Value {
     let text = chat::text(message, &ROCKET, TEXT, notes);
     let footer = chat::footer(message, &ROCKET, FOOTER);
     let parts = [notices, text, footer.unwrap_or_default()];
-    let text = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
+    let text = chat::paragraphs(parts);
     let size = |name: &str, value: &str| ROCKET.unit.of(name) + ROCKET.unit.of(value);
-    let fields = chat::fields(message, (&LABEL, &ROCKET), &FIELDS, size, notes);
+    let fields = chat::fields(message, (&UNPAGED, &ROCKET), &FIELDS, size, notes);
     let mut attachment = json!({ "color": hex(message.level), "text": text, "fields": chat::titled_fields(fields) });
     if let Some(link) = chat::link(message, LINK, notes) {
         attachment["title"] = "Open".into();

@@ -6,12 +6,14 @@ use serde_json::{Map, Value, json};
 
 use crate::message::Message;
 use crate::receiver::address::{Endpoint, address};
-use crate::receiver::chat::{bad_form, blocked, json as answered};
+use crate::receiver::chat::{blocked, by_status, json as answered};
 use crate::receiver::dialect::PLAIN;
 use crate::receiver::kind::{Entry, To};
-use crate::receiver::mail::{Mail, Mailbox, mail_settings};
+use crate::receiver::mail::{Mail, Mailbox, THREADS, mail_settings};
 use crate::receiver::request::Payload;
-use crate::receiver::{Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, Secret, Sent, Unsendable};
+use crate::receiver::{
+    Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, Secret, Sent, Threads, Unsendable,
+};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "sendgrid",
@@ -64,6 +66,10 @@ impl Kind for SendGrid {
         Markup { text: |message| PLAIN.text(&message.text), escape: str::to_owned }
     }
 
+    fn reading(&self, call: &Call<'_>) -> Option<String> {
+        Some(self.envelope().reading(call))
+    }
+
     fn judge(&self, answer: &Answer) -> Judgement {
         let errors = answered(answer);
         let first = &errors["errors"][0];
@@ -90,12 +96,12 @@ impl Kind for SendGrid {
                 Reason::Client,
                 "SendGrid refuses one of the addresses: check `from`, `to`, `cc` and `reply_to`",
             ),
-            400 | 413 => bad_form(
-                answer,
-                "SendGrid refused this mail: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
-            _ => Judgement::of_status(answer),
+            _ => by_status(answer, "SendGrid"),
         }
+    }
+
+    fn threads(&self) -> Threads {
+        THREADS
     }
 
     fn secrets(&self) -> Vec<String> {

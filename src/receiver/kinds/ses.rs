@@ -4,15 +4,15 @@ use serde_json::{Value, json};
 
 use crate::message::Message;
 use crate::receiver::address::{Endpoint, address};
-use crate::receiver::chat::{bad_form, blocked, json as answered};
+use crate::receiver::chat::{blocked, by_status, json as answered, later};
 use crate::receiver::dialect::PLAIN;
 use crate::receiver::from_text::read_from_text;
 use crate::receiver::kind::{Entry, To};
-use crate::receiver::mail::{Mail, Mailbox, mail_settings};
+use crate::receiver::mail::{Mail, Mailbox, THREADS, mail_settings};
 use crate::receiver::request::Payload;
 use crate::receiver::sigv4::Signer;
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Outgoing, Reason, Receiver, Secret, Sent, Unsendable, Verdict,
+    Answer, Audience, Call, Judgement, Kind, Markup, Outgoing, Reason, Receiver, Secret, Sent, Threads, Unsendable,
 };
 
 pub(super) const ENTRY: Entry = Entry {
@@ -89,20 +89,21 @@ impl Kind for Ses {
         Markup { text: |message| PLAIN.text(&message.text), escape: str::to_owned }
     }
 
+    fn reading(&self, call: &Call<'_>) -> Option<String> {
+        Some(self.envelope().reading(call))
+    }
+
     fn judge(&self, answer: &Answer) -> Judgement {
         let body = answered(answer);
         let said = body["message"].as_str().or(body["Message"].as_str()).unwrap_or_default().to_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
-        let later = |advice: &str| Judgement {
-            lane_waits: answer.retry_after,
-            ..Judgement::not_delivered(Verdict::Later, Reason::RateLimited, answer.summary()).advise(advice)
-        };
+        let slower = |advice: &str| later(answer, Reason::RateLimited).advise(advice);
         match answer.status {
             400 | 429 if says(&["rate exceeded", "sending rate", "throttl"]) => {
-                later("SES sends no faster for this account: set `rate` to its maximum send rate")
+                slower("SES sends no faster for this account: set `rate` to its maximum send rate")
             }
             400 | 429 if says(&["quota"]) => {
-                later("the account's daily quota is used up: ask for a larger one in SES under Account dashboard")
+                slower("the account's daily quota is used up: ask for a larger one in SES under Account dashboard")
             }
             400 if says(&["suspended", "paused", "disabled"]) => blocked(
                 answer,
@@ -134,11 +135,12 @@ impl Kind for Ses {
                 Reason::Client,
                 "SES knows nothing of this name in this region: check `region` and `from`",
             ),
-            400 | 413 => {
-                bad_form(answer, "SES refused this mail: mend the `message` or `body` in routes.yaml, then replay it")
-            }
-            _ => Judgement::of_status(answer),
+            _ => by_status(answer, "SES"),
         }
+    }
+
+    fn threads(&self) -> Threads {
+        THREADS
     }
 
     fn secrets(&self) -> Vec<String> {

@@ -13,7 +13,8 @@ use crate::receiver::kind::{Entry, To};
 use crate::receiver::look::sign;
 use crate::receiver::request::Payload;
 use crate::receiver::{
-    Answer, Audience, Call, Given, Judgement, Kind, Markup, Rate, Receiver, Secret, SecretUrl, Sent, Unsendable,
+    Answer, Audience, Call, Given, Judgement, Kind, Markup, Rate, Receiver, Secret, SecretUrl, Sent, Threads,
+    Unsendable,
 };
 use crate::yaml::{Code, Node, Problems, read};
 
@@ -124,8 +125,11 @@ impl Kind for Slack {
         }
     }
 
-    fn threads(&self) -> bool {
-        matches!(self.0, Way::WebApi { .. })
+    fn threads(&self) -> Threads {
+        match self.0 {
+            Way::WebApi { .. } => Threads::Answered,
+            Way::Webhook(_) => Threads::None,
+        }
     }
 
     fn url(&self) -> Option<&SecretUrl> {

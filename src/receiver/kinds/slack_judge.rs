@@ -2,13 +2,12 @@
 
 use serde_json::Value;
 
-use crate::receiver::{Answer, Judgement, Reason, Verdict};
+use crate::receiver::{Answer, Judgement, Reason, chat};
 
 /// Of an incoming webhook.
 pub(super) fn of_webhook(answer: &Answer) -> Judgement {
     let code = std::str::from_utf8(&answer.body).unwrap_or_default().trim();
-    let judged = Judgement::of_status(answer);
-    let blocked = |reason, advice| blocked(reason, answer.summary(), advice);
+    let blocked = |reason, advice| chat::blocked(answer, reason, advice);
     match (answer.status, code) {
         (403, "invalid_token") => blocked(
             Reason::Auth,
@@ -26,15 +25,14 @@ pub(super) fn of_webhook(answer: &Answer) -> Judgement {
             Reason::Client,
             "the channel is gone or archived: make a webhook for another one and put its URL into `url`",
         ),
-        _ if judged.verdict == Verdict::Refused => bad_form(answer.summary()),
-        _ => judged,
+        _ => chat::by_status(answer, "Slack"),
     }
 }
 
 /// Of `chat.postMessage`: the status says nothing, `ok` and `error` say all. The reference is the message's `ts`.
 pub(super) fn of_web_api(answer: &Answer) -> Judgement {
     if !(200..=299).contains(&answer.status) {
-        return Judgement::of_status(answer);
+        return chat::by_status(answer, "Slack");
     }
     let said = read(answer);
     if said["ok"] == true {
@@ -42,39 +40,35 @@ pub(super) fn of_web_api(answer: &Answer) -> Judgement {
         return Judgement { detail: format!("{} ok", answer.status), reference, ..Judgement::delivered(answer) };
     }
     let Some(code) = said["error"].as_str().filter(|_| said["ok"] == false) else {
-        return Judgement::not_delivered(Verdict::Later, Reason::Server, answer.summary())
+        return chat::later(answer, Reason::Server)
             .advise("this is not how Slack answers: check `endpoint`, or the proxy between");
     };
-    let detail = Answer { body: code.to_owned().into(), ..answer.clone() }.summary();
-    let later = |reason| Judgement::not_delivered(Verdict::Later, reason, detail.clone());
+    // Of the whole answer, which repeats the message, the code alone is shown.
+    let answer = &Answer { body: code.to_owned().into(), ..answer.clone() };
+    let later = |reason| chat::later(answer, reason);
+    let blocked = |reason, advice| chat::blocked(answer, reason, advice);
     match code {
-        "ratelimited" | "rate_limited" | "message_limit_exceeded" => {
-            Judgement { lane_waits: answer.retry_after, ..later(Reason::RateLimited) }
-        }
+        "ratelimited" | "rate_limited" | "message_limit_exceeded" => later(Reason::RateLimited),
         "internal_error"
         | "fatal_error"
         | "service_unavailable"
         | "request_timeout"
         | "team_added_to_org"
-        | "external_channel_migrating" => Judgement { lane_waits: answer.retry_after, ..later(Reason::Server) },
+        | "external_channel_migrating" => later(Reason::Server),
         "missing_scope" | "no_permission" | "not_allowed_token_type" => blocked(
             Reason::Auth,
-            detail,
             "the token may not post: give the app the scope chat:write (OAuth & Permissions), install it again, and put its bot token into `token`",
         ),
         "invalid_auth" | "not_authed" => blocked(
             Reason::Auth,
-            detail,
             "Slack does not know the token: put the app's Bot User OAuth Token (xoxb-…, under OAuth & Permissions) into `token`",
         ),
         "token_revoked" | "token_expired" => blocked(
             Reason::Auth,
-            detail,
             "the token was revoked or has expired: install the app in the workspace again and put its new bot token into `token`",
         ),
         "account_inactive" => blocked(
             Reason::Auth,
-            detail,
             "the app was removed from the workspace, or whoever the token belongs to: install it again and put its bot token into `token`",
         ),
         "access_denied"
@@ -82,31 +76,24 @@ pub(super) fn of_web_api(answer: &Answer) -> Judgement {
         | "org_login_required"
         | "team_access_not_granted"
         | "two_factor_setup_required"
-        | "accesslimited" => blocked(
-            Reason::Auth,
-            detail,
-            "the workspace does not let this app in: ask a Slack administrator to approve it",
-        ),
-        "not_in_channel" => {
-            blocked(Reason::Client, detail, "the app is not in the channel: write `/invite @your-app` there")
+        | "accesslimited" => {
+            blocked(Reason::Auth, "the workspace does not let this app in: ask a Slack administrator to approve it")
         }
+        "not_in_channel" => blocked(Reason::Client, "the app is not in the channel: write `/invite @your-app` there"),
         "channel_not_found" => blocked(
             Reason::Client,
-            detail,
             "there is no such channel, or it is private and the app is not in it: put its ID (C…, at the end of the channel's details) into `channel`, and write `/invite @your-app` there",
         ),
         "is_archived" => blocked(
             Reason::Client,
-            detail,
             "the channel is archived: bring it back in Slack, or put another one into `channel`",
         ),
         _ if code.starts_with("restricted_action") => blocked(
             Reason::Auth,
-            detail,
             "the workspace restricts who may post in this channel: ask a Slack administrator, or put another one into `channel`",
         ),
         // `msg_too_long`, `invalid_blocks`, … and whatever Slack comes to say of a message.
-        _ => bad_form(detail),
+        _ => chat::form_refused(answer, "Slack"),
     }
 }
 
@@ -122,77 +109,26 @@ fn read(answer: &Answer) -> Value {
         .unwrap_or_default()
 }
 
-fn blocked(reason: Reason, detail: String, advice: &str) -> Judgement {
-    Judgement::not_delivered(Verdict::Blocked, reason, detail).advise(advice)
-}
-
-fn bad_form(detail: String) -> Judgement {
-    Judgement {
-        bad_form: true,
-        ..Judgement::not_delivered(Verdict::Refused, Reason::Form, detail)
-            .advise("Slack refused this message: mend the `message` or `body` in routes.yaml, then replay it")
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, retry_after: Some(Duration::from_secs(30)), body: body.to_owned().into() }
-    }
+    use crate::receiver::Verdict;
 
     #[test]
-    fn the_web_api_speaks_in_codes() {
-        use {Reason as R, Verdict as V};
-        for (status, code, verdict, reason, waits, bad_form, advice) in [
-            (200, "channel_not_found", V::Blocked, R::Client, false, false, "put its ID"),
-            (200, "not_in_channel", V::Blocked, R::Client, false, false, "/invite"),
-            (200, "is_archived", V::Blocked, R::Client, false, false, "archived"),
-            (200, "invalid_auth", V::Blocked, R::Auth, false, false, "xoxb-"),
-            (200, "not_authed", V::Blocked, R::Auth, false, false, "xoxb-"),
-            (200, "token_revoked", V::Blocked, R::Auth, false, false, "revoked"),
-            (200, "token_expired", V::Blocked, R::Auth, false, false, "expired"),
-            (200, "account_inactive", V::Blocked, R::Auth, false, false, "install it again"),
-            (200, "no_permission", V::Blocked, R::Auth, false, false, "chat:write"),
-            (200, "missing_scope", V::Blocked, R::Auth, false, false, "chat:write"),
-            (200, "restricted_action_read_only_channel", V::Blocked, R::Auth, false, false, "administrator"),
-            (200, "org_login_required", V::Blocked, R::Auth, false, false, "administrator"),
-            (200, "msg_too_long", V::Refused, R::Form, false, true, "mend"),
-            (200, "invalid_blocks", V::Refused, R::Form, false, true, "mend"),
-            (200, "cannot_reply_to_message", V::Refused, R::Form, false, true, "mend"),
-            (200, "never_heard_of", V::Refused, R::Form, false, true, "mend"),
-            (429, "ratelimited", V::Later, R::RateLimited, true, false, ""),
-            (200, "ratelimited", V::Later, R::RateLimited, true, false, ""),
-            (200, "internal_error", V::Later, R::Server, true, false, ""),
-            (200, "fatal_error", V::Later, R::Server, true, false, ""),
-            (503, "service_unavailable", V::Later, R::Server, true, false, ""),
-        ] {
-            let judged = of_web_api(&answer(status, &format!(r#"{{"ok":false,"error":"{code}"}}"#)));
-            assert_eq!((judged.verdict, judged.reason, judged.bad_form), (verdict, Some(reason), bad_form), "{code}");
-            assert_eq!(judged.lane_waits.is_some(), waits, "{code}");
-            assert!(judged.advice.unwrap_or_default().contains(advice), "{code}");
-            assert!(judged.detail.contains(code), "{}", judged.detail);
-        }
-        assert_eq!(of_web_api(&answer(200, r#"{"ok":false,"error":"invalid_auth"}"#)).detail, "200 invalid_auth");
+    fn a_code_stands_for_the_whole_answer_and_has_a_cure() {
+        let body = r#"{"ok":false,"error":"not_in_channel","warning":"missing_charset"}"#;
+        let judged = of_web_api(&Answer { status: 200, retry_after: None, body: body.into() });
+        assert_eq!(judged.detail, "200 not_in_channel");
+        assert!(judged.advice.is_some_and(|advice| advice.contains("/invite")));
     }
 
     #[test]
     fn what_was_taken_has_a_reference_however_long_the_answer() {
         let whole = r#"{"ok":true,"channel":"C0123","ts":"1764686764.000100","message":{"text":"a \"message\": {"}}"#;
         for body in [whole, &whole[..70], &whole[..whole.len() - 1]] {
-            let judged = of_web_api(&answer(200, body));
+            let judged = of_web_api(&Answer { status: 200, retry_after: None, body: body.to_owned().into() });
             assert_eq!((judged.verdict, judged.detail.as_str()), (Verdict::Delivered, "200 ok"), "{body}");
             assert_eq!(judged.reference.as_deref(), Some("1764686764.000100"), "{body}");
-        }
-        for body in ["", "<html>", "{}", "null", r#"{"ok":false}"#, r#"{"ok":"#] {
-            assert_eq!(
-                of_web_api(&answer(200, body)).verdict,
-                Verdict::Later,
-                "{body}: nothing says that it was taken"
-            );
         }
     }
 }

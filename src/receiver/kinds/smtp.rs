@@ -5,10 +5,10 @@ use std::num::NonZeroU16;
 use crate::receiver::chat::{bad_form, blocked};
 use crate::receiver::from_text::read_from_text;
 use crate::receiver::kind::{Entry, Given};
-use crate::receiver::mail::{Mail, mail_settings};
+use crate::receiver::mail::{Mail, THREADS, mail_settings};
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Letter, MailServer, Outgoing, Reason, Receiver, Secret, Security, Sent,
-    Unsendable, Verdict,
+    Answer, Audience, Call, Failure, Judgement, Kind, Letter, MailServer, Outgoing, Reason, Receiver, Secret, Security,
+    Sent, Threads, Unsendable, Verdict,
 };
 
 pub(super) const ENTRY: Entry = Entry {
@@ -89,17 +89,27 @@ impl Kind for Smtp {
     }
 
     /// The status is the server's reply code.
+    fn reading(&self, call: &Call<'_>) -> Option<String> {
+        Some(self.envelope().reading(call))
+    }
+
     fn judge(&self, answer: &Answer) -> Judgement {
-        let said = String::from_utf8_lossy(&answer.body);
+        let about_addresses = answer.status == 556 || answer.body.starts_with(b"5.1.");
         match answer.status {
-            200..=399 => Judgement::delivered(answer),
-            530 | 534 | 535 => blocked(
+            200..=299 => Judgement::delivered(answer),
+            530 | 534 | 535 | 538 => blocked(
                 answer,
                 Reason::Auth,
                 "the mail server does not take this login: check `username` and `password`, and that this account may send mail from programs",
             ),
+            // RFC 7504: it takes no mail at all.
+            521 => blocked(
+                answer,
+                Reason::Client,
+                "the mail server takes no mail from here: check `host` and `port`, and ask who runs it",
+            ),
             // The enhanced codes 5.1.x speak of addresses: every further mail would meet the same.
-            500..=599 if said.starts_with("5.1.") => {
+            500..=599 if about_addresses => {
                 blocked(answer, Reason::Client, "the mail server refuses an address: check `from`, `to` and `cc`")
             }
             500..=599 => bad_form(
@@ -110,8 +120,27 @@ impl Kind for Smtp {
         }
     }
 
+    fn advise(&self, failure: &Failure) -> Option<&'static str> {
+        match failure {
+            Failure::Dns(_) => Some("check the name of the mail server in `host`"),
+            Failure::ForbiddenAddress(_) => Some("this address is never called: put another mail server into `host`"),
+            Failure::Connect(_) | Failure::Timeout(_) => {
+                Some("check `host` and `port`, and that the network lets the relay out to them")
+            }
+            Failure::Tls(_) => Some(
+                "check `host`, which the certificate must name, and `tls` (`implicit` on port 465, `starttls` on 587); a private authority goes into `ca`",
+            ),
+            Failure::Interrupted(_) => Some("check `port` and `tls`: `implicit` on port 465, `starttls` on 587"),
+            Failure::Malformed(_) => None,
+        }
+    }
+
     fn mail_server(&self) -> Option<MailServer> {
         Some(self.server())
+    }
+
+    fn threads(&self) -> Threads {
+        THREADS
     }
 
     fn secrets(&self) -> Vec<String> {

@@ -12,7 +12,7 @@ use crate::receiver::from_text::read_from_text;
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::request::Payload;
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, SecretUrl, Sent, Unsendable, Verdict,
+    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, SecretUrl, Sent, Unsendable,
 };
 use crate::yaml::read;
 
@@ -96,13 +96,9 @@ impl Kind for Teams {
     fn judge(&self, answer: &Answer) -> Judgement {
         let body = chat::json(answer);
         let code = body["error"]["code"].as_str().unwrap_or_default();
-        let judged = Judgement::of_status(answer);
         let blocked = |reason, advice| chat::blocked(answer, reason, advice);
         match answer.status {
-            412 => Judgement {
-                lane_waits: answer.retry_after,
-                ..Judgement::not_delivered(Verdict::Later, Reason::Server, answer.summary())
-            },
+            412 => chat::later(answer, Reason::Server),
             400 | 403 if code.contains("NotEnabled") || code.contains("Disabled") || code.contains("Suspended") => {
                 blocked(
                     Reason::Client,
@@ -118,11 +114,7 @@ impl Kind for Teams {
                 "the workflow is gone: make a new one in Teams (the channel's … → Workflows → Send webhook alerts to a channel) and put its URL into `url`",
             ),
             413 => chat::bad_form(answer, "the card is bigger than Teams takes: shorten the `message`, then replay it"),
-            _ if judged.verdict == Verdict::Refused => chat::bad_form(
-                answer,
-                "the workflow refused this card: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
-            _ => judged,
+            _ => chat::by_status(answer, "the workflow"),
         }
     }
 

@@ -12,8 +12,8 @@ use crate::receiver::from_text::read_from_text;
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::request::Payload;
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, Secret, Sent, Unsendable, Verdict, answer,
-    chat, running,
+    Answer, Audience, Call, Judgement, Kind, Markup, Rate, Reason, Receiver, Secret, Sent, Unsendable, answer, chat,
+    running,
 };
 use crate::yaml::read;
 
@@ -126,15 +126,11 @@ impl Kind for Telegram {
 
     fn judge(&self, answer: &Answer) -> Judgement {
         let body = chat::json(answer);
-        let judged = Judgement::of_status(answer);
         let description = body["description"].as_str().unwrap_or_default().to_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| description.contains(word));
         let blocked = |reason, advice: &str| chat::blocked(answer, reason, advice);
         match answer.status {
-            429 => {
-                let wait = body["parameters"]["retry_after"].as_f64().and_then(answer::wait);
-                Judgement { lane_waits: wait.or(judged.lane_waits), ..judged }
-            }
+            429 => chat::rate_limited(answer, body["parameters"]["retry_after"].as_f64().and_then(answer::wait)),
             401 | 404 => blocked(
                 Reason::Auth,
                 "Telegram does not know this bot: its token was revoked or is not whole; ask @BotFather for it (/token) and put it into `token`",
@@ -160,13 +156,8 @@ impl Kind for Telegram {
                     "the bot may not write there: add it to the chat again, as an administrator if it is a channel; a person must not have blocked it",
                 )
             }
-            _ if judged.verdict == Verdict::Refused || body["ok"] == Value::Bool(false) && answer.status < 400 => {
-                chat::bad_form(
-                    answer,
-                    "Telegram refused this message: mend the `message` or `body` in routes.yaml, then replay it",
-                )
-            }
-            _ => judged,
+            200..=299 if body["ok"] == Value::Bool(false) => chat::form_refused(answer, "Telegram"),
+            _ => chat::by_status(answer, "Telegram"),
         }
     }
 
@@ -211,33 +202,7 @@ impl Telegram {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::judges;
     use super::*;
-
-    #[test]
-    #[rustfmt::skip]
-    fn answers_are_understood() {
-        use Reason as R;
-        use Verdict::{Blocked, Delivered, Later, Refused};
-        judges(
-            "telegram",
-            &[
-                (200, r#"{"ok":true,"result":{"message_id":1}}"#, Delivered, None, None, false),
-                (400, r#"{"ok":false,"description":"Bad Request: can't parse entities: Unsupported start tag"}"#, Refused, Some(R::Form), None, true),
-                (400, r#"{"ok":false,"description":"Bad Request: message is too long"}"#, Refused, Some(R::Form), None, true),
-                (400, r#"{"ok":false,"description":"Bad Request: chat not found"}"#, Blocked, Some(R::Client), None, false),
-                (400, r#"{"ok":false,"description":"Bad Request: message thread not found"}"#, Blocked, Some(R::Client), None, false),
-                (400, r#"{"ok":false,"description":"Bad Request: not enough rights to send text messages to the chat"}"#, Blocked, Some(R::Auth), None, false),
-                (400, r#"{"ok":false,"description":"Bad Request: group chat was upgraded to a supergroup chat","parameters":{"migrate_to_chat_id":-100123}}"#, Blocked, Some(R::Client), None, false),
-                (401, r#"{"ok":false,"description":"Unauthorized"}"#, Blocked, Some(R::Auth), None, false),
-                (403, r#"{"ok":false,"description":"Forbidden: bot was kicked from the group chat"}"#, Blocked, Some(R::Auth), None, false),
-                (404, r#"{"ok":false,"description":"Not Found"}"#, Blocked, Some(R::Auth), None, false),
-                (429, r#"{"ok":false,"description":"Too Many Requests: retry after 35","parameters":{"retry_after":35}}"#, Later, Some(R::RateLimited), Some(35_000), false),
-                (429, r#"{"ok":false,"parameters":{"retry_after":90000}}"#, Later, Some(R::RateLimited), Some(3_600_000), false),
-                (502, "<html>Bad Gateway</html>", Later, Some(R::Server), None, false),
-            ],
-        );
-    }
 
     #[test]
     fn chats_are_numbers_or_names() {

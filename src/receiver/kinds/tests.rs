@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -11,7 +10,7 @@ use super::KINDS;
 use crate::event::{DeliveryId, Event, Job, JobType, Outcome, State};
 use crate::message::testing::{event_of, job, node, scope};
 use crate::message::{Circumstances, Engine, Level, Markdown, Message, compose};
-use crate::receiver::{Answer, Call, Judgement, Outgoing, Reason, Receiver, Request, Sent, Verdict, read_receiver};
+use crate::receiver::{Call, Outgoing, Receiver, Request, Sent, read_receiver};
 use crate::yaml::Problems;
 
 /// The kind's own example with a fitting value for each variable.
@@ -55,41 +54,6 @@ fn request(receiver: &Receiver, event: Event, message: &Message, plain: bool) ->
         earlier: None,
     };
     receiver.request(&call).expect("something to send")
-}
-
-/// Status and body of an answer; the verdict and reason it leads to, and whether the plain form is tried.
-pub(super) type Verdicts<'a> = &'a [(u16, &'a str, Verdict, Option<Reason>, bool)];
-
-/// Whether a kind judges so, and holds its lane where the service asks for it.
-pub(super) fn judged(kind: &str, verdicts: Verdicts<'_>) {
-    let receiver = example(kind);
-    for (status, body, verdict, reason, bad_form) in verdicts {
-        let judged = judgement(&receiver, *status, body, Some(Duration::from_secs(7)));
-        let found = (judged.verdict, judged.reason, judged.bad_form);
-        assert_eq!(found, (*verdict, *reason, *bad_form), "{kind} {status} {body}");
-        assert_eq!(judged.lane_waits.is_some(), *verdict == Verdict::Later, "{kind} {status} {body}");
-    }
-}
-
-/// Status and body of an answer → verdict, reason, how many milliseconds the lane waits, whether the plain form is tried.
-pub(super) type Judged = (u16, &'static str, Verdict, Option<Reason>, Option<u64>, bool);
-
-/// What a kind makes of its service's answers where their bodies say how long to wait.
-pub(super) fn judges(kind: &str, table: &[Judged]) {
-    let receiver = example(kind);
-    for &(status, body, verdict, reason, waits, bad_form) in table {
-        let judged = judgement(&receiver, status, body, None);
-        let found = (judged.verdict, judged.reason, judged.lane_waits, judged.bad_form);
-        assert_eq!(found, (verdict, reason, waits.map(Duration::from_millis), bad_form), "{kind} {status} {body}");
-    }
-}
-
-/// What a receiver makes of an answer; where someone has to act on it, it says how.
-fn judgement(receiver: &Receiver, status: u16, body: &str, retry_after: Option<Duration>) -> Judgement {
-    let judged = receiver.judge(&Ok(Answer { status, body: body.to_owned().into(), retry_after }));
-    let needs_someone = matches!(judged.verdict, Verdict::Blocked | Verdict::Refused);
-    assert_eq!(judged.advice.is_some(), needs_someone, "{} {status} {body}", receiver.kind_name);
-    judged
 }
 
 fn built_in(event: &Event) -> Message {

@@ -155,10 +155,7 @@ impl Kind for Twilio {
         let blocked = |advice| chat::blocked(answer, Reason::Client, advice);
         match chat::json(answer)["code"].as_u64() {
             // The number's queue is full.
-            Some(21611) => {
-                let later = Judgement::not_delivered(Verdict::Later, Reason::RateLimited, answer.summary());
-                Judgement { lane_waits: answer.retry_after, ..later }
-            }
+            Some(21611) => chat::later(answer, Reason::RateLimited),
             Some(20005) => blocked("the account is suspended or closed: see the Twilio Console"),
             Some(21211 | 21214 | 21217 | 21604 | 21614) => blocked("nobody can be texted at this number: check `to`"),
             Some(21212 | 21603 | 21606 | 21659 | 21660 | 21661) => blocked(
@@ -183,11 +180,7 @@ impl Kind for Twilio {
                 "Twilio refused the credentials: copy Account SID and Auth Token from the Twilio Console into `account_sid` and `auth_token`",
             ),
             _ if answer.status == 404 => blocked("there is no such account: check `account_sid`"),
-            _ if judged.verdict == Verdict::Refused => chat::bad_form(
-                answer,
-                "Twilio refused this message: shorten or mend the `message` in routes.yaml, then replay it",
-            ),
-            _ => judged,
+            _ => chat::by_status(answer, "Twilio"),
         }
     }
 
@@ -228,10 +221,7 @@ fn ended(text: &str, message: &Message, max: usize, notes: &mut Vec<String>) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::judged;
     use super::*;
-    use crate::receiver::Reason as R;
-    use crate::receiver::Verdict::{Blocked, Delivered, Later, Refused};
 
     #[test]
     fn numbers_and_senders_are_read() {
@@ -255,30 +245,5 @@ mod tests {
             assert!(Sender::parse(wrong).is_err(), "{wrong}");
         }
         assert!(AccountSid::parse("SK0123").is_err() && AccountSid::parse("AC/..").is_err());
-    }
-
-    #[test]
-    fn answers_mean() {
-        let with = |code: u32| format!(r#"{{"code":{code},"message":"…","status":400}}"#);
-        judged(
-            "twilio",
-            &[
-                (201, r#"{"sid":"SM0","status":"queued"}"#, Delivered, None, false),
-                (401, &with(20003), Blocked, Some(R::Auth), false),
-                (403, &with(20005), Blocked, Some(R::Client), false),
-                (404, &with(20404), Blocked, Some(R::Client), false),
-                (429, &with(20429), Later, Some(R::RateLimited), false),
-                (429, &with(63038), Later, Some(R::RateLimited), false),
-                (400, &with(21211), Blocked, Some(R::Client), false),
-                (400, &with(21606), Blocked, Some(R::Client), false),
-                (400, &with(21608), Blocked, Some(R::Client), false),
-                (400, &with(21610), Blocked, Some(R::Client), false),
-                (400, &with(21408), Blocked, Some(R::Client), false),
-                (400, &with(21611), Later, Some(R::RateLimited), false),
-                (400, &with(21617), Refused, Some(R::Form), true),
-                (400, "", Refused, Some(R::Form), true),
-                (503, "", Later, Some(R::Server), false),
-            ],
-        );
     }
 }

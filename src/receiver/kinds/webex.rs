@@ -12,7 +12,7 @@ use crate::receiver::from_text::read_from_text;
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::request::Payload;
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, Sent, Unsendable, Verdict, chat, running,
+    Answer, Audience, Call, Judgement, Kind, Markup, Reason, Receiver, Sent, Unsendable, chat, running,
 };
 use crate::yaml::read;
 
@@ -163,7 +163,6 @@ impl Kind for Webex {
     }
 
     fn judge(&self, answer: &Answer) -> Judgement {
-        let judged = Judgement::of_status(answer);
         let body = chat::json(answer);
         let said = [&body["message"], &body["errors"][0]["description"]];
         let says = |word: &str| said.iter().any(|text| text.as_str().is_some_and(|text| text.contains(word)));
@@ -183,15 +182,8 @@ impl Kind for Webex {
                 "Webex does not know this space: put its roomId into `room` (the API's List Rooms shows it)",
             ),
             // For a while.
-            423 => Judgement {
-                lane_waits: answer.retry_after,
-                ..Judgement::not_delivered(Verdict::Later, Reason::Server, answer.summary())
-            },
-            _ if judged.verdict == Verdict::Refused => chat::bad_form(
-                answer,
-                "Webex refused this message: mend the `message` or `body` in routes.yaml, then replay it",
-            ),
-            _ => judged,
+            423 => chat::later(answer, Reason::Server),
+            _ => chat::by_status(answer, "Webex"),
         }
     }
 
@@ -226,30 +218,7 @@ impl Webex {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::judges;
     use super::*;
-
-    #[test]
-    #[rustfmt::skip]
-    fn answers_are_understood() {
-        use Reason as R;
-        use Verdict::{Blocked, Delivered, Later, Refused};
-        judges(
-            "webex",
-            &[
-                (200, r#"{"id":"Y2lz"}"#, Delivered, None, None, false),
-                (400, r#"{"message":"Message length limited to 7439 bytes","errors":[]}"#, Refused, Some(R::Form), None, true),
-                (400, r#"{"message":"The request could not be understood.","errors":[{"description":"roomId is invalid"}]}"#, Blocked, Some(R::Client), None, false),
-                (401, r#"{"message":"The request requires a valid access token set in the Authorization request header."}"#, Blocked, Some(R::Auth), None, false),
-                (403, "", Blocked, Some(R::Auth), None, false),
-                (404, r#"{"message":"Could not find a room with provided ID."}"#, Blocked, Some(R::Client), None, false),
-                (413, "", Refused, Some(R::Form), None, true),
-                (423, "", Later, Some(R::Server), None, false),
-                (429, "", Later, Some(R::RateLimited), None, false),
-                (502, "", Later, Some(R::Server), None, false),
-            ],
-        );
-    }
 
     #[test]
     fn mentions_are_in_webexs_form() {

@@ -14,8 +14,8 @@ use crate::receiver::from_text::read_from_text;
 use crate::receiver::kind::{Entry, To};
 use crate::receiver::request::Payload;
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Markup, Outgoing, Reason, Receiver, Secret, Sent, Unsendable, Verdict,
-    answer, chat, running,
+    Answer, Audience, Call, Judgement, Kind, Markup, Outgoing, Reason, Receiver, Secret, Sent, Unsendable, answer,
+    chat, running,
 };
 use crate::yaml::read;
 
@@ -133,16 +133,14 @@ impl Kind for Zulip {
 
     fn judge(&self, answer: &Answer) -> Judgement {
         let body = chat::json(answer);
-        let judged = Judgement::of_status(answer);
         let said = body["msg"].as_str().unwrap_or_default();
         let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
         let blocked = |reason, advice| chat::blocked(answer, reason, advice);
         match (answer.status, body["code"].as_str().unwrap_or_default()) {
-            (429, _) | (_, "RATE_LIMIT_HIT") => Judgement {
-                lane_waits: body["retry-after"].as_f64().and_then(answer::wait).or(answer.retry_after),
-                ..Judgement::not_delivered(Verdict::Later, Reason::RateLimited, answer.summary())
-            },
-            (500.., _) => judged,
+            (429, _) | (_, "RATE_LIMIT_HIT") => {
+                chat::rate_limited(answer, body["retry-after"].as_f64().and_then(answer::wait))
+            }
+            (500.., _) => Judgement::of_status(answer),
             (_, "STREAM_DOES_NOT_EXIST" | "CHANNEL_DOES_NOT_EXIST") => blocked(
                 Reason::Client,
                 "there is no such channel, or the bot cannot see it: check `stream`, and open a private channel to the bot",
@@ -166,13 +164,8 @@ impl Kind for Zulip {
                     "the bot may not write there: let it post into the channel, in the channel's settings in Zulip",
                 )
             }
-            _ if judged.verdict == Verdict::Refused || body["result"] == Value::String("error".into()) => {
-                chat::bad_form(
-                    answer,
-                    "Zulip refused this message: mend the `message` or `body` in routes.yaml, then replay it",
-                )
-            }
-            _ => judged,
+            (200..=299, _) if body["result"] == Value::String("error".into()) => chat::form_refused(answer, "Zulip"),
+            _ => chat::by_status(answer, "Zulip"),
         }
     }
 
@@ -239,33 +232,4 @@ fn form_encode(outgoing: &mut Outgoing) {
         }
     }
     request.body = form.body;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::tests::judges;
-    use super::*;
-
-    #[test]
-    #[rustfmt::skip]
-    fn answers_are_understood() {
-        use Reason as R;
-        use Verdict::{Blocked, Delivered, Later, Refused};
-        judges(
-            "zulip",
-            &[
-                (200, r#"{"result":"success","msg":"","id":42}"#, Delivered, None, None, false),
-                (200, r#"{"result":"error","msg":"Message must not be empty","code":"BAD_REQUEST"}"#, Refused, Some(R::Form), None, true),
-                (400, r#"{"result":"error","msg":"Message must not be empty","code":"BAD_REQUEST"}"#, Refused, Some(R::Form), None, true),
-                (400, r#"{"result":"error","msg":"You do not have permission to use channel wildcard mentions in this channel.","code":"STREAM_WILDCARD_MENTION_NOT_ALLOWED"}"#, Refused, Some(R::Form), None, true),
-                (400, r#"{"result":"error","msg":"Channel 'x' does not exist","code":"STREAM_DOES_NOT_EXIST"}"#, Blocked, Some(R::Client), None, false),
-                (400, r#"{"result":"error","msg":"Not authorized to send to channel 'x'","code":"BAD_REQUEST"}"#, Blocked, Some(R::Auth), None, false),
-                (401, r#"{"result":"error","msg":"Invalid API key","code":"INVALID_API_KEY"}"#, Blocked, Some(R::Auth), None, false),
-                (403, r#"{"result":"error","msg":"Account is deactivated","code":"USER_DEACTIVATED"}"#, Blocked, Some(R::Auth), None, false),
-                (404, "", Blocked, Some(R::Client), None, false),
-                (429, r#"{"result":"error","msg":"API usage exceeded rate limit","retry-after":28.5,"code":"RATE_LIMIT_HIT"}"#, Later, Some(R::RateLimited), Some(28_500), false),
-                (502, "", Later, Some(R::Server), None, false),
-            ],
-        );
-    }
 }

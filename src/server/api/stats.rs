@@ -19,6 +19,7 @@ pub async fn now(corridor: &Corridor) -> Result<Stats, StoreError> {
     let counters = &corridor.counters;
     let stats =
         Stats { unwritable: counters.unwritable.load(Relaxed), refused: counters.refused(), ..Stats::default() };
+    let stats = Stats { totals: corridor.store.totals().await?, ..stats };
     Ok(with_books(stats, &corridor.store.ledger().await?))
 }
 

@@ -6,7 +6,7 @@ use super::world::at;
 use super::{Place, Sample, World, owed_ids, tried};
 use crate::event::DeliveryId;
 use crate::receiver::Reason;
-use crate::store::{Attempted, DeliveryFilter, DeliveryState, End, InThread, KeyHash, NewTarget};
+use crate::store::{Attempted, DeliveryFilter, DeliveryState, End, InThread, KeyHash, LIGHT, NewTarget};
 
 const LATER: End = End::Owed { not_before: None };
 
@@ -105,7 +105,8 @@ pub(crate) async fn a_replay_is_a_new_delivery<P: Place>() {
         assert_eq!((new.state, new.attempts, new.replay_of), (DeliveryState::Owed, 0, Some(old)));
         assert!(id > old);
     }
-    assert_eq!(world.state(old).await, DeliveryState::Dead);
+    assert_eq!(world.state(old).await, DeliveryState::Dismissed, "off the list of the dead");
+    assert_eq!(world.delivery(old).await.unwrap().replayed_by, Some(elsewhere.delivery), "the newest");
 }
 
 pub(crate) async fn replaying_an_event_adds_to_it<P: Place>() {
@@ -242,4 +243,14 @@ pub(crate) async fn a_recovery_finds_the_thread_of_its_failure<P: Place>() {
     assert_eq!(world.store.reference(&message).await.unwrap().as_deref(), Some("next run"), "the failure had none");
     message.receiver = "audit".into();
     assert_eq!(world.store.reference(&message).await.unwrap(), None);
+}
+
+pub(crate) async fn a_large_event_is_left_out_of_pages<P: Place>() {
+    let world = World::<P>::new().await;
+    world.owe_one(Sample::new("small").to(&["ops"])).await;
+    let large = world.accept(Sample::new("large").note(&"x".repeat(LIGHT)).to(&["ops"])).await;
+    let held: Vec<bool> = world.owed("ops").await.iter().map(|owed| owed.content.is_some()).collect();
+    assert_eq!(held, [true, false]);
+    let whole = world.store.event(large.id).await.unwrap().expect("it is kept whole");
+    assert!(whole.event.received.body.len() > LIGHT);
 }

@@ -205,13 +205,7 @@ impl Model {
         let mut receivers: BTreeMap<Arc<str>, DeliveryBooks> = BTreeMap::new();
         for delivery in self.deliveries.values().chain(&self.removed) {
             let of = receivers.entry(delivery.receiver.into()).or_default();
-            of.made += 1;
-            *(match delivery.state {
-                DeliveryState::Owed => &mut of.owed,
-                DeliveryState::Delivered => &mut of.delivered,
-                DeliveryState::Dead => &mut of.dead,
-                DeliveryState::Dismissed => &mut of.dismissed,
-            }) += 1;
+            of.count(delivery.state);
         }
         Books { events: self.books, receivers }
     }
@@ -268,6 +262,9 @@ async fn act<P: Place>(world: &mut World<P>, model: &mut Model, action: &Action)
             assert_eq!(&*replayed.receiver, receiver);
             let new = Delivery { closes: old.closes, replay_of: Some(id), ..fresh(old.event, receiver) };
             model.owe(replayed.delivery, new);
+            if old.state == DeliveryState::Dead {
+                model.deliveries.get_mut(&id).expect("it is known").state = DeliveryState::Dismissed;
+            }
             if receiver == old.receiver {
                 model.reopen(id, Some((receiver, replayed.delivery)));
             }

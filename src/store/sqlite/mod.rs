@@ -2,10 +2,9 @@
 //!
 //! Files: `place` (lock, modes, directory), `schema`, `handle` (the [`Store`](super::Store) itself).
 //! Writing: `task` (a queued piece of work) → `writer` (the one thread that commits) → `accept`, `record`, `owe`, `keep`,
-//! `threads`, `quarantine`, `prune`, `lookup`. What the writer knows without asking the disk: `memory`, of `ids`, `dedup`, `openings`,
-//! `names`, `ledger`. Reading: `readers` (connections) → `owed`, `deliveries`, `events`, by `rows`; `history` is for another
-//! process, `audit` and `backup` by it; `repair` needs no
-//! `SQLite` to read a file. `checkpoint` moves the WAL into
+//! `threads`, `quarantine`, `prune`, `totals`, `lookup`. What the writer knows without asking the disk: `memory`, of `ids`, `dedup`, `openings`,
+//! `names`, `ledger`. Reading: `readers` (connections) → `owed`, `deliveries`, `walk`, `events`, by `rows`; `history` is for another
+//! process, `audit` and `backup` by it; `repair` needs no `SQLite` to read a file. `checkpoint` moves the WAL into
 //! the file, off the writer.
 
 mod accept;
@@ -36,7 +35,9 @@ mod rows;
 mod schema;
 mod task;
 mod threads;
+mod totals;
 mod trouble;
+mod walk;
 mod writer;
 
 #[cfg(test)]

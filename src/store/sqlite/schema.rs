@@ -15,7 +15,7 @@ use crate::store::StoreError;
 /// "JRLY": marks the file as ours.
 const APPLICATION_ID: i64 = 0x4a52_4c59;
 /// The schema this program writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 4;
+pub const VERSION: i64 = 6;
 
 /// Times are nanoseconds since the Unix epoch: an event read back must render the same bytes as the fresh one. Texts that repeat
 /// (receivers, routes, versions) are interned in `names`. No index on the hot path but those on what is owed or dead: small when all
@@ -89,17 +89,19 @@ CREATE TABLE quarantine(
   id INTEGER PRIMARY KEY,
   hash BLOB NOT NULL UNIQUE,
   first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
-  content_type TEXT NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL
+  content_type TEXT NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL,
+  attributes TEXT           -- the headers of a binary event
 );
 CREATE TABLE ledger(        -- see `ledger`
   receiver INTEGER NOT NULL, line INTEGER NOT NULL, count INTEGER NOT NULL,
   PRIMARY KEY(receiver, line)
 ) WITHOUT ROWID;
+CREATE TABLE totals(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;  -- of what is gone
 CREATE TABLE probe(id INTEGER PRIMARY KEY CHECK(id = 1), filler BLOB NOT NULL);
 ";
 
 /// From each older schema to the next. A step and its mark are one transaction.
-const STEPS: [(i64, &str); 3] = [
+const STEPS: [(i64, &str); 4] = [
     (
     1,
     "CREATE TABLE applied(id INTEGER PRIMARY KEY, version TEXT NOT NULL, at INTEGER NOT NULL);
@@ -114,9 +116,14 @@ const STEPS: [(i64, &str); 3] = [
          ) WITHOUT ROWID;
          CREATE INDEX thread_of ON threads(delivery);",
     ),
+    (
+        4,
+        "ALTER TABLE quarantine ADD COLUMN attributes TEXT;
+         CREATE TABLE totals(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;",
+    ),
     // The books of an older store begin with what it still has.
     (
-        3,
+        5,
         "CREATE TABLE ledger(
            receiver INTEGER NOT NULL, line INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY(receiver, line)
          ) WITHOUT ROWID;

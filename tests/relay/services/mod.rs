@@ -9,9 +9,11 @@ mod incident_io;
 mod incidents;
 mod jsm;
 mod mail;
+mod mail_server;
 mod mailgun;
 mod matrix;
 mod mattermost;
+mod mime;
 mod ntfy;
 mod pagerduty;
 mod postmark;
@@ -20,6 +22,7 @@ mod rocketchat;
 mod sendgrid;
 mod ses;
 mod slack;
+mod smtp;
 mod teams;
 mod telegram;
 mod twilio;
@@ -155,9 +158,8 @@ async fn every_service_takes_the_built_in_message() {
     deliver("{}", &every_sort_of_event()).await;
 }
 
-#[tokio::test]
-async fn every_service_takes_a_message_beyond_its_limits() {
-    // Longer than any service's text, and than any service's field: what is longer still only takes time.
+/// A message longer than any service's text, and than any service's field: what is longer still only takes time.
+fn beyond_every_limit() -> String {
     let long = |times: u8| {
         format!(
             "{{% for a in range({times}) %}}{{{{ error }}}} & <b> **Tïtle** 👩‍🔧 @here {{{{ raw.data }}}} {{% endfor %}}"
@@ -165,10 +167,14 @@ async fn every_service_takes_a_message_beyond_its_limits() {
     };
     let (long, field) = (long(40), long(8));
     let fields: Vec<String> = (0..60).map(|n| format!("F{n}: \"{field}\"")).collect();
-    let message = format!(
+    format!(
         "{{ title: \"{long}\", text: \"{long}\", level: critical, link: \"https://example.com/?a=1&b=2\", fields: {{ {} }} }}",
         fields.join(", ")
-    );
+    )
+}
+
+#[tokio::test]
+async fn every_service_takes_a_message_beyond_its_limits() {
     // One type in every standing: limits know no types.
-    deliver(&message, &every_sort_of_event()[..5]).await;
+    deliver(&beyond_every_limit(), &every_sort_of_event()[..5]).await;
 }

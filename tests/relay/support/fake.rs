@@ -81,15 +81,8 @@ impl Fake {
 
     /// With a certificate for `localhost`, made here; returns it as PEM, to be trusted.
     pub fn start_tls() -> (Fake, String) {
-        jobrelay::delivery::install_crypto();
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate can be made");
-        let pem = made.cert.pem();
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-        let config = rustls::ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
-            .expect("the certificate fits its key");
-        (Fake::with(Some(TlsAcceptor::from(Arc::new(config)))), pem)
+        let (acceptor, pem) = certificate();
+        (Fake::with(Some(acceptor)), pem)
     }
 
     fn with(tls: Option<TlsAcceptor>) -> Fake {
@@ -168,6 +161,19 @@ impl Fake {
         assert!(waited.is_ok(), "{n} requests were expected, {} came: {texts:#?}", texts.len());
         self.requests()
     }
+}
+
+/// A certificate for `localhost`, made here, to serve with; and as PEM, to be trusted.
+pub fn certificate() -> (TlsAcceptor, String) {
+    jobrelay::delivery::install_crypto();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate can be made");
+    let pem = made.cert.pem();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("the certificate fits its key");
+    (TlsAcceptor::from(Arc::new(config)), pem)
 }
 
 fn listen(address: SocketAddr) -> TcpListener {

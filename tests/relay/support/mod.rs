@@ -6,6 +6,6 @@ mod relay;
 mod sender;
 
 pub use events::{PLANNING_FAILED, STOPPED, event, finished, update};
-pub use fake::{Fake, Reply, Request};
+pub use fake::{Fake, Reply, Request, certificate};
 pub use relay::{Relay, run_in};
 pub use sender::Sender;

@@ -1,16 +1,17 @@
 //! What hangs on events and deliveries, and the small tables.
 
 use rusqlite::{OptionalExtension as _, params};
-use sha2::{Digest as _, Sha256};
 
 use super::{Auditor, Flaw};
 use crate::event::{DeliveryId, EventId};
+use crate::store::sqlite::quarantine;
 
 const PAGE: i64 = 1_000;
 /// Bodies are large.
 const QUARANTINED: i64 = 20;
 /// Small enough to be checked whole, with their indexes, in one go. The large ones are walked.
-const SMALL: [&str; 9] = ["meta", "names", "threads", "openings", "lanes", "versions", "applied", "ledger", "probe"];
+const SMALL: [&str; 10] =
+    ["meta", "names", "threads", "openings", "lanes", "versions", "applied", "ledger", "totals", "probe"];
 
 impl Auditor<'_> {
     pub(super) fn rest(&mut self) -> rusqlite::Result<()> {
@@ -142,15 +143,17 @@ impl Auditor<'_> {
     }
 
     fn quarantine(&mut self, last: &mut i64) -> rusqlite::Result<bool> {
-        let mut page =
-            self.db.prepare_cached("SELECT id, hash, body FROM quarantine WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+        let mut page = self.db.prepare_cached(
+            "SELECT id, hash, body, content_type, attributes FROM quarantine WHERE id > ?1 ORDER BY id LIMIT ?2",
+        )?;
         let mut rows = page.query(params![*last, QUARANTINED])?;
         let mut seen = 0;
         while let Some(row) = rows.next()? {
             seen += 1;
             *last = row.get(0)?;
-            let (hash, body): (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
-            if Sha256::digest(body)[..] != hash {
+            let (hash, body, form): (Vec<u8>, Vec<u8>, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            let attributes: Option<String> = row.get(4)?;
+            if quarantine::hash(&form, &body, attributes.as_deref())[..] != hash {
                 self.audit.find(Flaw::DamagedRow, format!("item {last} of the quarantine is not what was received"));
             }
         }

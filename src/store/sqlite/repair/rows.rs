@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::types::Value;
-use sha2::{Digest as _, Sha256};
 
 use super::tables::{Row, Tables};
 use crate::receiver::Verdict;
 use crate::routing::Decision;
 use crate::store::sqlite::events::Unread;
 use crate::store::sqlite::lookup::Hashes;
+use crate::store::sqlite::quarantine;
 use crate::store::sqlite::rows::{DEAD, DELIVERED, DISMISSED, OWED, from_ns, verdict_code};
 
 /// What can be trusted.
@@ -225,11 +225,14 @@ impl Saved {
         let all = rows.len();
         let proven = |row: &Row| {
             let both = blob(row, "body").zip(blob(row, "hash"));
-            both.is_some_and(|(body, hash)| Sha256::digest(body)[..] == *hash)
+            both.zip(text(row, "content_type"))
+                .is_some_and(|((body, hash), form)| quarantine::hash(form, body, text(row, "attributes"))[..] == *hash)
         };
         let quarantine: Vec<Row> = rows.into_iter().map(|(row, _)| row).filter(proven).collect();
         (quarantine.len()..all).for_each(|_| self.doubt("quarantine"));
+        let totals = self.trusted(tables, "totals", |_, _| Fate::Kept);
         self.rest = vec![
+            ("totals", totals),
             ("versions", versions),
             ("applied", applied),
             ("copies", copies),

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::nobody;
+use crate::event::Form;
 use crate::store::conformance::{Sample, tried};
 use crate::store::{Attempted, End, EventFilter, Flaw, History, NewQuarantined, NewTarget, SqliteStore, Store as _};
 
@@ -58,7 +59,7 @@ pub async fn eventful() -> (TempDir, PathBuf) {
     let target = NewTarget { receiver: "anew".into(), route: "anew".into() };
     store.replay_event(first, vec![target]).await.unwrap();
     let quarantined = NewQuarantined {
-        content_type: String::new(),
+        form: Form { content_type: String::new(), attributes: Vec::new() },
         body: Bytes::from_static(b"nonsense"),
         reason: "not JSON".to_owned(),
         received_at: Timestamp::UNIX_EPOCH,

@@ -1,0 +1,138 @@
+//! Urgent deliveries ahead of a backlog: what someone may have to act on now is taken in before the lane has read all that is older.
+//!
+//! A receiver that takes one message a second needs days for the backlog of a bad night; a job that fails meanwhile must be heard of
+//! today. The order of a key is kept: an urgent delivery is taken in together with the few of its key that come before it, or not
+//! at all. `taken` remembers what is above the lane's cursor and in memory, or done: the page that brings it brings no news.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::queue::{Item, Queue};
+use super::{Health, Lane, Now, OF_ONE_KEY, STRETCH, Step};
+use crate::event::DeliveryId;
+use crate::store::{KeyHash, Owed};
+
+/// So many wait to be looked at, and so many are ready ahead of the backlog; of more, the newest.
+pub const URGENT: usize = 64;
+/// An urgent delivery and those of its key before it are so many at most.
+const AT_ONCE: usize = 8;
+/// More are not remembered; then urgent ones wait like all others.
+const REMEMBERED: usize = 10_000;
+
+/// Whether someone may have to act on it now: a failure, the recovery that closes one, or a word of the relay itself.
+#[must_use]
+pub fn urgent(owed: &Owed) -> bool {
+    owed.closes.is_some() || owed.content.as_ref().is_some_and(|event| event.is_alarm())
+}
+
+/// What is known of the urgent ones.
+#[derive(Debug, Default)]
+pub struct Ahead {
+    offers: VecDeque<Owed>,
+    /// Its key is being looked up.
+    looking: Option<Owed>,
+    taken: BTreeMap<DeliveryId, KeyHash>,
+}
+
+impl Ahead {
+    /// The newest offer, to be looked up, if it is above `cursor`.
+    fn look(&mut self, cursor: DeliveryId) -> Option<KeyHash> {
+        if self.looking.is_some() || self.taken.len() >= REMEMBERED {
+            return None;
+        }
+        self.looking = self.offers.pop_back();
+        if self.looking.as_ref().is_some_and(|owed| owed.id <= cursor) {
+            // The others are older still: the backlog was read past here.
+            self.offers.clear();
+            self.looking = None;
+        }
+        self.looking.as_ref().map(|owed| owed.key)
+    }
+
+    /// Whether a look is under way: what it brings may be done meanwhile.
+    pub fn looking(&self) -> bool {
+        self.looking.is_some()
+    }
+
+    /// It is on disk only again.
+    pub fn leave(&mut self, id: DeliveryId) {
+        self.taken.remove(&id);
+    }
+
+    /// Whether a page brings what is here, or done, already.
+    pub fn knows(&self, id: DeliveryId) -> bool {
+        self.taken.contains_key(&id)
+    }
+
+    /// All up to `cursor` has been read.
+    pub fn passed(&mut self, cursor: DeliveryId) {
+        while let Some(entry) = self.taken.first_entry()
+            && *entry.key() <= cursor
+        {
+            entry.remove();
+        }
+    }
+
+    /// Forgets the others.
+    pub fn keep(&mut self, here: impl Fn(DeliveryId, KeyHash) -> bool) {
+        self.taken.retain(|&id, &mut key| here(id, key));
+    }
+}
+
+impl Lane {
+    /// Of those passed over, one that is urgent.
+    pub fn offer(&mut self, owed: Owed) {
+        if self.behind {
+            if self.ahead.offers.len() == URGENT {
+                self.ahead.offers.pop_front();
+            }
+            self.ahead.offers.push_back(owed);
+        }
+    }
+
+    /// Looks an urgent one up, while the lane is behind and sends.
+    pub(super) fn look(&mut self) -> Option<Step> {
+        let room = self.held < self.settings.capacity * STRETCH;
+        if !self.behind || !room || self.condition.health() != Health::Open {
+            return None;
+        }
+        if self.ready.urgent_above(self.cursor, URGENT) == URGENT {
+            return None;
+        }
+        while let Some(key) = self.ahead.look(self.cursor) {
+            let queue = self.keys.get(&key);
+            if queue.is_none_or(Queue::goes_on) {
+                let after = queue.map_or(self.cursor, |queue| queue.last.max(self.cursor));
+                return Some(Step::Look { key, after, limit: AT_ONCE });
+            }
+            self.ahead.looking = None;
+        }
+        None
+    }
+
+    /// What [`Step::Look`] asked for. Empty, or without the one that was looked for: it waits like all others.
+    pub fn looked(&mut self, page: Vec<Owed>, now: Now) {
+        let Some(wanted) = self.ahead.looking.take() else { return };
+        let key = wanted.key;
+        let Some(upto) = page.iter().position(|owed| owed.id == wanted.id) else { return };
+        if page.first().is_none_or(|first| first.id <= self.cursor) || !self.behind {
+            return;
+        }
+        let queue = self.keys.entry(key).or_default();
+        let empty = queue.items.is_empty();
+        if queue.goes_on() && queue.items.len() + upto < OF_ONE_KEY {
+            for owed in page.into_iter().take(upto + 1) {
+                // In memory, or done and not on record yet.
+                if owed.id <= queue.last || self.ahead.taken.insert(owed.id, key).is_some() {
+                    continue;
+                }
+                queue.last = owed.id;
+                let came = self.clock.came(owed.id, now.mono);
+                queue.items.push_back(Item { owed, came, urgent: true });
+                self.held += 1;
+            }
+        }
+        if empty {
+            self.settle(key, now);
+        }
+    }
+}
