@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::{
-    check, deliveries, demo, dismiss, events, explain, health, init, quarantine, replay, resume, schema, send, serve,
+    audit, backup, check, deliveries, demo, dismiss, events, explain, health, init, quarantine, repair, replay, resume,
+    schema, send, serve,
 };
 
 /// A webhook relay for job events.
@@ -49,6 +50,9 @@ pub enum Command {
     Replay(replay::ReplayArgs),
     Dismiss(dismiss::DismissArgs),
     Resume(resume::ResumeArgs),
+    Audit(audit::AuditArgs),
+    Backup(backup::BackupArgs),
+    Repair(repair::RepairArgs),
     Schema(schema::SchemaArgs),
     Health(health::HealthArgs),
 }
@@ -76,6 +80,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Replay(args) => args.run(),
         Command::Dismiss(args) => args.run(),
         Command::Resume(args) => args.run(),
+        Command::Audit(args) => args.run(),
+        Command::Backup(args) => args.run(),
+        Command::Repair(args) => args.run(),
         Command::Schema(args) => args.run(),
         Command::Health(args) => args.run(),
     };
@@ -162,6 +169,9 @@ mod tests {
             "dismiss --quarantine 7",
             "dismiss --quarantine --all --yes",
             "resume data-ops",
+            "audit --store sqlite:other.db --json",
+            "backup b.db --force --store sqlite:other.db",
+            "repair --into sqlite:new.db",
             "schema",
             "health --url http://127.0.0.1:1",
         ] {
@@ -207,6 +217,10 @@ mod tests {
             "dismiss --owed",
             "dismiss dlv_01k8zq4m7xb21 --receiver a",
             "resume",
+            "backup",
+            "repair",
+            "repair --into new.db",
+            "audit --store other.db",
         ] {
             match parse(line) {
                 Ok(_) => panic!("{line} was understood"),

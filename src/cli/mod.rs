@@ -1,8 +1,10 @@
-//! The commands: what a person types, and what they read. Each command is one file; all but `serve`, `demo`, `init` and `check`
-//! talk to a running relay; `drill` is what `send --to` does without one.
+//! The commands: what a person types, and what they read. Each command is one file; all but `serve`, `demo`, `init`, `check`,
+//! `audit`, `backup` and `repair` talk to a running relay; `drill` is what `send --to` does without one.
 
 mod advice;
 mod args;
+mod audit;
+mod backup;
 mod bytes;
 mod check;
 mod client;
@@ -22,6 +24,7 @@ mod look;
 mod output;
 mod quarantine;
 mod range;
+mod repair;
 mod replay;
 mod resume;
 mod sample;
@@ -29,6 +32,7 @@ mod schema;
 mod send;
 mod serve;
 mod since;
+mod store;
 mod table;
 mod times;
 

@@ -4,7 +4,6 @@ mod print;
 mod progress;
 mod read;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -14,11 +13,11 @@ use serde::Serialize;
 use self::progress::Progress;
 use super::failure::Failure;
 use super::output::count;
-use super::serve::store_file;
+use super::store::StoreArgs;
 use super::times::{Since, since, stamp};
 use crate::config::compare::{Comparison, Difference};
 use crate::config::{Config, load_unjudged};
-use crate::store::{History, Version};
+use crate::store::Version;
 use crate::yaml::{self, Code, Node, Problems, Span, Value};
 
 /// How to look back.
@@ -29,15 +28,8 @@ pub struct SinceArgs {
     #[arg(long, value_name = "SINCE", value_parser = since)]
     since: Option<Since>,
 
-    /// For --since: where the events are. A relay may be running on it
-    #[arg(
-        long,
-        env = "JOBRELAY_STORE",
-        value_name = "sqlite:FILE",
-        default_value = "sqlite:data/jobrelay.db",
-        value_parser = store_file
-    )]
-    store: PathBuf,
+    #[command(flatten)]
+    store: StoreArgs,
 }
 
 /// What looking back has shown.
@@ -73,16 +65,14 @@ impl SinceArgs {
     }
 
     fn compare(&self, since: Timestamp, config: &Config) -> Result<Hindsight, Failure> {
-        let store = self.store.display();
-        if !self.store.exists() {
-            return Err(Failure::new(format!("--since: there is no store at {store}"))
-                .help("--store or JOBRELAY_STORE names the one that `jobrelay serve` writes; without a relay's history, leave --since out"));
-        }
+        let history = self.store.open()?;
         let unreadable = |e: crate::store::StoreError| Failure::new(format!("--since: {e}"));
-        let history = History::open(&self.store).map_err(unreadable)?;
         let Some(before) = history.last_version().map_err(unreadable)? else {
-            return Err(Failure::new(format!("--since: no routes.yaml has run on the store {store} yet"))
-                .help("without a relay's history, leave --since out"));
+            return Err(Failure::new(format!(
+                "--since: no routes.yaml has run on the store {} yet",
+                self.store.path()?.display()
+            ))
+            .help("without a relay's history, leave --since out"));
         };
         // Both are read the same way, so that no secret makes a difference.
         let old = readable(&before.text, &format!("version {} of the store, the one that ran last,", before.version))?;

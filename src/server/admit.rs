@@ -28,7 +28,7 @@ pub struct Corridor {
     pub store: Arc<dyn Store>,
     /// The running routes.yaml. One event is decided by one version of it, whole.
     pub config: Arc<ArcSwap<Config>>,
-    /// What happened here since the start.
+    /// What was turned away since the start.
     pub counters: Counters,
     tell: UnboundedSender<OwnEvent>,
     narrator: Arc<Narrator>,
@@ -127,7 +127,6 @@ impl Corridor {
             received_at: received.received_at,
         };
         let new = self.store.quarantine(item).await.inspect_err(|_| self.count_unwritable())?;
-        self.counters.quarantined.fetch_add(1, Relaxed);
         warn!(reason = %why, repeated = !new, "unreadable, kept in the quarantine: see `jobrelay quarantine`");
         if new {
             // The other end is gone only while the relay stops.
@@ -164,11 +163,9 @@ impl Corridor {
     pub(super) fn log(&self, event: &Event, answer: &Accepted) {
         let job = event.job.as_ref().and_then(|job| job.id.as_deref());
         if answer.duplicate {
-            self.counters.duplicates.fetch_add(1, Relaxed);
             info!(event = %answer.id, job, sender_id = %event.id, "a duplicate: not sent again");
             return;
         }
-        self.counters.accepted.fetch_add(1, Relaxed);
         if answer.id_reused {
             warn!(event = %answer.id, job, sender_id = %event.id, "the sender used this ID for other data before: taken as a new event");
         }

@@ -1,9 +1,7 @@
-//! What happened at the door since the start, in plain numbers.
+//! What was turned away at the door since the start. What came in is in the store's books.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
-use super::types::Stats;
-use crate::store::Totals;
 
 /// Why a request was turned away at the webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +35,6 @@ const CAUSES: [(Cause, &str); 7] = [
 /// Counters of the door. They only grow, and start at 0 with the process.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Events made durable.
-    pub accepted: AtomicU64,
-    /// Events that were known already.
-    pub duplicates: AtomicU64,
-    /// Items that could not be read.
-    pub quarantined: AtomicU64,
     /// Requests answered 503 because the store could not take them.
     pub unwritable: AtomicU64,
     refused: [AtomicU64; CAUSES.len()],
@@ -54,20 +46,10 @@ impl Counters {
         self.refused[cause as usize].fetch_add(1, Relaxed);
     }
 
-    /// The numbers now, as `/api/v1/stats` shows them; what the store counts is left at 0.
+    /// Refusals until now, by cause.
     #[must_use]
-    pub fn snapshot(&self) -> Stats {
-        Stats {
-            accepted: self.accepted.load(Relaxed),
-            duplicates: self.duplicates.load(Relaxed),
-            quarantined: self.quarantined.load(Relaxed),
-            unwritable: self.unwritable.load(Relaxed),
-            refused: CAUSES
-                .iter()
-                .map(|&(cause, name)| (name.to_owned(), self.refused[cause as usize].load(Relaxed)))
-                .collect(),
-            totals: Totals::default(),
-        }
+    pub fn refused(&self) -> BTreeMap<String, u64> {
+        CAUSES.iter().map(|&(cause, name)| (name.to_owned(), self.refused[cause as usize].load(Relaxed))).collect()
     }
 }
 
@@ -82,7 +64,7 @@ mod tests {
             let counters = Counters::default();
             counters.refuse(cause);
             counters.refuse(cause);
-            let refused = counters.snapshot().refused;
+            let refused = counters.refused();
             assert_eq!(refused.get(name), Some(&2));
             assert_eq!(refused.values().sum::<u64>(), 2);
         }

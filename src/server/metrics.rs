@@ -13,11 +13,11 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::problems::{Problem, Sort};
-use super::types::Stats;
+use super::types::{EventCounts, Stats};
 use super::{Space, Standing, State, api};
 use crate::delivery::{Health, LaneStatus};
 use crate::receiver::Reason;
-use crate::store::Totals;
+use crate::store::{DeliveryBooks, Totals};
 
 /// The address, behind the admin token.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -32,7 +32,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 async fn metrics(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let corridor = &state.intake.corridor;
     let facts = Facts {
-        stats: Stats { totals: corridor.store.totals().await?, ..corridor.counters.snapshot() },
+        stats: api::stats_now(corridor).await?,
         lanes: state.lanes.status().await,
         standing: state.standing.load_full(),
         version: Arc::clone(&corridor.config.load().version),
@@ -64,6 +64,7 @@ impl Facts {
         self.door(&mut registry);
         self.letters(&mut registry);
         self.receivers(&mut registry);
+        self.books(&mut registry);
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)
@@ -92,7 +93,7 @@ impl Facts {
     }
 
     fn door(&self, registry: &mut Registry) {
-        let Stats { accepted, duplicates, quarantined, unwritable, refused, .. } = &self.stats;
+        let Stats { accepted, duplicates, quarantined, unwritable, refused, life, .. } = &self.stats;
         registry.register("events_accepted", "Events made durable", counter(*accepted));
         registry.register("events_duplicate", "Events that were known already", counter(*duplicates));
         registry.register("events_quarantined", "Items that could not be read", counter(*quarantined));
@@ -106,6 +107,27 @@ impl Facts {
             causes.get_or_create(&vec![("cause", cause.clone())]).inc_by(*count);
         }
         registry.register("requests_refused", "Requests turned away at the webhook", causes);
+        let decided = Family::<Labels, Counter>::default();
+        let EventCounts { matched, nobody, unmatched, .. } = life.events;
+        for (decision, count) in [("matched", matched), ("nobody", nobody), ("unmatched", unmatched)] {
+            decided.get_or_create(&vec![("decision", decision.to_owned())]).inc_by(count);
+        }
+        registry.register("events_decided", "Events over the store's life, by what was decided", decided);
+    }
+
+    /// Over the store's life: `made` is the sum of all states.
+    fn books(&self, registry: &mut Registry) {
+        let (made, standing) = (Family::<Labels, Counter>::default(), Family::<Labels, Gauge>::default());
+        for (receiver, books) in &self.stats.life.receivers {
+            let DeliveryBooks { delivered, dead, dismissed, owed, .. } = *books;
+            let receiver = ("receiver", receiver.to_string());
+            made.get_or_create(&vec![receiver.clone()]).inc_by(books.made);
+            for (state, count) in [("delivered", delivered), ("dead", dead), ("dismissed", dismissed), ("owed", owed)] {
+                standing.get_or_create(&vec![receiver.clone(), ("state", state.to_owned())]).set(number(count));
+            }
+        }
+        registry.register("deliveries_made", "Deliveries ever owed, over the store's life", made);
+        registry.register("deliveries", "Deliveries over the store's life, by where they stand", standing);
     }
 
     /// What is listed for people. Unlike the others, these go on over restarts.
@@ -204,6 +226,9 @@ mod tests {
         ops.attempts = Tally { delivered: 5, blocked: 2, failed: [(Reason::Auth, 2)].into(), ..Tally::default() };
         let mut stats = Stats { accepted: 7, ..Stats::default() };
         stats.refused.insert("unauthorized".to_owned(), 1);
+        stats.life.events = EventCounts { accepted: 9, matched: 6, nobody: 1, unmatched: 2, ..EventCounts::default() };
+        let books = DeliveryBooks { made: 10, delivered: 5, dead: 1, dismissed: 1, owed: 3 };
+        stats.life.receivers.insert("data \"ops\"".into(), books);
         stats.totals.quarantine.dropped = 37;
         stats.totals.dead = 4;
         Facts {
@@ -259,6 +284,11 @@ mod tests {
         # HELP jobrelay_requests_refused Requests turned away at the webhook.
         # TYPE jobrelay_requests_refused counter
         jobrelay_requests_refused_total{cause="unauthorized"} 1
+        # HELP jobrelay_events_decided Events over the store's life, by what was decided.
+        # TYPE jobrelay_events_decided counter
+        jobrelay_events_decided_total{decision="matched"} 6
+        jobrelay_events_decided_total{decision="nobody"} 1
+        jobrelay_events_decided_total{decision="unmatched"} 2
         # HELP jobrelay_quarantine_items Items in the quarantine.
         # TYPE jobrelay_quarantine_items gauge
         jobrelay_quarantine_items 0
@@ -319,6 +349,15 @@ mod tests {
         # HELP jobrelay_lane_restarts Lanes that broke and began anew: internal errors.
         # TYPE jobrelay_lane_restarts counter
         jobrelay_lane_restarts_total{receiver="data \"ops\""} 0
+        # HELP jobrelay_deliveries_made Deliveries ever owed, over the store's life.
+        # TYPE jobrelay_deliveries_made counter
+        jobrelay_deliveries_made_total{receiver="data \"ops\""} 10
+        # HELP jobrelay_deliveries Deliveries over the store's life, by where they stand.
+        # TYPE jobrelay_deliveries gauge
+        jobrelay_deliveries{receiver="data \"ops\"",state="dead"} 1
+        jobrelay_deliveries{receiver="data \"ops\"",state="delivered"} 5
+        jobrelay_deliveries{receiver="data \"ops\"",state="dismissed"} 1
+        jobrelay_deliveries{receiver="data \"ops\"",state="owed"} 3
         # EOF
         "#);
     }

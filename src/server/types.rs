@@ -16,7 +16,7 @@ pub use letters::{
 };
 
 use crate::event::{DeliveryId, EventId, Form};
-use crate::store::{Attempt, Delivery, Totals};
+use crate::store::{Attempt, Delivery, DeliveryBooks, Totals};
 
 /// `GET /api/v1/…` lists: newest first; `next` is the `before` of the following page.
 #[derive(Debug, Serialize, Deserialize)]
@@ -192,7 +192,7 @@ pub enum ReloadResult {
     Unchanged,
 }
 
-/// `GET /api/v1/stats`: what happened at the door since the process started, and what is listed for people.
+/// `GET /api/v1/stats`: the relay's books, all of one moment. The first numbers are of the time since the process started.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
     /// Events made durable.
@@ -205,9 +205,56 @@ pub struct Stats {
     pub unwritable: u64,
     /// Requests turned away at the webhook, by cause.
     pub refused: BTreeMap<String, u64>,
+    /// Since the process started.
+    pub since_start: Account<Turnover>,
+    /// Since the store was begun; what retention has removed since is still counted.
+    pub life: Account<DeliveryBooks>,
     /// Quarantine and dead deliveries: counted since the store was made.
     #[serde(default)]
     pub totals: Totals,
+}
+
+/// What came in, and what became of it.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account<T> {
+    /// At the door. `accepted = matched + nobody + unmatched`.
+    pub events: EventCounts,
+    /// By receiver; also those that are not in routes.yaml any more.
+    pub receivers: BTreeMap<Arc<str>, T>,
+}
+
+/// Events by what was decided, and what came beside them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventCounts {
+    /// Made durable.
+    pub accepted: u64,
+    /// Of these, for somebody.
+    pub matched: u64,
+    /// Of these, for nobody, as the routes that matched say.
+    pub nobody: u64,
+    /// Of these, without a route that matched.
+    pub unmatched: u64,
+    /// Known already, and not accepted again.
+    pub duplicates: u64,
+    /// Items that could not be read, repeats counted.
+    pub quarantined: u64,
+}
+
+/// A receiver's deliveries since the process started: `owed_before + made = delivered + dead + dismissed + owed`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turnover {
+    /// Owed when the process started.
+    pub owed_before: u64,
+    /// Owed since, by a decision, a recovery, a replay or a move.
+    pub made: u64,
+    /// Arrived.
+    pub delivered: u64,
+    /// Change of those given up: below 0 when older ones were dismissed since.
+    pub dead: i64,
+    /// Change of those taken off the list: below 0 when such a one arrived after all.
+    pub dismissed: i64,
+    /// Owed now.
+    pub owed: u64,
 }
 
 /// `POST /api/v1/receivers/{name}/resume`.

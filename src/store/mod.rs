@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use model::*;
-pub use sqlite::{History, SqliteStore, Unread, Walk};
+pub use sqlite::{Audit, BackedUp, Checked, Finding, Flaw, History, Repair, SqliteStore, Unread, Walk, repair};
 
 use crate::event::{DeliveryId, EventId};
 
@@ -52,6 +52,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Every receiver that is owed something or has a lane state, with the number owed.
     async fn lanes(&self) -> Result<Vec<LaneRow>, StoreError>;
+
+    /// The books: what came in and what became of it, over the store's life and as it stood when this store was opened. All numbers
+    /// are of one moment, and agree with what is on disk then.
+    async fn ledger(&self) -> Result<Ledger, StoreError>;
 
     /// Claims a lane for this relay until `expiry` from now, or extends the claim. `false`: another relay holds it. A store that
     /// only one relay can open always says `true`.

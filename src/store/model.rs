@@ -1,5 +1,6 @@
 //! What goes into a store and comes out of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -160,6 +161,90 @@ pub struct LaneRow {
     pub owed: u64,
     /// As given to `save_lane`.
     pub state: Option<String>,
+}
+
+/// The books at one moment, and at the moment when the store was opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Since the store was begun; what retention has removed since is still counted.
+    pub life: Books,
+    /// The same, as it stood when the store was opened.
+    pub at_open: Books,
+}
+
+/// What came in, and what became of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Books {
+    /// Of events.
+    pub events: EventBooks,
+    /// Of deliveries, by receiver; also those that are not in routes.yaml any more.
+    pub receivers: BTreeMap<Arc<str>, DeliveryBooks>,
+}
+
+/// Events accepted, by what was decided, and what came beside them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventBooks {
+    /// For somebody.
+    pub matched: u64,
+    /// Routes matched, and all say "nobody".
+    pub nobody: u64,
+    /// No route matched. A recovery may be owed all the same.
+    pub unmatched: u64,
+    /// Events that were known already. Not accepted again.
+    pub duplicates: u64,
+    /// Items that could not be read, repeats counted.
+    pub quarantined: u64,
+}
+
+impl EventBooks {
+    /// Adds an event.
+    pub fn count(&mut self, decision: &Decision) {
+        *(match (decision.targets.is_empty(), decision.matched.is_empty()) {
+            (false, _) => &mut self.matched,
+            (true, false) => &mut self.nobody,
+            (true, true) => &mut self.unmatched,
+        }) += 1;
+    }
+
+    /// Events that were made durable.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.matched + self.nobody + self.unmatched
+    }
+}
+
+/// Deliveries to one receiver. `made = delivered + dead + dismissed + owed`, always.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryBooks {
+    /// Ever owed: by a decision, a recovery, a replay or a move.
+    pub made: u64,
+    /// Arrived.
+    pub delivered: u64,
+    /// Given up, and not dismissed since.
+    pub dead: u64,
+    /// Taken off the list by a person, or moved to another receiver.
+    pub dismissed: u64,
+    /// Not there yet.
+    pub owed: u64,
+}
+
+impl DeliveryBooks {
+    /// Adds a delivery.
+    pub fn count(&mut self, state: DeliveryState) {
+        self.made += 1;
+        *(match state {
+            DeliveryState::Owed => &mut self.owed,
+            DeliveryState::Delivered => &mut self.delivered,
+            DeliveryState::Dead => &mut self.dead,
+            DeliveryState::Dismissed => &mut self.dismissed,
+        }) += 1;
+    }
+
+    /// Whether each delivery made stands in exactly one state.
+    #[must_use]
+    pub fn balance(&self) -> bool {
+        self.made == self.delivered + self.dead + self.dismissed + self.owed
+    }
 }
 
 /// An event as kept.

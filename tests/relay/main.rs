@@ -2,6 +2,8 @@
 
 mod support;
 
+mod audit;
+mod backup;
 mod deliver;
 mod drill;
 mod durable;
@@ -12,6 +14,7 @@ mod letters;
 mod operate;
 mod receive;
 mod reload;
+mod repair;
 mod restart;
 mod say;
 mod services;

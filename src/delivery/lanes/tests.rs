@@ -10,7 +10,7 @@ use crate::config::load_without_secrets;
 use crate::event::DeliveryId;
 use crate::store::conformance::Sample;
 use crate::store::{
-    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, InThread, KeyHash, Mark, NewEvent,
+    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, InThread, KeyHash, Ledger, Mark, NewEvent,
     NewQuarantined, NewTarget, Quarantined, Replayed, SqliteStore, StoredEvent, Totals, Unchanged, Version, Walked,
 };
 
@@ -84,6 +84,7 @@ faulty! {
     still_unreadable(id: i64, reason: &str) -> Result<(), StoreError>;
     dismiss_quarantined(ids: &[i64]) -> Result<u64, StoreError>;
     totals() -> Result<Totals, StoreError>;
+    ledger() -> Result<Ledger, StoreError>;
     release(receiver: &str) -> Result<(), StoreError>;
     quarantine(item: NewQuarantined) -> Result<bool, StoreError>;
     quarantined(limit: usize) -> Result<Vec<Quarantined>, StoreError>;

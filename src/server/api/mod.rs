@@ -11,8 +11,10 @@ mod quarantine;
 mod query;
 mod sample;
 mod search;
+mod stats;
 
 pub use sample::{fresh_id, mark as mark_as_test};
+pub(super) use stats::now as stats_now;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -50,7 +52,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .service(resource("/kinds").route(web::get().to(operate::kinds)))
             .service(resource("/config").route(web::get().to(operate::config)))
             .service(resource("/reload").route(web::post().to(reload::reload)))
-            .service(resource("/stats").route(web::get().to(operate::stats)))
+            .service(resource("/stats").route(web::get().to(stats::stats)))
             .default_service(web::to(nothing_here)),
     );
 }

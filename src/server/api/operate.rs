@@ -1,4 +1,4 @@
-//! Looking at the relay itself: receivers, kinds of them, the running routes.yaml, the door's numbers.
+//! Looking at the relay itself: receivers, kinds of them, the running routes.yaml.
 
 use actix_web::web::{Data, Json, Path};
 
@@ -7,7 +7,7 @@ use crate::delivery::LaneStatus;
 use crate::receiver::{self, KindDescription};
 use crate::server::State;
 use crate::server::problems::Problem;
-use crate::server::types::{ConfigView, Page, ResumeAnswer, Stats};
+use crate::server::types::{ConfigView, Page, ResumeAnswer};
 
 pub async fn receivers(state: Data<State>) -> Json<Page<LaneStatus>> {
     let mut items = state.lanes.status().await;
@@ -43,9 +43,4 @@ pub async fn config(state: Data<State>) -> Json<ConfigView> {
         routes: config.routes.routes.iter().map(|route| route.name.clone()).collect(),
         refused: standing.refused.clone(),
     })
-}
-
-pub async fn stats(state: Data<State>) -> Result<Json<Stats>, Problem> {
-    let corridor = &state.intake.corridor;
-    Ok(Json(Stats { totals: corridor.store.totals().await?, ..corridor.counters.snapshot() }))
 }

@@ -1,6 +1,7 @@
 //! The suite that every store must pass. A store joins by a [`Place`] and `store::conformance::suite!(ThePlace);` in its tests.
 
 pub(crate) mod accept;
+pub(crate) mod books;
 pub(crate) mod deliver;
 pub(crate) mod history;
 pub(crate) mod letters;
@@ -36,6 +37,9 @@ macro_rules! suite {
         $crate::store::conformance::suite!(@ $place, retain:
             what_owes_nothing_goes_with_all_that_hangs_on_it what_is_owed_stays_however_old
             old_owed_events_do_not_hide_the_rest versions_are_kept_with_the_times_they_applied);
+        $crate::store::conformance::suite!(@ $place, books:
+            every_delivery_made_stands_in_one_state the_books_survive_a_kill_and_retention
+            what_did_not_happen_is_not_in_the_books);
         $crate::store::conformance::suite!(@ $place, letters:
             quarantine_counts_repeats_and_is_bounded an_unreadable_binary_event_keeps_its_headers
             what_is_read_again_becomes_events_and_leaves_together the_number_of_an_item_is_never_given_again

@@ -1,6 +1,7 @@
 //! Random actions against a store and against a model simple enough to be right by reading it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -10,7 +11,9 @@ use super::retain::prune_all;
 use super::world::at;
 use super::{Place, Sample, World, tried};
 use crate::event::{DeliveryId, EventId};
-use crate::store::{Accepted, DeliveryFilter, DeliveryState, End, EventFilter, NewTarget};
+use crate::store::{
+    Accepted, Books, DeliveryBooks, DeliveryFilter, DeliveryState, End, EventBooks, EventFilter, NewTarget,
+};
 
 const RECEIVERS: [&str; 3] = ["ops", "audit", "pager"];
 const PRODUCTS: [&str; 3] = ["customers", "suppliers", "parts"];
@@ -108,6 +111,9 @@ struct Model {
     /// By product and receiver: the failure's delivery.
     open: HashMap<(usize, &'static str), DeliveryId>,
     second: i64,
+    /// Gone with their events.
+    removed: Vec<Delivery>,
+    books: EventBooks,
 }
 
 impl Model {
@@ -117,6 +123,7 @@ impl Model {
         let same = same_id.iter().find(|(_, e)| (e.note, e.product, e.end) == data);
         if let Some(&(&first, _)) = same.filter(|_| answer.duplicate) {
             assert_eq!((answer.id, answer.deliveries.len()), (first, 0));
+            self.books.duplicates += 1;
             return;
         }
         assert!(same.is_none() && !answer.duplicate, "{coming:?} {answer:?}");
@@ -127,6 +134,7 @@ impl Model {
             Event { id: coming.id, note: coming.note, product: coming.product, end: coming.end, second },
         );
         let targets = chosen(coming.to);
+        *(if targets.is_empty() { &mut self.books.nobody } else { &mut self.books.matched }) += 1;
         let mut expected: Vec<(&'static str, Option<DeliveryId>)> = Vec::new();
         let mut closing = |receiver| match coming.end {
             1 => self.open.remove(&(coming.product, receiver)),
@@ -187,8 +195,19 @@ impl Model {
             self.deliveries.values().filter(|d| d.state == DeliveryState::Owed).map(|d| d.event).collect();
         let before = self.events.len();
         self.events.retain(|id, e| e.second >= seconds || owing.contains(id));
+        let gone = self.deliveries.values().filter(|d| !self.events.contains_key(&d.event));
+        self.removed.extend(gone.cloned());
         self.deliveries.retain(|_, d| self.events.contains_key(&d.event));
         (before - self.events.len()) as u64
+    }
+
+    fn books(&self) -> Books {
+        let mut receivers: BTreeMap<Arc<str>, DeliveryBooks> = BTreeMap::new();
+        for delivery in self.deliveries.values().chain(&self.removed) {
+            let of = receivers.entry(delivery.receiver.into()).or_default();
+            of.count(delivery.state);
+        }
+        Books { events: self.books, receivers }
     }
 
     fn nth(&self, which: usize) -> Option<DeliveryId> {
@@ -310,6 +329,8 @@ async fn agree<P: Place>(world: &World<P>, model: &Model) {
     lanes.sort();
     let found = world.store.lanes().await.unwrap();
     assert_eq!(found.iter().map(|l| (l.receiver.to_string(), l.owed)).collect::<Vec<_>>(), lanes);
+
+    assert_eq!(world.store.ledger().await.unwrap().life, model.books());
 
     let all = DeliveryFilter { limit: 10_000, ..DeliveryFilter::default() };
     let found: BTreeMap<DeliveryId, Delivery> = world

@@ -14,6 +14,7 @@ pub fn accept(state: &mut State, new: &NewEvent, now: Timestamp, fresh: &mut Vec
     let event = &new.event;
     let Fingerprint { id, data } = event.fingerprint;
     if let Some(&id) = state.known.get(&(id, data)) {
+        state.gone.events.duplicates += 1;
         return Accepted { id, duplicate: true, id_reused: false, deliveries: Vec::new() };
     }
     let id_reused = state.known.range((id, [0; 16])..=(id, [u8::MAX; 16])).next().is_some();

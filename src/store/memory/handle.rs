@@ -11,9 +11,9 @@ use super::accept;
 use super::state::{KeptEvent, State};
 use crate::event::{DeliveryId, EventId};
 use crate::store::{
-    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, InThread, KeyHash, LaneRow, Mark,
-    NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Totals,
-    Unchanged, Version, Walked,
+    Accepted, Attempt, Attempted, Books, Delivery, DeliveryFilter, EventFilter, Handoff, InThread, KeyHash, LaneRow,
+    Ledger, Mark, NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent,
+    Totals, Unchanged, Version, Walked,
 };
 
 /// Tells the time: when claims expire, and when deliveries were made.
@@ -42,8 +42,9 @@ impl Durable {
         let opened = state.opened.entry(Arc::clone(&relay)).or_default();
         *opened += 1;
         let opening = *opened;
+        let at_open = state.books();
         drop(state);
-        MemoryStore { durable: self.clone(), relay, opening, handoff, closed: AtomicBool::new(false) }
+        MemoryStore { at_open, durable: self.clone(), relay, opening, handoff, closed: AtomicBool::new(false) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -53,6 +54,8 @@ impl Durable {
 
 /// One relay's handle.
 pub(crate) struct MemoryStore {
+    /// The books when it was opened.
+    at_open: Books,
     durable: Durable,
     relay: Arc<str>,
     /// Which of this relay's openings this is.
@@ -112,6 +115,10 @@ impl Store for MemoryStore {
 
     async fn lanes(&self) -> Result<Vec<LaneRow>, StoreError> {
         self.with(|state, _| state.lanes())
+    }
+
+    async fn ledger(&self) -> Result<Ledger, StoreError> {
+        self.with(|state, _| Ledger { life: state.books(), at_open: self.at_open.clone() })
     }
 
     async fn claim(&self, receiver: &str, expiry: Duration) -> Result<bool, StoreError> {

@@ -15,6 +15,7 @@ use crate::store::{
 impl State {
     /// Keeps an item. `true`: it is new.
     pub fn put_in_quarantine(&mut self, item: NewQuarantined) -> bool {
+        self.gone.events.quarantined += 1;
         let NewQuarantined { mut form, body, reason, received_at } = item;
         form.attributes.sort_unstable();
         if let Some(known) = self.quarantine.iter_mut().find(|known| known.body == body && is_same(&known.form, &form))

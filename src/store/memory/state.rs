@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use super::keep::Claim;
 use crate::event::{DeliveryId, Event, EventId, Fingerprint};
 use crate::routing::Decision;
-use crate::store::{Attempt, Delivery, DeliveryFilter, DeliveryState, KeyHash, Quarantined, StoredEvent, Totals};
+use crate::store::{
+    Attempt, Books, Delivery, DeliveryFilter, DeliveryState, KeyHash, Quarantined, StoredEvent, Totals,
+};
 
 /// An event with the deliveries that hang on it, those added later included.
 #[derive(Debug)]
@@ -77,6 +79,8 @@ pub struct State {
     pub last_quarantined: i64,
     /// Of what is gone; what is there is counted when it is asked for.
     pub totals: Totals,
+    /// Of what is gone, and what came beside the events.
+    pub gone: Books,
 }
 
 impl State {
@@ -99,6 +103,7 @@ impl State {
             quarantine: VecDeque::new(),
             last_quarantined: 0,
             totals: Totals::default(),
+            gone: Books::default(),
         }
     }
 
@@ -134,6 +139,16 @@ impl State {
         event.deliveries.iter().any(|id| self.deliveries[id].delivery.state == DeliveryState::Owed)
     }
 
+    /// The books over its life.
+    pub fn books(&self) -> Books {
+        let mut books = self.gone.clone();
+        self.events.values().for_each(|event| books.events.count(&event.decision));
+        for KeptDelivery { delivery, .. } in self.deliveries.values() {
+            books.receivers.entry(Arc::clone(&delivery.receiver)).or_default().count(delivery.state);
+        }
+        books
+    }
+
     /// Deletes at most `limit` events received before `before` that owe nothing. An open failure stays open. A sender's ID is forgotten
     /// with its event.
     pub fn prune(&mut self, before: Timestamp, limit: usize) -> u64 {
@@ -141,8 +156,12 @@ impl State {
         let old: Vec<EventId> = old.map(|(&id, _)| id).take(limit).collect();
         for id in &old {
             let Some(event) = self.events.remove(id) else { continue };
+            self.gone.events.count(&event.decision);
             for delivery in event.deliveries {
                 let gone = self.deliveries.remove(&delivery);
+                if let Some(KeptDelivery { delivery, .. }) = &gone {
+                    self.gone.receivers.entry(Arc::clone(&delivery.receiver)).or_default().count(delivery.state);
+                }
                 let dead = gone.is_some_and(|gone| gone.delivery.state == DeliveryState::Dead);
                 self.totals.dead_expired += u64::from(dead);
                 self.threads.remove(&delivery);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::params;
 
 use super::dedup::Sighting;
+use super::ledger::{self, DOOR, DUPLICATES, Line};
 use super::lookup::Hashes;
 use super::openings::Opening;
 use super::owe::{Owe, owe};
@@ -18,6 +19,7 @@ pub struct Prepared {
     new: NewEvent,
     hashes: Hashes,
     decision: String,
+    line: Line,
     attributes: Option<String>,
 }
 
@@ -30,7 +32,8 @@ impl Prepared {
         let attributes =
             if attributes.is_empty() { None } else { Some(serde_json::to_string(attributes).map_err(json)?) };
         let decision = serde_json::to_string(&new.decision).map_err(json)?;
-        Ok(Prepared { hashes: Hashes::of(&new.event), decision, attributes, new })
+        let line = ledger::decided(&decision);
+        Ok(Prepared { hashes: Hashes::of(&new.event), decision, line, attributes, new })
     }
 
     /// About what it costs in memory.
@@ -48,11 +51,13 @@ fn one(w: &mut Writing<'_>, item: &Prepared) -> rusqlite::Result<Accepted> {
     let event = &item.new.event;
     let sighting = w.memory.dedup.look(&event.fingerprint);
     if let Sighting::Again(id) = sighting {
+        w.memory.ledger.add(DOOR, DUPLICATES, 1);
         return Ok(Accepted { id, duplicate: true, id_reused: false, deliveries: Vec::new() });
     }
     let id = w.memory.ids.event(w.db, w.now_ms, event.received.received_at)?;
     let deliveries = owe_all(w, item, id)?;
     insert(w, item, id, deliveries.len())?;
+    w.memory.ledger.add(DOOR, item.line, 1);
     w.memory.dedup.add(event.fingerprint, id);
     w.memory.unindexed.add(id.0, item.hashes);
     let deliveries = deliveries.into_iter().map(|o| (o.id, o.receiver)).collect();

@@ -144,6 +144,15 @@ pub struct Unread {
 }
 
 impl Unread {
+    pub(super) fn new(
+        received_at: Timestamp,
+        content_type: String,
+        attributes: Option<String>,
+        body: Vec<u8>,
+    ) -> Unread {
+        Unread { received_at, content_type, attributes, body }
+    }
+
     /// Reads it, as when it was received.
     ///
     /// # Errors

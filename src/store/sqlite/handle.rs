@@ -8,22 +8,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use rusqlite::config::DbConfig;
 
 use super::accept::{self, Prepared};
-use super::backlog::Counts;
 use super::checkpoint::{Checkpointer, Log};
+use super::ledger::Shared;
 use super::lookup::Tail;
 use super::memory::Memory;
 use super::place::Place;
 use super::readers::Readers;
 use super::task::{Queue, queue};
-use super::trouble::unreadable;
 use super::writer::{self, Health, Writer};
 use super::{deliveries, events, keep, owe, owed, prune, quarantine, record, schema, threads, totals, walk};
 use crate::event::{DeliveryId, EventId};
 use crate::store::{
-    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, InThread, KeyHash, LaneRow, Mark,
-    NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Totals,
+    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, InThread, KeyHash, LaneRow, Ledger,
+    Mark, NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Totals,
     Unchanged, Version, Walked,
 };
 
@@ -32,7 +32,7 @@ pub struct SqliteStore {
     pub(super) queue: Queue,
     readers: Arc<Readers>,
     health: Arc<Health>,
-    counts: Counts,
+    ledger: Shared,
     tail: Tail,
     /// Where the next look for old events goes on.
     prune_from: AtomicI64,
@@ -50,13 +50,17 @@ impl SqliteStore {
         let place = Place::take(path)?;
         schema::prepare(&place)?;
         let log = Arc::new(Log::default());
-        let db = writer::open(&place.path, &log).map_err(|e| unreadable(&e))?;
-        let memory = Memory::load(&db).map_err(|e| unreadable(&e))?;
+        let damaged = |e: rusqlite::Error| schema::damaged(&place.path, &e.to_string());
+        let db = writer::open(&place.path, &log).map_err(damaged)?;
+        // A file that turns out to be damaged stays as it is, its log too.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(damaged)?;
+        let memory = Memory::load(&db).map_err(damaged)?;
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(damaged)?;
         let no_thread = |e: std::io::Error| StoreError::Unwritable(e.to_string());
         let checkpointer = Checkpointer::start(place.path.clone(), Arc::clone(&log)).map_err(no_thread)?;
         let readers = Arc::new(Readers::new(place.path.clone()));
         let health = Arc::new(Health::new());
-        let (counts, tail) = (memory.backlog.counts(), memory.unindexed.tail());
+        let (ledger, tail) = (memory.ledger.shared(), memory.unindexed.tail());
         let (queue, inbox) = queue();
         let writer = Writer {
             place,
@@ -72,7 +76,7 @@ impl SqliteStore {
         };
         let thread = thread::Builder::new().name("jobrelay-store".to_owned()).spawn(move || writer.run());
         let writer = Mutex::new(Some(thread.map_err(no_thread)?));
-        Ok(SqliteStore { queue, readers, health, counts, tail, prune_from: AtomicI64::new(0), writer })
+        Ok(SqliteStore { queue, readers, health, ledger, tail, prune_from: AtomicI64::new(0), writer })
     }
 
     fn take_writer(&self) -> Option<JoinHandle<()>> {
@@ -130,8 +134,12 @@ impl Store for SqliteStore {
     }
 
     async fn lanes(&self) -> Result<Vec<LaneRow>, StoreError> {
-        let counts = Arc::clone(&self.counts);
-        self.readers.read(move |db| keep::lanes(db, &counts)).await
+        let ledger = self.ledger.clone();
+        self.readers.read(move |db| keep::lanes(db, &ledger)).await
+    }
+
+    async fn ledger(&self) -> Result<Ledger, StoreError> {
+        Ok(self.ledger.ledger())
     }
 
     async fn claim(&self, _receiver: &str, _expiry: Duration) -> Result<bool, StoreError> {

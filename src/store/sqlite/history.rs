@@ -10,9 +10,9 @@ use super::events::{Unread, unread};
 use super::rows::to_limit;
 use super::schema::{Role, VERSION, connect, inspect};
 use super::trouble::unreadable;
-use super::{ids, keep};
+use super::{ids, keep, ledger};
 use crate::event::EventId;
-use crate::store::{StoreError, Version};
+use crate::store::{Books, StoreError, Version};
 
 /// A store's file, open for reading.
 #[derive(Debug)]
@@ -42,6 +42,18 @@ impl History {
             )));
         }
         connect(path, Role::Reader).map(History).map_err(|e| unreadable(&e))
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.0
+    }
+
+    /// The books as they are on disk.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn books(&self) -> Result<Books, StoreError> {
+        ledger::read(&self.0).map_err(|e| unreadable(&e))
     }
 
     /// The version of routes.yaml that ruled last.

@@ -1,11 +1,11 @@
 //! Small things kept by name: lane states and versions of routes.yaml.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::backlog::Counts;
+use super::ledger::Shared;
 use super::rows::{from_ns, to_ns};
 use super::task::Writing;
 use crate::store::{LaneRow, Version};
@@ -18,9 +18,9 @@ pub fn save_lane(w: &mut Writing<'_>, receiver: &Arc<str>, state: &str) -> rusql
 }
 
 /// Receivers that have a state or are owed something, by name.
-pub fn lanes(db: &Connection, counts: &Counts) -> rusqlite::Result<Vec<LaneRow>> {
+pub fn lanes(db: &Connection, ledger: &Shared) -> rusqlite::Result<Vec<LaneRow>> {
     // Counted before the names are read: a name is on disk before its first count is published.
-    let counts = counts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let counts = ledger.owed();
     let mut names = db.prepare_cached(
         "SELECT names.id, text, state FROM names LEFT JOIN lanes ON lanes.receiver = names.id ORDER BY text",
     )?;

@@ -2,9 +2,9 @@
 
 use rusqlite::Connection;
 
-use super::backlog::Backlog;
 use super::dedup::Dedup;
 use super::ids::Ids;
+use super::ledger::Lines;
 use super::lookup::Unindexed;
 use super::names::Names;
 use super::openings::Openings;
@@ -17,20 +17,21 @@ pub struct Memory {
     pub dedup: Dedup,
     pub names: Names,
     pub openings: Openings,
-    pub backlog: Backlog,
+    pub ledger: Lines,
     pub unindexed: Unindexed,
 }
 
 impl Memory {
     pub fn load(db: &Connection) -> rusqlite::Result<Memory> {
         let ids = Ids::load(db)?;
+        let names = Names::load(db)?;
         Ok(Memory {
             ids,
             kept_ids: ids,
             dedup: Dedup::load(db)?,
-            names: Names::load(db)?,
+            ledger: Lines::load(db, &names)?,
+            names,
             openings: Openings::load(db)?,
-            backlog: Backlog::load(db)?,
             unindexed: Unindexed::load(db)?,
         })
     }
@@ -41,7 +42,7 @@ impl Memory {
         self.dedup.keep();
         self.names.keep();
         self.openings.keep();
-        self.backlog.keep();
+        self.ledger.keep(&self.names);
         self.unindexed.keep();
     }
 
@@ -51,7 +52,7 @@ impl Memory {
         self.dedup.forget();
         self.names.forget();
         self.openings.forget();
-        self.backlog.forget();
+        self.ledger.forget();
         self.unindexed.forget();
     }
 }

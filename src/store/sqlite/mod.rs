@@ -3,12 +3,13 @@
 //! Files: `place` (lock, modes, directory), `schema`, `handle` (the [`Store`](super::Store) itself).
 //! Writing: `task` (a queued piece of work) → `writer` (the one thread that commits) → `accept`, `record`, `owe`, `keep`,
 //! `threads`, `quarantine`, `prune`, `totals`, `lookup`. What the writer knows without asking the disk: `memory`, of `ids`, `dedup`, `openings`,
-//! `names`, `backlog`. Reading: `readers` (connections) → `owed`, `deliveries`, `walk`, `events`, by `rows`; `history` is for another
-//! process. `checkpoint` moves the WAL into
+//! `names`, `ledger`. Reading: `readers` (connections) → `owed`, `deliveries`, `walk`, `events`, by `rows`; `history` is for another
+//! process, `audit` and `backup` by it; `repair` needs no `SQLite` to read a file. `checkpoint` moves the WAL into
 //! the file, off the writer.
 
 mod accept;
-mod backlog;
+mod audit;
+mod backup;
 mod checkpoint;
 mod dedup;
 mod deliveries;
@@ -17,6 +18,7 @@ mod handle;
 mod history;
 mod ids;
 mod keep;
+mod ledger;
 mod lookup;
 mod memory;
 mod names;
@@ -28,6 +30,7 @@ mod prune;
 mod quarantine;
 mod readers;
 mod record;
+mod repair;
 mod rows;
 mod schema;
 mod task;
@@ -40,6 +43,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{Audit, Checked, Finding, Flaw};
+pub use backup::BackedUp;
 pub use events::Unread;
 pub use handle::SqliteStore;
 pub use history::{History, Walk};
+pub use repair::{Repair, repair};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension as _, params};
 
+use super::ledger::MADE;
 use super::openings::Opening;
 use super::rows::{DEAD, DISMISSED, OWED, state_code};
 use super::task::Writing;
@@ -49,7 +50,8 @@ pub fn owe(w: &mut Writing<'_>, new: Owe<'_>, content: Option<&Arc<Event>>) -> r
         new.closes.map(|d| d.0),
         new.replay_of.map(|d| d.0)
     ])?;
-    w.memory.backlog.change(receiver, 1);
+    w.memory.ledger.add(receiver, MADE, 1);
+    w.memory.ledger.add(receiver, OWED, 1);
     w.fresh.push(Owed {
         id,
         event: new.event,
@@ -205,8 +207,6 @@ pub fn move_owed(w: &mut Writing<'_>, from: &Arc<str>, to: &Arc<str>, limit: usi
 fn end(w: &mut Writing<'_>, id: DeliveryId, old: &Earlier) -> rusqlite::Result<()> {
     w.db.prepare_cached("UPDATE deliveries SET state = ?2, not_before = NULL WHERE id = ?1")?
         .execute(params![id.0, DISMISSED])?;
-    if old.state == OWED {
-        w.memory.backlog.change(old.receiver, -1);
-    }
+    w.memory.ledger.move_to(old.receiver, old.state, DISMISSED);
     Ok(())
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::ids;
+use super::ledger::{self, DOOR, REMOVED};
 use super::lookup;
 use super::rows::{DEAD, OWED, to_ns};
 use super::task::Writing;
@@ -70,14 +71,16 @@ fn standing(db: &Connection, event: i64, fanout: i64, state: i64) -> rusqlite::R
 pub fn remove(w: &mut Writing<'_>, events: &[i64]) -> rusqlite::Result<u64> {
     let mut removed = 0;
     for &event in events {
-        let fanout =
-            w.db.prepare_cached("SELECT fanout FROM events WHERE id = ?1")?
-                .query_row(params![event], |row| row.get(0))
+        let found =
+            w.db.prepare_cached("SELECT fanout, decision FROM events WHERE id = ?1")?
+                .query_row(params![event], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))
                 .optional()?;
-        let Some(fanout) = fanout else { continue };
+        let Some((fanout, decision)) = found else { continue };
         if owes(w.db, event, fanout)? {
             continue;
         }
+        w.memory.ledger.add(DOOR, REMOVED + ledger::decided(&decision), 1);
+        close_books(w, event, fanout)?;
         add(w.db, Total::DeadExpired, standing(w.db, event, fanout, DEAD)?)?;
         for (table, column) in
             [("attempts", "delivery"), ("copies", "delivery"), ("threads", "delivery"), ("deliveries", "id")]
@@ -97,6 +100,19 @@ pub fn remove(w: &mut Writing<'_>, events: &[i64]) -> rusqlite::Result<u64> {
     w.db.prepare_cached("UPDATE meta SET last = ?1")?.execute(params![w.memory.ids.last()])?;
     give_back(w.db)?;
     Ok(removed)
+}
+
+/// Counts the deliveries that go with an event.
+fn close_books(w: &mut Writing<'_>, event: i64, fanout: i64) -> rusqlite::Result<()> {
+    let mut of_event = w.db.prepare_cached(
+        "SELECT receiver, state FROM deliveries WHERE id > ?1 AND id <= ?1 + ?2 \
+         UNION ALL SELECT receiver, state FROM deliveries WHERE event = ?1 AND extra = 1",
+    )?;
+    let mut rows = of_event.query(params![event, fanout])?;
+    while let Some(row) = rows.next()? {
+        w.memory.ledger.add(row.get(0)?, REMOVED + row.get::<_, i64>(1)?, 1);
+    }
+    Ok(())
 }
 
 fn give_back(db: &Connection) -> rusqlite::Result<()> {

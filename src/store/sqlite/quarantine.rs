@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sha2::{Digest as _, Sha256};
 
 use super::accept::{Prepared, accept};
+use super::ledger::{self, DOOR};
 use super::rows::{from_ns, to_limit, to_ns};
 use super::task::Writing;
 use super::totals::{Total, add};
@@ -12,8 +13,9 @@ use crate::store::{Accepted, BEGINNING, NewQuarantined, QUARANTINED, QUARANTINED
 
 /// Keeps an item. `true`: it is new.
 pub fn quarantine(w: &mut Writing<'_>, item: &NewQuarantined) -> rusqlite::Result<bool> {
+    w.memory.ledger.add(DOOR, ledger::QUARANTINED, 1);
     let attributes = attributes(&item.form);
-    let hash = hash(item, attributes.as_deref());
+    let hash = hash(&item.form.content_type, &item.body, attributes.as_deref());
     let known =
         w.db.prepare_cached("UPDATE quarantine SET count = count + 1, last = max(last, ?2) WHERE hash = ?1")?
             .execute(params![&hash[..], to_ns(item.received_at)])?;
@@ -57,13 +59,13 @@ fn attributes(form: &Form) -> Option<String> {
 }
 
 /// Of a body without headers of its own, of the body alone.
-fn hash(item: &NewQuarantined, attributes: Option<&str>) -> [u8; 32] {
+pub fn hash(content_type: &str, body: &[u8], attributes: Option<&str>) -> [u8; 32] {
     let mut hash = Sha256::new();
     if let Some(attributes) = attributes {
-        let form = serde_json::to_vec(&(&item.form.content_type, attributes)).expect("two strings are always JSON");
+        let form = serde_json::to_vec(&(content_type, attributes)).expect("two strings are always JSON");
         hash.update(Sha256::digest(form));
     }
-    hash.update(&item.body);
+    hash.update(body);
     hash.finalize().into()
 }
 

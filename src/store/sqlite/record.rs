@@ -48,8 +48,8 @@ fn one(w: &mut Writing<'_>, attempted: &Attempted) -> rusqlite::Result<()> {
         attempt.detail,
         notes_json(&attempt.notes),
     ])?;
-    if state == OWED && end != OWED {
-        w.memory.backlog.change(receiver, -1);
+    if end != state {
+        w.memory.ledger.move_to(receiver, state, end);
     }
     if let Some(copy) = &attempted.copy {
         w.db.prepare_cached("INSERT OR REPLACE INTO copies(delivery, text) VALUES(?1, ?2)")?

@@ -9,13 +9,13 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::place::{Place, sibling};
-use super::trouble::{unreadable, unwritable};
+use super::trouble::unwritable;
 use crate::store::StoreError;
 
 /// "JRLY": marks the file as ours.
 const APPLICATION_ID: i64 = 0x4a52_4c59;
 /// The schema this program writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 5;
+pub const VERSION: i64 = 6;
 
 /// Times are nanoseconds since the Unix epoch: an event read back must render the same bytes as the fresh one. Texts that repeat
 /// (receivers, routes, versions) are interned in `names`. No index on the hot path but those on what is owed or dead: small when all
@@ -92,12 +92,16 @@ CREATE TABLE quarantine(
   content_type TEXT NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL,
   attributes TEXT           -- the headers of a binary event
 );
+CREATE TABLE ledger(        -- see `ledger`
+  receiver INTEGER NOT NULL, line INTEGER NOT NULL, count INTEGER NOT NULL,
+  PRIMARY KEY(receiver, line)
+) WITHOUT ROWID;
 CREATE TABLE totals(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;  -- of what is gone
 CREATE TABLE probe(id INTEGER PRIMARY KEY CHECK(id = 1), filler BLOB NOT NULL);
 ";
 
 /// From each older schema to the next. A step and its mark are one transaction.
-const STEPS: [(i64, &str); 3] = [
+const STEPS: [(i64, &str); 4] = [
     (
     1,
     "CREATE TABLE applied(id INTEGER PRIMARY KEY, version TEXT NOT NULL, at INTEGER NOT NULL);
@@ -116,6 +120,19 @@ const STEPS: [(i64, &str); 3] = [
         4,
         "ALTER TABLE quarantine ADD COLUMN attributes TEXT;
          CREATE TABLE totals(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;",
+    ),
+    // The books of an older store begin with what it still has.
+    (
+        5,
+        "CREATE TABLE ledger(
+           receiver INTEGER NOT NULL, line INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY(receiver, line)
+         ) WITHOUT ROWID;
+         INSERT INTO ledger SELECT receiver, 4, count(*) FROM deliveries GROUP BY receiver;
+         INSERT INTO ledger SELECT receiver, state, count(*) FROM deliveries WHERE state > 0 GROUP BY receiver, state;
+         INSERT INTO ledger SELECT 0, CASE WHEN NOT json_valid(decision) THEN 3
+           WHEN json_array_length(decision, '$.targets') > 0 THEN 1 WHEN json_array_length(decision, '$.matched') > 0 THEN 2 ELSE 3
+           END AS line, count(*) FROM events GROUP BY line;
+         INSERT INTO ledger SELECT 0, 6, sum(count) FROM quarantine HAVING count(*) > 0;",
     ),
 ];
 
@@ -136,6 +153,7 @@ pub fn prepare(place: &Place) -> Result<(), StoreError> {
         place.create(|draft| fill(draft).map_err(|e| unwritable(&e)))?;
     } else {
         let found = inspect(&place.path)?;
+        refuse_cut(&place.path)?;
         if found < VERSION {
             migrate(&place.path, found).map_err(|e| unwritable(&e))?;
         }
@@ -155,8 +173,31 @@ fn migrate(path: &Path, found: i64) -> rusqlite::Result<()> {
     db.close().map_err(|(_, e)| e)
 }
 
+/// A table or an index, as a file describes it.
+pub struct Described {
+    pub table: bool,
+    pub name: String,
+    pub root: i64,
+    /// Of an index that a table makes by itself: none.
+    pub sql: Option<String>,
+}
+
+/// What a store that this version makes has in it.
+pub fn described() -> rusqlite::Result<Vec<Described>> {
+    let cannot = |e: std::io::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(e));
+    let directory = tempfile::tempdir().map_err(cannot)?;
+    let path = directory.path().join("made.db");
+    fill(&path)?;
+    let db = Connection::open(path)?;
+    let mut all = db.prepare("SELECT type = 'table', name, rootpage, sql FROM sqlite_schema")?;
+    all.query_map([], |row| {
+        Ok(Described { table: row.get(0)?, name: row.get(1)?, root: row.get(2)?, sql: row.get(3)? })
+    })?
+    .collect()
+}
+
 /// The marks are written before the file becomes a WAL one, so that they are never only in a WAL.
-fn fill(draft: &Path) -> rusqlite::Result<()> {
+pub fn fill(draft: &Path) -> rusqlite::Result<()> {
     let db = Connection::open(draft)?;
     db.execute_batch(&format!(
         "PRAGMA auto_vacuum = INCREMENTAL; BEGIN; {TABLES} PRAGMA application_id = {APPLICATION_ID}; \
@@ -168,7 +209,12 @@ fn fill(draft: &Path) -> rusqlite::Result<()> {
 /// The schema of a store. Refuses what is not ours. Where no log waits, `SQLite` is not even asked, as it would leave files beside.
 pub fn inspect(path: &Path) -> Result<i64, StoreError> {
     let shown = path.display().to_string();
-    let foreign = |what: &str| StoreError::Unreadable(format!("{shown} is not a jobrelay store ({what})"));
+    let foreign = |what: &str| {
+        StoreError::Unreadable(format!(
+            "{shown} is not a jobrelay store ({what}); nothing was changed. If it was one, {}",
+            cure(&shown)
+        ))
+    };
     let mut header = [0; 100];
     File::open(path).and_then(|mut file| file.read_exact(&mut header)).map_err(|e| {
         if e.kind() == ErrorKind::UnexpectedEof {
@@ -184,7 +230,7 @@ pub fn inspect(path: &Path) -> Result<i64, StoreError> {
         |at: usize| i64::from(i32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
     let mut marks = Marks { application: number(68), version: number(60) };
     if fs::metadata(sibling(path, "-wal")).is_ok_and(|log| log.len() > 0) {
-        marks = marks_in_log(path).map_err(|e| unreadable(&e))?;
+        marks = marks_in_log(path).map_err(|e| damaged(path, &e.to_string()))?;
     }
     if marks.application != APPLICATION_ID {
         return Err(foreign("a SQLite file of another program"));
@@ -194,6 +240,38 @@ pub fn inspect(path: &Path) -> Result<i64, StoreError> {
         found if found > VERSION => Err(StoreError::Newer { path: shown, found, known: VERSION }),
         found => Err(foreign(&format!("schema {found}"))),
     }
+}
+
+/// What to do about a damaged file.
+fn cure(shown: &str) -> String {
+    format!(
+        "copy a backup back, or save what can be read: jobrelay repair --store sqlite:{shown} --into sqlite:{shown}.repaired"
+    )
+}
+
+/// A store that cannot be opened because of what is in the file.
+pub fn damaged(path: &Path, why: &str) -> StoreError {
+    let shown = path.display().to_string();
+    StoreError::Unreadable(format!("{shown} is damaged ({why}); nothing was changed. To do: {}", cure(&shown)))
+}
+
+/// Refuses a file that is cut off: that has not all the pages it says it has. Where a log waits, they may be there.
+///
+/// # Errors
+/// [`StoreError::Unreadable`].
+pub fn refuse_cut(path: &Path) -> Result<(), StoreError> {
+    let mut header = [0; 100];
+    let unreadable = |e: std::io::Error| damaged(path, &e.to_string());
+    let mut file = File::open(path).map_err(unreadable)?;
+    file.read_exact(&mut header).map_err(unreadable)?;
+    let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    let (found, needed) = (file.metadata().map_err(unreadable)?.len(), u64::from(number(28)) * 4096);
+    let log = fs::metadata(sibling(path, "-wal")).map_or(0, |log| log.len());
+    // The number holds if it was written with the last change.
+    if log == 0 && number(24) == number(92) && found < needed {
+        return Err(damaged(path, &format!("it is cut off: {found} of {needed} bytes are there")));
+    }
+    Ok(())
 }
 
 struct Marks {

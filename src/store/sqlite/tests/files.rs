@@ -7,10 +7,10 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::nobody;
-use crate::store::conformance::Sample;
+use crate::store::conformance::{Sample, tried};
 use crate::store::sqlite::place::sibling;
 use crate::store::sqlite::schema::VERSION;
-use crate::store::{SqliteStore, Store as _, StoreError};
+use crate::store::{End, SqliteStore, Store as _, StoreError};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -95,7 +95,7 @@ async fn a_store_of_the_first_schema_is_brought_up_in_place() {
     {
         let db = Connection::open(&path).unwrap();
         db.execute_batch(
-            "DROP TABLE totals; ALTER TABLE quarantine DROP COLUMN attributes; DROP TABLE threads; DROP TABLE applied; DROP TABLE versions; \
+            "DROP TABLE ledger; DROP TABLE totals; ALTER TABLE quarantine DROP COLUMN attributes; DROP TABLE threads; DROP TABLE applied; DROP TABLE versions; \
              CREATE TABLE versions(version TEXT PRIMARY KEY, text TEXT NOT NULL, saved_at INTEGER NOT NULL); \
              INSERT INTO versions VALUES('b', 'two', 2000000000), ('a', 'one', 1000000000); PRAGMA user_version = 1;",
         )
@@ -121,6 +121,31 @@ async fn a_store_of_the_first_schema_is_brought_up_in_place() {
         let store = SqliteStore::open(&path, nobody()).unwrap();
         store.apply_version("a", "one", jiff::Timestamp::UNIX_EPOCH).await.unwrap();
         assert_eq!(store.last_version().await.unwrap().map(|v| v.text).as_deref(), Some("one"));
+    }
+}
+
+#[tokio::test]
+async fn the_books_of_an_older_store_begin_with_what_it_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("jobrelay.db");
+    let before = {
+        let store = SqliteStore::open(&path, nobody()).unwrap();
+        for n in 0..9 {
+            let sample = Sample::new(&format!("{n}")).to(&["ops", "audit"][..n % 3]);
+            let delivery = store.accept(vec![sample.build()]).await.unwrap().remove(0).deliveries;
+            if n % 2 == 0 && !delivery.is_empty() {
+                store.record(vec![tried(delivery[0].0, 1, End::Delivered)]).await.unwrap();
+            }
+        }
+        store.close().await;
+        SqliteStore::open(&path, nobody()).unwrap().ledger().await.unwrap().life
+    };
+    assert_eq!((before.events.matched, before.events.nobody), (6, 3));
+    assert!(before.receivers.values().all(|of| of.balance() && of.made > 0), "{before:?}");
+    Connection::open(&path).unwrap().execute_batch("DROP TABLE ledger; PRAGMA user_version = 5;").unwrap();
+    for _ in 0..2 {
+        let store = SqliteStore::open(&path, nobody()).unwrap();
+        assert_eq!(store.ledger().await.unwrap().life, before);
     }
 }
 

@@ -1,9 +1,11 @@
 //! The suite of all stores on `SQLite`, and what only this store promises.
 
+mod audit;
 mod disk;
 mod files;
 mod history;
 mod killed;
+mod repair;
 
 use std::fs;
 use std::path::PathBuf;
@@ -32,7 +34,11 @@ impl Place for Files {
     }
 
     async fn open(&self, handoff: Handoff) -> Arc<dyn Store> {
-        Arc::new(SqliteStore::open(&self.current.lock().unwrap(), handoff).unwrap())
+        let path = self.current.lock().unwrap().clone();
+        if path.exists() {
+            audit::assert_sound(&path);
+        }
+        Arc::new(SqliteStore::open(&path, handoff).unwrap())
     }
 
     /// Takes the files as they are at this moment, as a kill would leave them; then the old store may end as it likes.

@@ -1,0 +1,87 @@
+//! The audit in words: a page.
+
+use std::fmt;
+
+use super::Report;
+use crate::cli::output::{count, one_line};
+use crate::store::{Checked, Flaw};
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Checked { events, deliveries, owed, attempts, references, lines } = self.audit.checked;
+        writeln!(f, "Checked")?;
+        writeln!(f, "  {}: readable, unchanged, decided, all their deliveries there", count(events, "event"))?;
+        writeln!(
+            f,
+            "  {} ({owed} owed) and {}: each with its event, in a state its attempts bear out",
+            count(deliveries, "delivery"),
+            count(attempts, "earlier attempt"),
+        )?;
+        writeln!(
+            f,
+            "  {} (open failures, threads) and the indexes: they lead where they say",
+            count(references, "reference")
+        )?;
+        writeln!(f, "  {} in the books: what the rows say", count(lines, "number"))?;
+        match self.relay {
+            true => writeln!(f, "  the relay: its books, and a lane at everything that is due")?,
+            false => {
+                writeln!(f, "  not the relay: --url names one to be asked whether it looks after all that is owed")?
+            }
+        }
+        if self.ok {
+            return write!(f, "\nAll is well.");
+        }
+        for (flaw, finding) in &self.audit.findings {
+            let (what, cure) = words(*flaw);
+            writeln!(f, "\n{what}: {}", finding.count)?;
+            for example in &finding.examples {
+                writeln!(f, "  {}", one_line(example))?;
+            }
+            let more = finding.count - finding.examples.len() as u64;
+            if more > 0 {
+                writeln!(f, "  and {more} more")?;
+            }
+            writeln!(f, "  to do: {cure}")?;
+        }
+        let all = self.audit.findings.values().map(|finding| finding.count).sum();
+        write!(f, "\n{}.", count(all, "thing that is wrong").replace("thing that is wrongs", "things that are wrong"))
+    }
+}
+
+const REPAIR: &str = "stop the relay, keep this file, and `jobrelay repair` saves what can be read into a new one; or copy a backup back";
+
+/// What it means, and what to do.
+fn words(flaw: Flaw) -> (&'static str, &'static str) {
+    match flaw {
+        Flaw::DamagedFile => ("The file is damaged", REPAIR),
+        Flaw::DamagedRow => ("Rows hold what no relay writes", REPAIR),
+        Flaw::EventChanged => (
+            "Events are not what was received",
+            "after a change of version: tell the maintainers; else the disk is to blame, look at its health and copy a backup back",
+        ),
+        Flaw::Undecided => ("Events without their decision", "`jobrelay replay evt_…` decides each of them anew"),
+        Flaw::VersionLost => {
+            ("Versions of routes.yaml that are not kept", "what they decided stands; it cannot be recomputed any more")
+        }
+        Flaw::DeliveryMissing => {
+            ("Decided, and no delivery", "`jobrelay replay evt_…` decides each of these events anew")
+        }
+        Flaw::DeliveryWrong => (
+            "Deliveries that were not decided so",
+            "look at each with `jobrelay explain dlv_…`; `jobrelay dismiss dlv_…` takes it off",
+        ),
+        Flaw::Orphan => ("Deliveries, attempts or copies of nothing", REPAIR),
+        Flaw::StateWrong => (
+            "Deliveries in a state their attempts do not bear out",
+            "ask the receiver whether it has them; `jobrelay replay dlv_…` sends one again, `jobrelay dismiss dlv_…` takes it off",
+        ),
+        Flaw::IndexWrong => ("Rows that are not found where they are looked for", REPAIR),
+        Flaw::ReferenceWrong => ("Open failures or threads that lead nowhere", REPAIR),
+        Flaw::BooksWrong => ("The books do not say what the rows say", REPAIR),
+        Flaw::Forgotten => (
+            "Owed and due, and no lane is at it",
+            "restart the relay: it reads all that is owed when it starts; and tell the maintainers",
+        ),
+    }
+}

@@ -1,0 +1,109 @@
+//! `repair`: what can be read of a damaged store, into a new file.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::output::{count, say, say_json};
+use super::serve::store_file;
+use super::store::StoreArgs;
+use crate::store::{Audit, History, Repair, repair};
+
+/// Save what can be read of a damaged store into a new file
+#[derive(Args)]
+#[command(after_help = "Stop the relay first. The damaged file is only read; its log beside it (`-wal`) is read too.
+
+Every event that can be read is saved, with its deliveries, attempts and all that hangs on it. A delivery that was decided on and
+whose row is lost is made again from the decision: as owed, unless an index tells that it was not. The new file is audited.
+
+Example:
+  jobrelay repair --store sqlite:data/jobrelay.db --into sqlite:data/repaired.db
+  jobrelay serve --store sqlite:data/repaired.db
+
+Exit codes: 0 if something was saved and is sound, 1 if not, 2 for wrong usage.")]
+pub struct RepairArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+
+    /// The new store
+    #[arg(long, value_name = "sqlite:FILE", value_parser = store_file)]
+    into: PathBuf,
+
+    /// Print JSON, for programs
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    whole: bool,
+    #[serde(flatten)]
+    repair: Repair,
+    audit: Audit,
+}
+
+impl RepairArgs {
+    /// Saves and tells.
+    pub fn run(self) -> Result<ExitCode, Failure> {
+        let path = self.store.path()?;
+        let into = self.into.display();
+        if self.into.exists() {
+            return Err(
+                Failure::new(format!("{into} exists")).help("name a file that does not: nothing is overwritten")
+            );
+        }
+        let failed = |e: crate::store::StoreError| Failure::new(e.to_string());
+        let repair = repair(path, &self.into).map_err(failed)?;
+        let audit = History::open(&self.into).and_then(|history| history.audit()).map_err(failed)?;
+        let sound = audit.findings.is_empty();
+        let report = Report { whole: repair.is_whole(), repair, audit };
+        if self.json {
+            say_json(&report)?;
+        } else {
+            say(format_args!("{into}\n{report}"))?;
+        }
+        Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Repair { saved, doubtful, events_lost, .. } = &self.repair;
+        let rows = |rows: &std::collections::BTreeMap<String, u64>| {
+            let rows: Vec<String> =
+                rows.iter().filter(|(_, n)| **n > 0).map(|(table, n)| format!("{table} {n}")).collect();
+            if rows.is_empty() { "nothing".to_owned() } else { rows.join(", ") }
+        };
+        writeln!(f, "saved:   {}", rows(saved))?;
+        if self.whole {
+            writeln!(f, "lost:    nothing")?;
+        } else {
+            let events = events_lost.map_or_else(|| "how many events is not known".to_owned(), |n| count(n, "event"));
+            writeln!(f, "lost:    {events}; rows that were there and cannot be trusted: {}", rows(doubtful))?;
+            let Repair { damaged_pages, log_pages_lost, versions_lost, .. } = self.repair;
+            writeln!(
+                f,
+                "damage:  {}, {} of the log; {} of routes.yaml without its text",
+                count(damaged_pages, "page"),
+                count(log_pages_lost, "page"),
+                count(versions_lost, "version"),
+            )?;
+            let Repair { owed_again, ended, attempts_lost, .. } = self.repair;
+            writeln!(
+                f,
+                "rebuilt: {} as owed (they may be sent twice), {} that had ended, as dismissed; {} of which only the number is known",
+                count(owed_again, "delivery"),
+                count(ended, "delivery"),
+                count(attempts_lost, "attempt"),
+            )?;
+        }
+        match self.audit.findings.is_empty() {
+            true => write!(f, "audit:   all is well"),
+            false => write!(f, "audit:   something is wrong: `jobrelay audit --store` of the new file tells what"),
+        }
+    }
+}
