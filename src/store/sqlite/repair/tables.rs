@@ -21,6 +21,22 @@ pub struct Tree {
     pub damaged: HashSet<u32>,
 }
 
+/// The tables that every store has, of whatever schema.
+const OLDEST: [&str; 12] = [
+    "meta",
+    "names",
+    "events",
+    "deliveries",
+    "attempts",
+    "copies",
+    "openings",
+    "lookup",
+    "lanes",
+    "versions",
+    "quarantine",
+    "probe",
+];
+
 /// A table as the file describes it.
 #[derive(Debug, Clone)]
 struct Shape {
@@ -90,7 +106,11 @@ impl Tables {
             .get(&1)
             .map_or_else(Vec::new, |tree| tree.rows.iter().filter_map(|(_, row, _)| describe(row)).collect());
         // Where the file does not say what is in it, it is taken for one that this version made; trees must look like it.
-        let guessed = trees.get(&1).is_none_or(|tree| tree.rows.is_empty() || !tree.damaged.is_empty());
+        let names: HashSet<&str> = described.iter().map(|found| found.name.as_str()).collect();
+        let guessed = trees.get(&1).is_none_or(|tree| {
+            // A row that describes nothing, or the same twice: one of its pages is another's.
+            !tree.damaged.is_empty() || tree.rows.len() != described.len() || names.len() != described.len()
+        }) || OLDEST.iter().any(|table| !names.contains(table));
         if guessed {
             for made in schema::described()? {
                 if !described.iter().any(|found| found.name == made.name) {
