@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::config::Secrets;
-use crate::delivery::{Junction, Lanes, Setup, install_crypto, proxies_in_environment};
+use crate::delivery::{Environment, Junction, Lanes, Setup, install_crypto, proxies_in_environment};
 use crate::event::OwnEvent;
 use crate::server::types::Refusal;
 use crate::server::{self, Corridor, Door, Intake, Standing, State};
@@ -171,6 +171,7 @@ async fn start(options: &Options) -> Result<Relay, End> {
         tell: tell.clone(),
         public_url: options.public_url.as_deref().map(|url| Arc::from(url.trim_end_matches('/'))),
         deny_private: options.deny_private,
+        environment: Environment::real(),
     };
     let lanes = Lanes::start(setup, Arc::clone(&config)).await.map_err(End::Unusable)?;
     // Only what can run is recorded as ruling; it decides nothing before.

@@ -11,12 +11,11 @@ use tokio::sync::Notify;
 
 use crate::store::Owed;
 
-const CAPACITY: usize = 1_024;
-
 /// The intake of one lane. It begins shut.
 #[derive(Debug)]
 pub struct Intake {
     inner: Mutex<Inner>,
+    capacity: usize,
     arrived: Notify,
 }
 
@@ -26,13 +25,13 @@ struct Inner {
     gap: bool,
 }
 
-impl Default for Intake {
-    fn default() -> Self {
-        Intake { inner: Mutex::new(Inner { queue: VecDeque::new(), gap: true }), arrived: Notify::new() }
-    }
-}
-
 impl Intake {
+    /// For at most so many deliveries.
+    #[must_use]
+    pub fn new(capacity: usize) -> Intake {
+        Intake { inner: Mutex::new(Inner { queue: VecDeque::new(), gap: true }), capacity, arrived: Notify::new() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -41,7 +40,7 @@ impl Intake {
     pub fn push(&self, fresh: impl IntoIterator<Item = Owed>) {
         let mut inner = self.lock();
         for owed in fresh {
-            if inner.gap || inner.queue.len() >= CAPACITY {
+            if inner.gap || inner.queue.len() >= self.capacity {
                 inner.gap = true;
                 break;
             }

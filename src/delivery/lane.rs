@@ -38,6 +38,8 @@ pub struct Settings {
     pub retry: Retry,
     /// How many deliveries to hold in memory, with their events.
     pub capacity: usize,
+    /// How many outcomes may be not on disk yet before it stops sending.
+    pub unrecorded: usize,
 }
 
 /// What to do next.
@@ -339,7 +341,7 @@ impl Lane {
         {
             return step;
         }
-        if self.unrecorded >= UNRECORDED {
+        if self.unrecorded >= self.settings.unrecorded {
             return Step::Wait(None);
         }
         let until = if self.condition.health() == Health::Open { self.poll_open(now) } else { self.poll_probe(now) };

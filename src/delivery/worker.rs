@@ -74,13 +74,15 @@ pub struct Worker {
     pub kept: Option<KeptLane>,
     /// How many deliveries it may hold in memory.
     pub capacity: usize,
+    /// How many outcomes it may have that are not on disk yet.
+    pub unrecorded: usize,
 }
 
 /// What a lane needs to know of its receiver.
 #[must_use]
-pub fn settings(means: &Means, capacity: usize) -> Settings {
+pub fn settings(means: &Means, capacity: usize, unrecorded: usize) -> Settings {
     let common = &means.receiver.common;
-    Settings { rate: common.rate, concurrency: common.concurrency.max(1), retry: common.retry, capacity }
+    Settings { rate: common.rate, concurrency: common.concurrency.max(1), retry: common.retry, capacity, unrecorded }
 }
 
 impl Worker {
@@ -93,7 +95,7 @@ impl Worker {
         let (recorder, outcomes) = mpsc::unbounded_channel();
         let recording = tokio::spawn(record(Arc::clone(&self.means.store), outcomes, self.sender.clone()));
         let mut driver = Driver {
-            lane: Lane::new(settings(&self.means, self.capacity), self.kept.take(), self.now()),
+            lane: Lane::new(settings(&self.means, self.capacity, self.unrecorded), self.kept.take(), self.now()),
             tasks: JoinSet::new(),
             recorder,
             worth_saving: false,
@@ -131,7 +133,7 @@ impl Worker {
     }
 
     fn now(&self) -> Now {
-        Now { mono: self.epoch.elapsed(), wall: Timestamp::now() }
+        Now { mono: self.epoch.elapsed(), wall: (self.means.now)() }
     }
 
     /// Takes what has come and does what there is to do; says until when nothing more is.
@@ -154,6 +156,7 @@ impl Worker {
             match driver.lane.poll(self.now()) {
                 Step::Send(owed) => {
                     let (means, recent) = (self.means.clone(), Arc::clone(&self.recent));
+                    let now = means.now;
                     let span = tracing::info_span!(
                         "attempt",
                         receiver = %means.receiver.name,
@@ -165,7 +168,7 @@ impl Worker {
                     driver.tasks.spawn(
                         async move {
                             let result = AssertUnwindSafe(attempt(&means, &recent, &owed)).catch_unwind().await;
-                            Done::Attempt(owed, result.unwrap_or_else(|_| Ok(Tried::broken())))
+                            Done::Attempt(owed, result.unwrap_or_else(|_| Ok(Tried::broken(now()))))
                         }
                         .instrument(span),
                     );
@@ -191,7 +194,7 @@ impl Worker {
         match command {
             Command::Change { means, capacity, healed } => {
                 self.means = *means;
-                driver.lane.change(settings(&self.means, capacity));
+                driver.lane.change(settings(&self.means, capacity, self.unrecorded));
                 if healed {
                     driver.lane.resume(now);
                 }
@@ -337,7 +340,7 @@ impl Worker {
         }
         status.next_attempt = lane.next_attempt().map(|at| {
             let wait = at.saturating_sub(self.epoch.elapsed());
-            Timestamp::now().saturating_add(wait).unwrap_or(Timestamp::MAX)
+            (self.means.now)().saturating_add(wait).unwrap_or(Timestamp::MAX)
         });
     }
 }
