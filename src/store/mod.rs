@@ -5,6 +5,8 @@ mod sqlite;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+pub(crate) mod memory;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +28,7 @@ pub type Handoff = Arc<dyn Fn(Vec<Owed>) + Send + Sync>;
 /// Order: deliveries have the order in which their events were accepted, which is the order of their IDs.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Accepts events in order: drops duplicates (of the newest 200,000 events), adds the recoveries that a success owes, opens
+    /// Accepts events in order: drops duplicates (of the newest [`REMEMBERED`] events), adds the recoveries that a success owes, opens
     /// the failures that want one. One answer for each item. All or none.
     ///
     /// # Errors
@@ -54,6 +56,10 @@ pub trait Store: Send + Sync + 'static {
     /// Claims a lane for this relay until `expiry` from now, or extends the claim. `false`: another relay holds it. A store that
     /// only one relay can open always says `true`.
     async fn claim(&self, receiver: &str, expiry: Duration) -> Result<bool, StoreError>;
+
+    /// Gives up the claim of a lane whose work has ended, so that another relay need not wait for the claim to expire. A lane that this
+    /// relay does not hold is left alone.
+    async fn release(&self, receiver: &str) -> Result<(), StoreError>;
 
     /// Keeps a lane's state (opaque JSON of the lane).
     async fn save_lane(&self, receiver: &str, state: &str) -> Result<(), StoreError>;
@@ -93,7 +99,8 @@ pub trait Store: Send + Sync + 'static {
     /// Moves everything owed to `receiver` to `to` (replays each and dismisses the old), oldest first, at most `limit`; 0: nothing left.
     async fn move_owed(&self, receiver: &str, to: &str, limit: usize) -> Result<u64, StoreError>;
 
-    /// Keeps something unreadable; a repeat only counts up. At most 1,000 are kept, the oldest go. `true` if it is new.
+    /// Keeps something unreadable; a repeat only counts up. At most [`QUARANTINED`] are kept, of [`QUARANTINED_BYTES`] together, the
+    /// oldest go. `true` if it is new.
     async fn quarantine(&self, item: NewQuarantined) -> Result<bool, StoreError>;
 
     /// Quarantined items, newest first.

@@ -12,6 +12,13 @@ use crate::event::{DeliveryId, Event, EventId};
 use crate::receiver::{Reason, Verdict};
 use crate::routing::Decision;
 
+/// How many of the newest events are remembered, to know a duplicate.
+pub const REMEMBERED: usize = 200_000;
+/// How many quarantined items are kept.
+pub const QUARANTINED: usize = 1_000;
+/// How many bytes their bodies may have together; the newest item stays whatever its size.
+pub const QUARANTINED_BYTES: usize = 64 << 20;
+
 /// A short stand-in for [`Event::key`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyHash(pub i64);

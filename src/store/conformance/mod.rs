@@ -6,9 +6,10 @@ pub(crate) mod history;
 mod model;
 pub(crate) mod recover;
 pub(crate) mod retain;
+pub(crate) mod share;
 mod world;
 
-pub(crate) use world::{Place, Sample, World, owed_ids, tried};
+pub(crate) use world::{Beside, Place, Sample, World, owed_ids, tried};
 
 /// All tests of the suite, for one kind of store.
 macro_rules! suite {
@@ -34,6 +35,9 @@ macro_rules! suite {
             what_owes_nothing_goes_with_all_that_hangs_on_it what_is_owed_stays_however_old
             old_owed_events_do_not_hide_the_rest quarantine_counts_repeats_and_is_bounded
             versions_are_kept_with_the_times_they_applied);
+        $crate::store::conformance::suite!(@ $place, share:
+            a_lane_is_one_relays_until_its_claim_expires a_released_lane_is_free_at_once
+            fresh_deliveries_are_handed_to_the_holder_of_their_lane a_relay_that_closes_leaves_the_other_working);
         #[test]
         fn random_actions_agree_with_the_model() {
             $crate::store::conformance::random_actions_agree_with_the_model::<$place>();

@@ -22,7 +22,19 @@ pub(crate) trait Place: Send + Sync + Sized + 'static {
     async fn open(&self, handoff: Handoff) -> Arc<dyn Store>;
     /// Ends the store as a kill would, at this moment: what is not durable now is gone at the next `open`.
     async fn kill(&self, store: Arc<dyn Store>);
+    /// Opens the store once more for another relay, while the first has it open. `None`: it was refused, as in use.
+    async fn open_beside(&self, handoff: Handoff) -> Option<Beside>;
 }
+
+/// What a second relay gets that opens a store which relays share.
+pub(crate) struct Beside {
+    pub store: Arc<dyn Store>,
+    /// Lets time pass for both.
+    pub pass: Box<dyn Fn(Duration) + Send + Sync>,
+}
+
+/// The lanes that the relay claims at its start; what others hold is not handed over.
+const LANES: [&str; 8] = ["audit", "chat", "gone", "inbox", "new", "old", "ops", "pager"];
 
 /// 2026-09-21T14:13:20Z, with nanoseconds.
 const START: (i64, i32) = (1_790_000_000, 123_456_789);
@@ -42,6 +54,9 @@ pub(crate) struct Sample {
     /// Any change makes it other data.
     pub note: String,
 }
+
+/// How long the relay claims its lanes for.
+pub(super) const CLAIM: Duration = Duration::from_secs(30);
 
 const RUNNING: &str = r#"{"state":"RUNNING","stateStartTime":"2026-09-21T14:00:00.000Z"}"#;
 const SUCCEEDED: &str = r#"{"state":"DONE","stateStartTime":"2026-09-21T14:10:00.000Z"}"#;
@@ -64,6 +79,7 @@ impl Sample {
     }
 
     pub fn to(self, to: &[&'static str]) -> Sample {
+        assert!(to.iter().all(|name| LANES.contains(name)), "a lane of the relay: {to:?}");
         Sample { to: to.to_vec(), ..self }
     }
 
@@ -158,20 +174,25 @@ impl<P: Place> World<P> {
     pub async fn new() -> World<P> {
         let place = P::new();
         let handed = Arc::default();
-        let store = place.open(remember(&handed)).await;
+        let store = open(&place, &handed).await;
         World { place, store, handed }
     }
 
     /// Closes and opens.
     pub async fn restart(&mut self) {
         self.store.close().await;
-        self.store = self.place.open(remember(&self.handed)).await;
+        self.store = open(&self.place, &self.handed).await;
     }
 
     /// Kills and opens.
     pub async fn kill(&mut self) {
         self.place.kill(Arc::clone(&self.store)).await;
-        self.store = self.place.open(remember(&self.handed)).await;
+        self.store = open(&self.place, &self.handed).await;
+    }
+
+    /// A second relay comes.
+    pub async fn open_beside(&self, handoff: Handoff) -> Option<Beside> {
+        self.place.open_beside(handoff).await
     }
 
     /// Accepts one event.
@@ -212,7 +233,16 @@ impl<P: Place> World<P> {
     }
 }
 
-fn remember(handed: &Arc<Mutex<Vec<Owed>>>) -> Handoff {
+/// As a starting relay does it, which then claims its lanes.
+async fn open<P: Place>(place: &P, handed: &Arc<Mutex<Vec<Owed>>>) -> Arc<dyn Store> {
+    let store = place.open(remember(handed)).await;
+    for lane in LANES {
+        assert!(store.claim(lane, CLAIM).await.unwrap(), "{lane}");
+    }
+    store
+}
+
+pub(super) fn remember(handed: &Arc<Mutex<Vec<Owed>>>) -> Handoff {
     let handed = Arc::clone(handed);
     Arc::new(move |fresh| handed.lock().unwrap().extend(fresh))
 }

@@ -5,9 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use rusqlite::{Connection, params};
 
 use crate::event::{EventId, Fingerprint};
-
-/// How many of the newest events are remembered.
-pub const REMEMBERED: usize = 200_000;
+use crate::store::REMEMBERED;
 
 /// What is known of a fingerprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

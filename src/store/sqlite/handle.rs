@@ -131,6 +131,10 @@ impl Store for SqliteStore {
         Ok(true)
     }
 
+    async fn release(&self, _receiver: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn save_lane(&self, receiver: &str, state: &str) -> Result<(), StoreError> {
         let (receiver, state) = (Arc::from(receiver), state.to_owned());
         self.queue.ask(move |w| keep::save_lane(w, &receiver, &state)).await

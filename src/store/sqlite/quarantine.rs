@@ -3,14 +3,9 @@
 use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
-use super::rows::{from_ns, to_ns};
+use super::rows::{from_ns, to_limit, to_ns};
 use super::task::Writing;
-use crate::store::{NewQuarantined, Quarantined};
-
-/// Items kept.
-const MOST: i64 = 1_000;
-/// Bytes of bodies kept.
-const MOST_BYTES: i64 = 64 << 20;
+use crate::store::{NewQuarantined, QUARANTINED, QUARANTINED_BYTES, Quarantined};
 
 /// Keeps an item. `true`: it is new.
 pub fn quarantine(w: &mut Writing<'_>, item: &NewQuarantined) -> rusqlite::Result<bool> {
@@ -32,7 +27,7 @@ pub fn quarantine(w: &mut Writing<'_>, item: &NewQuarantined) -> rusqlite::Resul
              FROM quarantine WINDOW newest AS (ORDER BY id DESC)) \
            WHERE bytes > ?1 OR number > ?2)",
     )?
-    .execute(params![MOST_BYTES, MOST])?;
+    .execute(params![to_limit(QUARANTINED_BYTES), to_limit(QUARANTINED)])?;
     Ok(true)
 }
 

@@ -14,8 +14,8 @@ use tempfile::TempDir;
 
 use super::SqliteStore;
 use super::place::sibling;
-use crate::store::conformance::{self, Place};
-use crate::store::{Handoff, Store};
+use crate::store::conformance::{self, Beside, Place};
+use crate::store::{Handoff, Store, StoreError};
 
 struct Files {
     directory: TempDir,
@@ -45,6 +45,12 @@ impl Place for Files {
             fs::copy(log, sibling(&next, "-wal")).unwrap();
         }
         *current = next;
+    }
+
+    async fn open_beside(&self, handoff: Handoff) -> Option<Beside> {
+        let refused = SqliteStore::open(&self.current.lock().unwrap(), handoff).expect_err("one relay at a time");
+        assert!(matches!(refused, StoreError::InUse { .. }), "{refused}");
+        None
     }
 }
 
