@@ -6,6 +6,8 @@ mod logging;
 mod own;
 mod reloader;
 mod retention;
+#[cfg(test)]
+mod simulation;
 mod source;
 
 use std::fmt::Write as _;
@@ -209,7 +211,7 @@ async fn start(options: &Options) -> Result<Relay, End> {
         hindsight: JoinSet::new(),
     };
     let helpers = vec![
-        tokio::spawn(own::admit(corridor, own_events)),
+        tokio::spawn(own::admit(corridor, own_events, Timestamp::now)),
         tokio::spawn(reloader.run()),
         tokio::spawn(retention::run(Arc::clone(&store), options.retention)),
     ];
