@@ -6,6 +6,8 @@
 //! - a key is *spilled*: deliveries of this key up to `spilled_to` are on disk only, because its head waits or its queue is long.
 //!   A poisonous key so costs one item of memory, and others are read past it.
 
+#[cfg(test)]
+mod check;
 mod queue;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};

@@ -328,6 +328,8 @@ impl Worker {
     }
 
     fn publish(&self, lane: &Lane) {
+        #[cfg(test)]
+        lane.check();
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         status.in_flight = lane.in_flight();
         let condition = lane.condition();

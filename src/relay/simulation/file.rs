@@ -18,6 +18,9 @@ pub const STEADY: &str = "steady";
 /// The others, with their kinds.
 const OTHERS: [(&str, &str); 3] = [("chat", "slack"), ("hook", "webhook"), ("pager", "pagerduty")];
 
+/// So many of those that were read are kept at hand.
+const REMEMBERED: usize = 256;
+
 /// One version of routes.yaml.
 #[derive(Debug, Clone, PartialEq)]
 pub struct File {
@@ -197,6 +200,9 @@ impl File {
         }
         let text = self.text();
         READ.with_borrow_mut(|read| {
+            if read.len() == REMEMBERED {
+                read.clear();
+            }
             let known = read.entry(text).or_insert_with_key(|text| {
                 let (config, problems) = config::load(text, &Secrets { path: None });
                 Arc::new(config.unwrap_or_else(|| panic!("{text}{problems:?}")))

@@ -15,7 +15,7 @@ use crate::store::memory::MemoryStore;
 use crate::store::{Delivery, DeliveryState, StoredEvent};
 
 /// A receiver that is always well gets its messages within so much time in which store and process are well, whatever others do.
-const AT_ONCE: Duration = Duration::from_secs(3);
+const AT_ONCE: Duration = Duration::from_secs(4);
 
 /// Checks everything; the first that does not hold.
 ///

@@ -27,8 +27,8 @@ use crate::store::{DeliveryFilter, EventFilter, Store};
 const RESTART: Duration = Duration::from_secs(1);
 /// As the reloader does.
 const AGAIN: Duration = Duration::from_secs(5);
-/// What cannot be drained in this time after the last fault is stuck, whatever it waits for: the longest `Retry-After`, and all else.
-const LONGEST: Duration = Duration::from_secs(2 * 3_600);
+/// A blocked lane tries again so often.
+const BLOCKED: Duration = Duration::from_secs(300);
 
 /// What goes on over lives, beside the durable.
 pub struct Course {
@@ -140,7 +140,11 @@ async fn one_life(world: &World, durable: &Durable, course: &mut Course) -> End 
                 }
             }
             Act::Stop(down) => {
+                let began = clock::now();
                 lanes.stop(LANES_WITHIN).await;
+                let orderly = clock::now() < began + LANES_WITHIN;
+                world.lock().lives.last_mut().expect("this one").orderly = orderly;
+                world.step("stops", orderly);
                 store.close().await;
                 return End::Stopped(*down);
             }
@@ -149,7 +153,8 @@ async fn one_life(world: &World, durable: &Durable, course: &mut Course) -> End 
             world.violated(|| "a lane's task ended".to_owned());
         }
     }
-    let by = world.plan.calm + LONGEST;
+    sleep(world.plan.calm.saturating_sub(clock::now())).await;
+    let by = clock::now() + patience(world);
     while !drained(world, course, &running_names(world)).await {
         if clock::now() > by || !lanes.moving() || world.lock().violation.is_some() {
             world.violated(|| "not everything that is owed was delivered, long after the last fault".to_owned());
@@ -160,6 +165,20 @@ async fn one_life(world: &World, durable: &Durable, course: &mut Course) -> End 
     lanes.stop(LANES_WITHIN).await;
     store.close().await;
     End::Drained
+}
+
+/// How long it may take after the last fault until nothing is owed any more: what a receiver asked for, the longest waits of the lanes, and
+/// the time that sending takes.
+fn patience(world: &World) -> Duration {
+    let (inner, now) = (world.lock(), clock::now());
+    let hold = inner.requests.iter().filter_map(|request| request.hold).max().unwrap_or_default();
+    let settings = || world.plan.files.iter().flat_map(|file| file.receivers.values());
+    let retry = settings().map(|settings| settings.retry[2]).max().unwrap_or(0);
+    let interval = settings().filter_map(|settings| settings.rate()).map(|rate| rate.per / rate.count).max();
+    let each = interval.unwrap_or_default() + Duration::from_millis(200);
+    let owed = inner.made.values().filter(|made| made.ended.is_none()).count();
+    let sending = each * (20 + u32::try_from(owed).expect("dozens"));
+    hold.saturating_sub(now) + BLOCKED + Duration::from_secs(retry) + sending + Duration::from_secs(60)
 }
 
 /// A version rules from now on; where credentials changed, waiting ends.

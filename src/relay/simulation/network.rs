@@ -11,6 +11,7 @@ use fastrand::Rng;
 use tokio::time::sleep;
 
 use super::clock;
+use super::file::STEADY;
 use super::plan::{Habit, Trouble};
 use super::world::{Fate, Inner, Request, World};
 use crate::delivery::simulated::{Chunk, Response, Simulated};
@@ -94,7 +95,7 @@ impl Network {
             return None;
         };
         let life = inner.lives.len() - 1;
-        let before = made.last.map(|number| &inner.requests[number]);
+        let before = made.requests.last().map(|number| &inner.requests[*number]);
         let plain = before.is_some_and(|before| {
             (before.life, before.answer, before.to) == (life, Some(Verdict::Refused), Some(now)) && !before.plain
         });
@@ -104,7 +105,7 @@ impl Network {
         let wrong = wrong(&self.world, &inner, &request);
         inner.requests.push(request);
         let number = inner.requests.len() - 1;
-        inner.made.get_mut(&delivery).expect("found above").last = Some(number);
+        inner.made.get_mut(&delivery).expect("found above").requests.push(number);
         drop(inner);
         if let Some(wrong) = wrong {
             self.world.violated(|| format!("{delivery} to {host}: {wrong}"));
@@ -114,7 +115,8 @@ impl Network {
 
     async fn answer(&self, host: &str, credentials: u32, product: Option<u8>) -> Result<Response, Failure> {
         let habit = self.world.plan.habit(host, clock::now());
-        sleep(Duration::from_millis(1 + self.chance(80))).await;
+        let slowest = if host == STEADY { 20 } else { 80 };
+        sleep(Duration::from_millis(1 + self.chance(slowest))).await;
         let words = || "simulated".to_owned();
         match habit {
             Habit::Well => Ok(taken()),
@@ -181,6 +183,10 @@ fn wrong(world: &World, inner: &Inner, request: &Request) -> Option<String> {
     if repeated {
         return Some("it arrived before in this life".to_owned());
     }
+    let before = made.arrived.and_then(|arrived| inner.lives.iter().find(|life| arrived <= life.to));
+    if before.is_some_and(|life| life.orderly) {
+        return Some("it arrived before the process stopped in order".to_owned());
+    }
     if mine().any(|other| other.delivery == request.delivery && other.to.is_none()) {
         return Some("it is under way already".to_owned());
     }
@@ -222,7 +228,7 @@ fn over(world: &World, inner: &Inner, id: DeliveryId, now: Duration) -> bool {
     if made.ended.is_some_and(|(end, _)| end != (End::Owed { not_before: None })) || made.arrived.is_some() {
         return true;
     }
-    let Some(last) = made.last.map(|number| &inner.requests[number]) else { return false };
+    let Some(last) = made.requests.last().map(|number| &inner.requests[*number]) else { return false };
     last.to.is_some() && (last.answer == Some(Verdict::Refused) || may_give_up(world, inner, id, now))
 }
 

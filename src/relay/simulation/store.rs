@@ -128,8 +128,7 @@ fn accepted(world: &World, items: &[NewEvent], answers: &[Accepted]) {
             let receiver = Arc::clone(receiver);
             inner.of_key.entry((Arc::clone(&receiver), key)).or_default().push(*delivery);
             let event = answer.id;
-            let made = Made { event, receiver, key, product, at, ended: None, arrived: None, last: None };
-            inner.made.insert(*delivery, made);
+            inner.made.insert(*delivery, Made::new(event, receiver, key, product, at));
         }
     }
 }
@@ -141,8 +140,12 @@ fn recorded(world: &World, attempts: &[Attempted]) {
         world.step("recorded", (id, attempted.attempt.number, format!("{:?}", attempted.end)));
         let mut inner = world.lock();
         let wrong = wrong(world, &inner, attempted);
-        if let Some(made) = inner.made.get_mut(&id).filter(|_| !matches!(attempted.end, End::Owed { .. })) {
-            made.ended.get_or_insert((attempted.end, clock::now()));
+        let life = inner.lives.len() - 1;
+        if let Some(made) = inner.made.get_mut(&id) {
+            made.recorded = (life, made.recorded_in(life) + 1);
+            if !matches!(attempted.end, End::Owed { .. }) {
+                made.ended.get_or_insert((attempted.end, clock::now()));
+            }
         }
         drop(inner);
         if let Some(wrong) = wrong {
@@ -153,13 +156,21 @@ fn recorded(world: &World, attempts: &[Attempted]) {
 
 fn wrong(world: &World, inner: &Inner, attempted: &Attempted) -> Option<String> {
     let Some(made) = inner.made.get(&attempted.delivery) else { return Some("nobody is owed it".to_owned()) };
-    let Some(last) = made.last.map(|number| &inner.requests[number]) else { return Some("it was never sent".to_owned()) };
+    let life = inner.lives.len() - 1;
+    // The plain form belongs to the same attempt as the one before it.
+    let requests = || made.requests.iter().map(|number| &inner.requests[*number]).filter(|request| request.life == life);
+    let first = requests().enumerate().filter(|(_, request)| !request.plain).map(|(n, _)| n).nth(made.recorded_in(life));
+    let last = first.and_then(|first| {
+        let plain = requests().nth(first + 1).filter(|next| next.plain);
+        plain.or_else(|| requests().nth(first))
+    });
+    let Some(last) = last else { return Some("it was not sent so often in this life".to_owned()) };
     let Some(heard) = last.to else { return Some("it is still under way".to_owned()) };
+    let arrived = last.answer == Some(Verdict::Delivered);
     let verdict = attempted.attempt.verdict;
     match attempted.end {
-        _ if last.life + 1 != inner.lives.len() => Some("it was not sent in this life".to_owned()),
-        End::Delivered => made.arrived.is_none().then(|| "it did not arrive".to_owned()),
-        _ if made.arrived.is_some_and(|arrived| arrived >= last.from) => Some("it arrived".to_owned()),
+        End::Delivered => (!arrived).then(|| "it did not arrive".to_owned()),
+        _ if arrived => Some("it arrived".to_owned()),
         End::Dead if verdict == Verdict::Refused => {
             (last.answer != Some(Verdict::Refused)).then(|| format!("the receiver said {:?}", last.answer))
         }

@@ -35,6 +35,8 @@ impl std::fmt::Debug for World {
 pub struct Life {
     pub from: Duration,
     pub to: Duration,
+    /// It was stopped, and had the time to put everything in order.
+    pub orderly: bool,
 }
 
 /// A delivery, as the store made it.
@@ -50,8 +52,22 @@ pub struct Made {
     pub ended: Option<(End, Duration)>,
     /// The first answer the relay heard that says it arrived.
     pub arrived: Option<Duration>,
-    /// Its last request.
-    pub last: Option<usize>,
+    /// Its requests, by number.
+    pub requests: Vec<usize>,
+    /// The last life in which attempts were recorded, and how many in that.
+    pub recorded: (usize, usize),
+}
+
+impl Made {
+    pub fn new(event: EventId, receiver: Arc<str>, key: KeyHash, product: Option<u8>, at: Duration) -> Made {
+        let (requests, recorded) = (Vec::new(), (0, 0));
+        Made { event, receiver, key, product, at, ended: None, arrived: None, requests, recorded }
+    }
+
+    /// How many of its attempts were recorded in a life.
+    pub fn recorded_in(&self, life: usize) -> usize {
+        if self.recorded.0 == life { self.recorded.1 } else { 0 }
+    }
 }
 
 /// A request to a receiver.
@@ -187,7 +203,7 @@ impl World {
         let mut inner = self.lock();
         inner.dead = false;
         inner.calls = 0;
-        inner.lives.push(Life { from: now, to: now });
+        inner.lives.push(Life { from: now, to: now, orderly: false });
         drop(inner);
         self.step("starts", ());
     }
