@@ -34,7 +34,13 @@ struct Listening<'a> {
 
 impl Drop for Listening<'_> {
     fn drop(&mut self) {
-        self.world.lock().requests[self.request].to.get_or_insert(clock::now());
+        let mut inner = self.world.lock();
+        let request = &mut inner.requests[self.request];
+        if request.to.is_none() {
+            request.to = Some(clock::now());
+            let receiver = request.receiver;
+            inner.not_blocked(receiver);
+        }
     }
 }
 
@@ -161,8 +167,7 @@ impl Network {
             inner.made.get_mut(&delivery).expect("it was owed").arrived.get_or_insert(now);
         }
         if verdict != Verdict::Blocked && hold.is_none() {
-            let mine = inner.blocked.iter_mut().filter(|(name, _, to)| **name == *receiver && to.is_none());
-            mine.for_each(|(_, _, to)| *to = Some(now));
+            inner.not_blocked(receiver);
         }
         drop(inner);
         self.world.step("hears", (receiver, delivery, format!("{verdict:?}")));

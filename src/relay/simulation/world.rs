@@ -252,6 +252,13 @@ impl Inner {
         self.ruled.last().map_or(0, |ruled| ruled.file)
     }
 
+    /// A receiver answers something else now than that it takes nothing, or nothing at all.
+    pub fn not_blocked(&mut self, receiver: &str) {
+        let now = clock::now();
+        let open = self.blocked.iter_mut().filter(|(name, _, to)| **name == *receiver && to.is_none());
+        open.for_each(|(_, _, to)| *to = Some(now));
+    }
+
     /// How long the process ran between two moments, less the time in which the receiver was blocked for certain. The relay may take a
     /// delivery for younger, never for older.
     pub fn counted(&self, receiver: &str, from: Duration, to: Duration) -> Duration {
