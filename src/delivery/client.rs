@@ -133,11 +133,14 @@ impl Client {
     }
 
     async fn call(&self, request: &Request) -> Result<Response, Failure> {
-        let client = match &self.wire {
-            Wire::Http(client) => client,
+        match &self.wire {
+            Wire::Http(client) => self.call_http(client, request).await.map(Response::Http),
             #[cfg(test)]
-            Wire::Simulated(network) => return network.call(request).await.map(Response::Simulated),
-        };
+            Wire::Simulated(network) => network.call(request).await.map(Response::Simulated),
+        }
+    }
+
+    async fn call_http(&self, client: &reqwest::Client, request: &Request) -> Result<reqwest::Response, Failure> {
         let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
         let mut builder = client.request(method, request.url.expose().clone());
         for (name, value) in &request.headers {
@@ -146,7 +149,7 @@ impl Client {
         if !request.body.is_empty() {
             builder = builder.body(request.body.clone());
         }
-        builder.send().await.map(Response::Http).map_err(|error| self.failure(&error))
+        builder.send().await.map_err(|error| self.failure(&error))
     }
 
     /// An IP address in the URL reaches no resolver.

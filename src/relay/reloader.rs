@@ -115,7 +115,9 @@ impl Reloader {
         let result = if same_version && changes.is_empty() { ReloadResult::Unchanged } else { ReloadResult::Applied };
         if result == ReloadResult::Applied {
             let placed = put_in_place(&self.lanes, &*self.store, &self.running, &config, now).await;
-            placed.map_err(|(what, why)| Refused::because(what, &why)).inspect_err(|_| self.again = Some(Instant::now() + AGAIN_AFTER))?;
+            placed
+                .map_err(|(what, why)| Refused::because(what, &why))
+                .inspect_err(|_| self.again = Some(Instant::now() + AGAIN_AFTER))?;
         }
         let was = self.state.standing.load();
         let since = if same_version { was.since } else { now };

@@ -7,9 +7,9 @@ impl Lane {
     /// # Panics
     /// When something does not hold.
     pub fn check(&self) {
-        let (mut held, mut asked, mut reading) = (0, 0, 0);
+        let (mut items, mut asked, mut reading) = (0, 0, 0);
         for (key, queue) in &self.keys {
-            held += queue.items.len();
+            items += queue.items.len();
             asked += queue.loading.map_or(0, |page| page.limit);
             reading += usize::from(queue.loading.is_some());
             let head = queue.items.front().map(|head| head.owed.id);
@@ -22,11 +22,11 @@ impl Lane {
             };
             assert!(found, "{key:?} is forgotten: {queue:?}");
         }
-        assert_eq!((held, asked), (self.held, self.asked), "deliveries held, and asked for by key");
+        assert_eq!((items, asked), (self.held, self.asked), "deliveries held, and asked for by key");
         let capacity = self.settings.capacity;
         let most = capacity * STRETCH + capacity.div_ceil(2).max(1) + reading;
-        assert!(held + asked <= most, "{held} held, {asked} asked for, {most} may be");
+        assert!(items + asked <= most, "{items} held, {asked} asked for, {most} may be");
         let under_way = self.in_flight.len();
-        assert!(under_way <= held, "{under_way} under way of {held}");
+        assert!(under_way <= items, "{under_way} under way of {items}");
     }
 }

@@ -119,7 +119,8 @@ fn paced(plan: &Plan, inner: &Inner) -> Result<(), String> {
         for (number, life) in inner.lives.iter().enumerate() {
             let mine = |request: &&Request| request.receiver == *name && request.life == number && !request.plain;
             let mut bucket = None;
-            let mut changes = inner.ruled.iter().filter(|ruled| life.from <= ruled.at && ruled.at <= life.to).peekable();
+            let mut changes =
+                inner.ruled.iter().filter(|ruled| life.from <= ruled.at && ruled.at <= life.to).peekable();
             for request in inner.requests.iter().filter(mine) {
                 let mut just_changed = false;
                 while let Some(ruled) = changes.next_if(|ruled| ruled.at <= request.from) {

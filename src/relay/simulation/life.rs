@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::clock;
+use super::file::Settings;
 use super::network::Network;
 use super::plan::{Act, Sample, Status};
 use super::store::FaultyStore;
@@ -174,7 +175,7 @@ fn patience(world: &World) -> Duration {
     let hold = inner.requests.iter().filter_map(|request| request.hold).max().unwrap_or_default();
     let settings = || world.plan.files.iter().flat_map(|file| file.receivers.values());
     let retry = settings().map(|settings| settings.retry[2]).max().unwrap_or(0);
-    let interval = settings().filter_map(|settings| settings.rate()).map(|rate| rate.per / rate.count).max();
+    let interval = settings().filter_map(Settings::rate).map(|rate| rate.per / rate.count).max();
     let each = interval.unwrap_or_default() + Duration::from_millis(200);
     let owed = inner.made.values().filter(|made| made.ended.is_none()).count();
     let sending = each * (20 + u32::try_from(owed).expect("dozens"));

@@ -29,7 +29,7 @@ use self::world::World;
 use crate::store::memory::Durable;
 
 /// How many seeds the suite runs.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 1_200;
 const THREADS: u64 = 2;
 
 /// What a simulation came to, its trace (hash and steps), and what did not hold.

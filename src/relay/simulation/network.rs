@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +11,7 @@ use fastrand::Rng;
 use tokio::time::sleep;
 
 use super::clock;
-use super::file::STEADY;
+use super::file::{STEADY, Settings};
 use super::plan::{Habit, Trouble};
 use super::world::{Fate, Inner, Request, World};
 use crate::delivery::simulated::{Chunk, Response, Simulated};
@@ -91,9 +91,9 @@ impl Network {
         let now = clock::now();
         self.world.step("request", (host, delivery));
         let muddled = matches!(self.world.trouble(), Some(Trouble::Slow(_)))
-            || self.world.plan.weather.iter().any(|weather| {
-                matches!(weather.how, Trouble::Slow(most) if weather.to <= now && now <= weather.to + most)
-            });
+            || self.world.plan.weather.iter().any(
+                |weather| matches!(weather.how, Trouble::Slow(most) if weather.to <= now && now <= weather.to + most),
+            );
         let mut inner = self.world.lock();
         let Some(made) = inner.made.get(&delivery).filter(|made| *made.receiver == *host) else {
             drop(inner);
@@ -107,7 +107,8 @@ impl Network {
         });
         let receiver = self.world.plan.files.iter().flat_map(|file| file.receivers.keys());
         let receiver = receiver.copied().find(|name| *name == host).expect("a name of some file");
-        let request = Request { receiver, delivery, life, from: now, to: None, answer: None, hold: None, plain, muddled };
+        let request =
+            Request { receiver, delivery, life, from: now, to: None, answer: None, hold: None, plain, muddled };
         let wrong = wrong(&self.world, &inner, &request);
         inner.requests.push(request);
         let number = inner.requests.len() - 1;
@@ -125,16 +126,15 @@ impl Network {
         sleep(Duration::from_millis(1 + self.chance(slowest))).await;
         let words = || "simulated".to_owned();
         match habit {
-            Habit::Well => Ok(taken()),
             Habit::Slow(most) => {
-                sleep(most.mul_f64(self.chance(1_000) as f64 / 1_000.0)).await;
+                sleep(most / 100 * u32::try_from(self.chance(100)).expect("below 100")).await;
                 Ok(taken())
             }
             Habit::Hang => pending().await,
             Habit::Status(status) => Ok(answer(status)),
             Habit::Limited(retry_after) => Ok(Response { retry_after: Some(retry_after.to_owned()), ..answer(429) }),
             Habit::Revoked(until) if credentials < until => Ok(answer(401)),
-            Habit::Revoked(_) => Ok(taken()),
+            Habit::Well | Habit::Revoked(_) => Ok(taken()),
             Habit::Swallow => Err(Failure::Interrupted(words())),
             Habit::Break => Ok(Response { body: VecDeque::from([Chunk::Broken]), ..taken() }),
             Habit::Trickle => {
@@ -145,9 +145,7 @@ impl Network {
             Habit::NoTls => Err(Failure::Tls(words())),
             Habit::NoConnection => Err(Failure::Connect(words())),
             Habit::Flaky => Ok(if self.chance(2) == 0 { answer(503) } else { taken() }),
-            Habit::Poison(poisoned, status) => {
-                Ok(if product == Some(poisoned) { answer(status) } else { taken() })
-            }
+            Habit::Poison(poisoned, status) => Ok(if product == Some(poisoned) { answer(status) } else { taken() }),
         }
     }
 
@@ -183,7 +181,8 @@ fn wrong(world: &World, inner: &Inner, request: &Request) -> Option<String> {
     if let Some((end, at)) = made.ended {
         return Some(format!("it ended as {end:?} on disk at {at:?}"));
     }
-    let mine = || inner.requests.iter().filter(|other| other.receiver == request.receiver && other.life == request.life);
+    let mine =
+        || inner.requests.iter().filter(|other| other.receiver == request.receiver && other.life == request.life);
     let repeated = mine().any(|other| other.delivery == request.delivery && other.answer == Some(Verdict::Delivered));
     if repeated {
         return Some("it arrived before in this life".to_owned());
@@ -195,7 +194,7 @@ fn wrong(world: &World, inner: &Inner, request: &Request) -> Option<String> {
     if mine().any(|other| other.delivery == request.delivery && other.to.is_none()) {
         return Some("it is under way already".to_owned());
     }
-    for earlier in inner.of_key[&(std::sync::Arc::clone(&made.receiver), made.key)].iter() {
+    for earlier in &inner.of_key[&(Arc::clone(&made.receiver), made.key)] {
         if *earlier < request.delivery && !over(world, inner, *earlier, now) {
             return Some(format!("{earlier} of the same key is not over"));
         }
@@ -207,7 +206,9 @@ fn wrong(world: &World, inner: &Inner, request: &Request) -> Option<String> {
         return None;
     }
     match file.receivers.get(request.receiver) {
-        None if now > ruled && !request.muddled => return Some("routes.yaml does not name this receiver any more".to_owned()),
+        None if now > ruled && !request.muddled => {
+            return Some("routes.yaml does not name this receiver any more".to_owned());
+        }
         Some(settings) => {
             let under_way = mine().filter(|other| other.to.is_none()).count();
             if under_way >= settings.concurrency && now > ruled {
@@ -244,7 +245,7 @@ pub fn may_give_up(world: &World, inner: &Inner, id: DeliveryId, now: Duration) 
     let mut files: Vec<usize> = inner.ruled.iter().filter(|ruled| ruled.at >= life).map(|ruled| ruled.file).collect();
     files.push(inner.file());
     let settings = files.iter().filter_map(|file| world.plan.files[*file].receivers.get(&*made.receiver));
-    let shortest = settings.map(super::file::Settings::give_up).min().unwrap_or(Duration::ZERO);
+    let shortest = settings.map(Settings::give_up).min().unwrap_or(Duration::ZERO);
     inner.counted(&made.receiver, made.at, now) >= shortest
 }
 
@@ -296,4 +297,3 @@ impl Bucket {
 fn interval(rate: Option<Rate>) -> Duration {
     rate.map_or(Duration::ZERO, |rate| rate.per / rate.count)
 }
-

@@ -132,7 +132,7 @@ impl Plan {
         let first = if rng.u8(..4) == 0 { rng.u64(..) } else { rng.u64(..64) };
         let mut files = vec![File::draw(&mut Rng::with_seed(first))];
         let mut acts = Vec::new();
-        let events = pick(rng, &[5, 20, 20, 40, 80]);
+        let events = pick(rng, &[3, 6, 12, 20, 50]);
         draw_events(rng, events, length, &mut acts);
         for _ in 0..pick(rng, &[0, 0, 1, 2, 4]) {
             let next = files[files.len() - 1].edited(&files[0], rng);
@@ -144,7 +144,13 @@ impl Plan {
             let phases = pick(rng, &[0, 1, 2, 3]);
             let mut times: Vec<Duration> = (0..phases).map(|_| within(rng, length)).collect();
             times.sort_unstable();
-            habits.insert(name, times.into_iter().map(|at| (at, habit(rng))).collect());
+            let mut habits_of_one: Vec<_> = times.into_iter().map(|at| (at, habit(rng))).collect();
+            if rng.u8(..6) == 0 {
+                // Held for long, and then not well either.
+                let at = within(rng, length / 4);
+                habits_of_one = vec![(at, Habit::Status(401)), (length / 4 * 3, habit(rng))];
+            }
+            habits.insert(name, habits_of_one);
         }
         // Most who revoke credentials give out new ones.
         for (name, habits) in &habits {
@@ -164,7 +170,7 @@ impl Plan {
         if rng.u8(..4) == 0 {
             acts.push((within(rng, length), Act::Stop(Duration::from_millis(rng.u64(..60_000)))));
         }
-        if rng.u8(..4) == 0 {
+        for _ in 0..rng.u8(..3) {
             acts.push((within(rng, length), Act::Resume(pick(rng, &["chat", "hook", "pager"]))));
         }
         acts.sort_by_key(|(at, _)| *at);

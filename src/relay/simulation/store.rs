@@ -158,8 +158,10 @@ fn wrong(world: &World, inner: &Inner, attempted: &Attempted) -> Option<String> 
     let Some(made) = inner.made.get(&attempted.delivery) else { return Some("nobody is owed it".to_owned()) };
     let life = inner.lives.len() - 1;
     // The plain form belongs to the same attempt as the one before it.
-    let requests = || made.requests.iter().map(|number| &inner.requests[*number]).filter(|request| request.life == life);
-    let first = requests().enumerate().filter(|(_, request)| !request.plain).map(|(n, _)| n).nth(made.recorded_in(life));
+    let requests =
+        || made.requests.iter().map(|number| &inner.requests[*number]).filter(|request| request.life == life);
+    let first =
+        requests().enumerate().filter(|(_, request)| !request.plain).map(|(n, _)| n).nth(made.recorded_in(life));
     let last = first.and_then(|first| {
         let plain = requests().nth(first + 1).filter(|next| next.plain);
         plain.or_else(|| requests().nth(first))
@@ -229,7 +231,7 @@ macro_rules! passed_on {
             $(
                 async fn $name(&self, $($arg: $type),*) -> Result<$answer, StoreError> {
                     let inner = Arc::clone(&self.inner);
-                    $($(let $arg = { let $arg = $arg; $owned };)?)*
+                    $($(let $arg = $owned;)?)*
                     self.call(stringify!($name), Sort::$sort, async move {
                         passed_on!(@call inner $name $($arg $(= $owned)?),*)
                     })
