@@ -133,7 +133,9 @@ fn paced(plan: &Plan, inner: &Inner) -> Result<(), String> {
                     }
                 }
                 let Some(bucket) = &mut bucket else { continue };
-                if bucket.came(request.from) && !just_changed && !request.muddled && !slow(plan) {
+                if just_changed {
+                    bucket.came_before(request.from);
+                } else if bucket.came(request.from) && !request.muddled && !slow(plan) {
                     return Err(format!("above the rate of {name}: {request:?}"));
                 }
             }

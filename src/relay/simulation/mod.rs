@@ -78,7 +78,7 @@ fn run_all(first: u64, count: u64, tell: bool) -> Result<Sums, String> {
                 failed.store(true, Ordering::Relaxed);
                 return Err(report(seed, &why));
             }
-            if tell && seed % 10_000 == 0 {
+            if tell && sums.seeds % 500 == 0 {
                 println!("seed {seed}: {sums:?} on this thread");
             }
         }

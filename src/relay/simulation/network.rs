@@ -286,6 +286,11 @@ impl Bucket {
         self.due = self.due.map(|due| due.saturating_sub(before) + self.interval);
     }
 
+    /// A request came at the moment of a change: it may have been before that.
+    pub fn came_before(&mut self, at: Duration) {
+        self.due = Some(at + self.interval);
+    }
+
     /// A request came; whether that was too early.
     pub fn came(&mut self, at: Duration) -> bool {
         let due = self.due.unwrap_or(at);
