@@ -9,6 +9,8 @@ mod narrate;
 mod own;
 mod reloader;
 mod retention;
+#[cfg(test)]
+mod simulation;
 mod source;
 
 use std::fmt::Write as _;
@@ -28,7 +30,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::config::Secrets;
-use crate::delivery::{Junction, Lanes, Narrator, Setup, install_crypto, proxies_in_environment};
+use crate::delivery::{Environment, Junction, Lanes, Narrator, Setup, install_crypto, proxies_in_environment};
 use crate::event::OwnEvent;
 use crate::server::types::Refusal;
 use crate::server::{self, Corridor, Door, Intake, Standing, State};
@@ -184,6 +186,7 @@ async fn start(options: &Options) -> Result<Relay, End> {
         public_url: options.public_url.as_deref().map(|url| Arc::from(url.trim_end_matches('/'))),
         deny_private: options.deny_private,
         narrator: Arc::clone(&narrator),
+        environment: Environment::real(),
     };
     let lanes = Lanes::start(setup, Arc::clone(&config)).await.map_err(End::Unusable)?;
     // Only what can run is recorded as ruling; it decides nothing before.
@@ -194,7 +197,7 @@ async fn start(options: &Options) -> Result<Relay, End> {
     let corridor =
         Arc::new(Corridor::new(Arc::clone(&store), Arc::clone(&running), tell.clone(), Arc::clone(&narrator)));
     let said = say(options, &addresses, &door);
-    let intake = Arc::new(Intake::new(corridor, door));
+    let intake = Arc::new(Intake::new(Arc::clone(&corridor), door));
     let standing = match refused {
         None => Standing { since: now, read_at: Some(now), refused: None },
         Some(refused) => {
@@ -221,8 +224,12 @@ async fn start(options: &Options) -> Result<Relay, End> {
         again: None,
         hindsight: JoinSet::new(),
     };
+    let refused = {
+        let state = Arc::clone(&state);
+        move || state.standing.load().refused.is_some()
+    };
     let mut helpers = vec![
-        tokio::spawn(own::admit(Arc::clone(&state), own_events)),
+        tokio::spawn(own::admit(corridor, own_events, refused, Timestamp::now)),
         tokio::spawn(reloader.run()),
         tokio::spawn(retention::run(Arc::clone(&store), options.retention)),
         tokio::spawn(probe(Arc::clone(&state), Arc::clone(&store))),

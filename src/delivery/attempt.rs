@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::client::Client;
+use super::environment::WallClock;
 use super::prepare::{Prepared, Subject, prepare};
 use super::preview::Preview;
 use super::references::{Recent, earlier};
@@ -26,6 +28,7 @@ pub struct Means {
     pub receiver: Arc<Receiver>,
     pub client: Client,
     pub store: Arc<dyn Store>,
+    pub now: WallClock,
     pub public_url: Option<Arc<str>>,
 }
 
@@ -47,10 +50,10 @@ pub struct Tried {
 impl Tried {
     /// The attempt panicked: a fault of the relay's own, which delays this key alone.
     #[must_use]
-    pub fn broken() -> Tried {
+    pub fn broken(at: Timestamp) -> Tried {
         let detail = "internal error, please report it".to_owned();
         let judgement = Judgement::not_delivered(Verdict::Later, Reason::Template, detail);
-        Tried { at: Timestamp::now(), ..Tried::unsent(judgement) }
+        Tried { at, ..Tried::unsent(judgement) }
     }
 
     fn unsent(judgement: Judgement) -> Tried {
@@ -78,7 +81,7 @@ struct Outcome {
 /// # Errors
 /// When the store cannot give the event: no attempt was made.
 pub async fn attempt(means: &Means, recent: &Recent, owed: &Owed) -> Result<Tried, StoreError> {
-    let at = Timestamp::now();
+    let at = (means.now)();
     let begun = Instant::now();
     let event = match &owed.content {
         Some(event) => Some(Arc::clone(event)),

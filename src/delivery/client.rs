@@ -14,8 +14,11 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect;
 use tokio::time::{Instant, timeout_at};
 
+use super::environment::{Environment, Network, WallClock};
 use super::guard::{forbidden, forbidden_literal};
 use super::mail;
+#[cfg(test)]
+use super::simulated;
 use crate::receiver::{Answer, Common, Failure, Letter, Request, Tls, retry_after};
 
 /// No more of an answer is read.
@@ -31,10 +34,27 @@ pub fn install_crypto() {
 /// A receiver's own connections: nothing is shared between lanes.
 #[derive(Debug, Clone)]
 pub struct Client {
-    inner: reqwest::Client,
+    wire: Wire,
+    /// For answers that name a date.
+    now: WallClock,
     timeout: Duration,
     deny_private: bool,
     proxied: bool,
+}
+
+/// What requests go through.
+#[derive(Debug, Clone)]
+enum Wire {
+    Http(reqwest::Client),
+    #[cfg(test)]
+    Simulated(Arc<dyn simulated::Simulated>),
+}
+
+/// An answer, its body still on the way.
+enum Response {
+    Http(reqwest::Response),
+    #[cfg(test)]
+    Simulated(simulated::Response),
 }
 
 impl Client {
@@ -59,7 +79,32 @@ impl Client {
             builder = with_tls(builder, tls)?;
         }
         let inner = builder.build().map_err(|e| format!("the HTTP client cannot be set up: {}", plain(&e)))?;
-        Ok(Client { inner, timeout: common.timeout, deny_private, proxied: common.proxy.is_some() })
+        let now = Timestamp::now;
+        Ok(Client {
+            wire: Wire::Http(inner),
+            now,
+            timeout: common.timeout,
+            deny_private,
+            proxied: common.proxy.is_some(),
+        })
+    }
+
+    /// The client for a receiver's settings in this environment.
+    ///
+    /// # Errors
+    /// See [`Client::new`].
+    pub fn of(environment: &Environment, common: &Common, deny_private: bool) -> Result<Client, String> {
+        match &environment.network {
+            Network::Real => Ok(Client { now: environment.now, ..Client::new(common, deny_private)? }),
+            #[cfg(test)]
+            Network::Simulated(network) => Ok(Client {
+                wire: Wire::Simulated(Arc::clone(network)),
+                now: environment.now,
+                timeout: common.timeout,
+                deny_private,
+                proxied: false,
+            }),
+        }
     }
 
     /// Sends one request and reads its answer up to a bound.
@@ -70,15 +115,11 @@ impl Client {
         self.vet_literal(request)?;
         let deadline = Instant::now() + self.timeout;
         let mut response = match timeout_at(deadline, self.call(request)).await {
-            Ok(result) => result.map_err(|error| self.failure(&error))?,
+            Ok(result) => result?,
             Err(_) => return Err(Failure::Timeout(self.timeout)),
         };
-        let status = response.status().as_u16();
-        let retry_after = response
-            .headers()
-            .get(reqwest::header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| retry_after(value, Timestamp::now()));
+        let status = response.status();
+        let retry_after = response.retry_after().and_then(|value| retry_after(value, (self.now)()));
         let body = read_bounded(&mut response, deadline).await;
         Ok(Answer { status, retry_after, body })
     }
@@ -91,16 +132,24 @@ impl Client {
         mail::send(letter, self.timeout, self.deny_private).await
     }
 
-    async fn call(&self, request: &Request) -> Result<reqwest::Response, reqwest::Error> {
+    async fn call(&self, request: &Request) -> Result<Response, Failure> {
+        match &self.wire {
+            Wire::Http(client) => self.call_http(client, request).await.map(Response::Http),
+            #[cfg(test)]
+            Wire::Simulated(network) => network.call(request).await.map(Response::Simulated),
+        }
+    }
+
+    async fn call_http(&self, client: &reqwest::Client, request: &Request) -> Result<reqwest::Response, Failure> {
         let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
-        let mut builder = self.inner.request(method, request.url.expose().clone());
+        let mut builder = client.request(method, request.url.expose().clone());
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
         if !request.body.is_empty() {
             builder = builder.body(request.body.clone());
         }
-        builder.send().await
+        builder.send().await.map_err(|error| self.failure(&error))
     }
 
     /// An IP address in the URL reaches no resolver.
@@ -136,11 +185,39 @@ impl Client {
     }
 }
 
+impl Response {
+    fn status(&self) -> u16 {
+        match self {
+            Response::Http(response) => response.status().as_u16(),
+            #[cfg(test)]
+            Response::Simulated(response) => response.status,
+        }
+    }
+
+    /// The header, if it is text.
+    fn retry_after(&self) -> Option<&str> {
+        match self {
+            Response::Http(response) => response.headers().get(reqwest::header::RETRY_AFTER)?.to_str().ok(),
+            #[cfg(test)]
+            Response::Simulated(response) => response.retry_after.as_deref(),
+        }
+    }
+
+    /// The next part of the body; `None`: the end, in good order or not.
+    async fn chunk(&mut self) -> Option<Bytes> {
+        match self {
+            Response::Http(response) => response.chunk().await.ok().flatten(),
+            #[cfg(test)]
+            Response::Simulated(response) => response.chunk().await,
+        }
+    }
+}
+
 /// The status decides; a body that breaks off or never ends changes nothing about it: what was taken must not be sent again.
-async fn read_bounded(response: &mut reqwest::Response, deadline: Instant) -> Bytes {
+async fn read_bounded(response: &mut Response, deadline: Instant) -> Bytes {
     let mut body = BytesMut::new();
     while body.len() < ANSWER_BYTES
-        && let Ok(Ok(Some(chunk))) = timeout_at(deadline, response.chunk()).await
+        && let Ok(Some(chunk)) = timeout_at(deadline, response.chunk()).await
     {
         body.extend_from_slice(&chunk[..chunk.len().min(ANSWER_BYTES - body.len())]);
     }

@@ -13,12 +13,11 @@ use tokio::sync::Notify;
 use super::lane::{URGENT, urgent};
 use crate::store::{LIGHT, Owed};
 
-const CAPACITY: usize = 1_024;
-
 /// The intake of one lane. It begins shut.
 #[derive(Debug)]
 pub struct Intake {
     inner: Mutex<Inner>,
+    capacity: usize,
     arrived: Notify,
 }
 
@@ -29,16 +28,17 @@ struct Inner {
     urgent: VecDeque<Owed>,
 }
 
-impl Default for Intake {
-    fn default() -> Self {
+impl Intake {
+    /// For at most so many deliveries.
+    #[must_use]
+    pub fn new(capacity: usize) -> Intake {
         Intake {
             inner: Mutex::new(Inner { queue: VecDeque::new(), gap: true, urgent: VecDeque::new() }),
+            capacity,
             arrived: Notify::new(),
         }
     }
-}
 
-impl Intake {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -47,7 +47,7 @@ impl Intake {
     pub fn push(&self, fresh: impl IntoIterator<Item = Owed>) {
         let mut inner = self.lock();
         for owed in fresh {
-            inner.gap |= inner.queue.len() >= CAPACITY;
+            inner.gap |= inner.queue.len() >= self.capacity;
             if !inner.gap {
                 let is_light = owed.content.as_ref().is_some_and(|event| event.received.body.len() <= LIGHT);
                 inner.queue.push_back(if is_light { owed } else { Owed { content: None, ..owed } });

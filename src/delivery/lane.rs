@@ -9,6 +9,8 @@
 //! A lane that is behind still takes in what is urgent (`ahead`), and urgent heads get every other turn (`ready`).
 
 mod ahead;
+#[cfg(test)]
+mod check;
 mod queue;
 mod ready;
 
@@ -45,6 +47,8 @@ pub struct Settings {
     pub retry: Retry,
     /// How many deliveries to hold in memory, with their events.
     pub capacity: usize,
+    /// How many outcomes may be not on disk yet before it stops sending.
+    pub unrecorded: usize,
 }
 
 /// What to do next.
@@ -345,7 +349,7 @@ impl Lane {
     /// Whether so many outcomes are unrecorded that it does not send.
     #[must_use]
     pub fn waits_for_records(&self) -> bool {
-        self.unrecorded >= UNRECORDED
+        self.unrecorded >= self.settings.unrecorded
     }
 
     /// Whether a message could go out now. After [`Lane::poll`] said to wait none can, unless this machine is at fault.

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::attempt::{Means, preview};
 use super::client::Client;
+use super::environment::Environment;
 use super::intake::Intake;
 use super::narrator::Narrator;
 use super::prepare::Subject;
@@ -25,11 +26,6 @@ use crate::config::Config;
 use crate::event::{EventId, OwnEvent};
 use crate::receiver::Receiver;
 use crate::store::{Handoff, LaneRow, Owed, Store, StoreError};
-
-/// How many deliveries all lanes together hold in memory with their events: a few KiB each.
-const HELD_BY_ALL: usize = 20_000;
-/// What one lane holds, at least and at most.
-const HELD_BY_ONE: std::ops::RangeInclusive<usize> = 40..=2_000;
 
 type Intakes = HashMap<Arc<str>, Arc<Intake>>;
 
@@ -71,6 +67,7 @@ pub struct Setup {
     pub deny_private: bool,
     /// Keeps the log readable.
     pub narrator: Arc<Narrator>,
+    pub environment: Environment,
 }
 
 /// The lanes. Cheap to clone.
@@ -113,8 +110,9 @@ impl Lanes {
     /// When a receiver's client cannot be set up (a sentence that names it), or the store cannot be read.
     pub async fn start(setup: Setup, config: Arc<Config>) -> Result<Lanes, String> {
         let inner = Inner {
+            threads: Threads::start(&setup.environment.network)
+                .map_err(|e| format!("no threads for the lanes: {e}"))?,
             setup,
-            threads: Threads::start().map_err(|e| format!("no threads for the lanes: {e}"))?,
             epoch: Instant::now(),
             lanes: Mutex::new(BTreeMap::new()),
             stopped: AtomicBool::new(false),
@@ -144,7 +142,9 @@ impl Lanes {
         let mut kept: HashMap<Arc<str>, _> =
             rows.iter().map(|row| (Arc::clone(&row.receiver), row.state.clone())).collect();
 
-        let capacity = (HELD_BY_ALL / config.receivers.len().max(1)).clamp(*HELD_BY_ONE.start(), *HELD_BY_ONE.end());
+        let limits = &self.inner.setup.environment.limits;
+        let (least, most) = (*limits.held_by_one.start(), *limits.held_by_one.end());
+        let capacity = (limits.held_by_all / config.receivers.len().max(1)).clamp(least, most);
         let mut lanes = self.lock();
         if self.inner.stopped.load(Ordering::Relaxed) {
             return;
@@ -154,7 +154,8 @@ impl Lanes {
             .keys()
             .map(|name| {
                 let running = lanes.get(name).filter(|running| !running.leaving);
-                (Arc::clone(name), running.map_or_else(Arc::default, |running| Arc::clone(&running.intake)))
+                let intake = running.map(|running| Arc::clone(&running.intake));
+                (Arc::clone(name), intake.unwrap_or_else(|| Arc::new(Intake::new(limits.intake))))
             })
             .collect();
         // Before a new lane begins to read: what becomes durable after that read must find its intake.
@@ -238,6 +239,12 @@ impl Lanes {
         }
     }
 
+    /// Whether a lane panicked.
+    #[cfg(test)]
+    pub fn broke(&self) -> bool {
+        self.lock().values().any(|running| running.status.lock().unwrap_or_else(PoisonError::into_inner).restarts > 0)
+    }
+
     /// The lanes that stand still though they should move, each with why (for readiness).
     pub fn still(&self) -> Vec<(Arc<str>, String)> {
         let now = self.inner.epoch.elapsed();
@@ -303,7 +310,8 @@ impl Lanes {
         {
             return Ok(running.means.client.clone());
         }
-        Client::new(&receiver.common, self.inner.setup.deny_private)
+        let setup = &self.inner.setup;
+        Client::of(&setup.environment, &receiver.common, setup.deny_private)
             .map_err(|why| format!("receiver {:?}: {why}", receiver.name))
     }
 
@@ -313,6 +321,7 @@ impl Lanes {
             receiver: Arc::clone(receiver),
             client,
             store: Arc::clone(&self.inner.setup.store),
+            now: self.inner.setup.environment.now,
             public_url: self.inner.setup.public_url.clone(),
         }
     }
@@ -350,6 +359,7 @@ impl Lanes {
             capacity,
             stopping: false,
             recording: None,
+            unrecorded: self.inner.setup.environment.limits.unrecorded,
         };
         let task = self.inner.threads.next().spawn(async move {
             // The same deliveries must not be under way in two lanes.

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::runtime::{Builder, Handle};
 
+use super::environment::Network;
+
 /// The threads. They run until the process ends.
 #[derive(Debug)]
 pub struct Threads {
@@ -16,11 +18,20 @@ pub struct Threads {
 }
 
 impl Threads {
-    /// Starts half as many threads as there are cores: the other half is busy with taking in and writing down.
+    /// Starts half as many threads as there are cores: the other half is busy with taking in and writing down. A simulated
+    /// network runs them where they are started.
     ///
     /// # Errors
     /// When the system gives no thread or runtime.
-    pub fn start() -> io::Result<Threads> {
+    pub fn start(network: &Network) -> io::Result<Threads> {
+        match network {
+            Network::Real => Threads::of_their_own(),
+            #[cfg(test)]
+            Network::Simulated(_) => Ok(Threads { handles: vec![Handle::current()], next: AtomicUsize::new(0) }),
+        }
+    }
+
+    fn of_their_own() -> io::Result<Threads> {
         let count = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2);
         let mut handles = Vec::with_capacity(count);
         for number in 0..count {

@@ -89,13 +89,15 @@ pub struct Worker {
     pub stopping: bool,
     /// The task that records what the driver before this one sent.
     pub recording: Option<JoinHandle<()>>,
+    /// How many outcomes it may have that are not on disk yet.
+    pub unrecorded: usize,
 }
 
 /// What a lane needs to know of its receiver.
 #[must_use]
-pub fn settings(means: &Means, capacity: usize) -> Settings {
+pub fn settings(means: &Means, capacity: usize, unrecorded: usize) -> Settings {
     let common = &means.receiver.common;
-    Settings { rate: common.rate, concurrency: common.concurrency.max(1), retry: common.retry, capacity }
+    Settings { rate: common.rate, concurrency: common.concurrency.max(1), retry: common.retry, capacity, unrecorded }
 }
 
 impl Worker {
@@ -174,7 +176,7 @@ impl Worker {
         let (recorder, outcomes) = mpsc::unbounded_channel();
         self.recording = Some(tokio::spawn(record(Arc::clone(&self.means.store), outcomes, self.sender.clone())));
         let mut driver = Driver {
-            lane: Lane::new(settings(&self.means, self.capacity), self.kept.take(), self.now()),
+            lane: Lane::new(settings(&self.means, self.capacity, self.unrecorded), self.kept.take(), self.now()),
             tasks: JoinSet::new(),
             recorder,
             worth_saving: false,
@@ -216,7 +218,7 @@ impl Worker {
     }
 
     fn now(&self) -> Now {
-        Now { mono: self.epoch.elapsed(), wall: Timestamp::now() }
+        Now { mono: self.epoch.elapsed(), wall: (self.means.now)() }
     }
 
     /// Takes what has come and does what there is to do; says until when nothing more is.
@@ -242,6 +244,7 @@ impl Worker {
             match driver.lane.poll(self.now()) {
                 Step::Send(owed) => {
                     let (means, recent) = (self.means.clone(), Arc::clone(&self.recent));
+                    let now = means.now;
                     let span = tracing::info_span!(
                         "attempt",
                         receiver = %means.receiver.name,
@@ -253,7 +256,7 @@ impl Worker {
                     driver.tasks.spawn(
                         async move {
                             let result = AssertUnwindSafe(attempt(&means, &recent, &owed)).catch_unwind().await;
-                            Done::Attempt(owed, result.unwrap_or_else(|_| Ok(Tried::broken())))
+                            Done::Attempt(owed, result.unwrap_or_else(|_| Ok(Tried::broken(now()))))
                         }
                         .instrument(span),
                     );
@@ -287,7 +290,7 @@ impl Worker {
         match command {
             Command::Change { means, capacity, healed } => {
                 (self.means, self.capacity) = (*means, capacity);
-                driver.lane.change(settings(&self.means, capacity));
+                driver.lane.change(settings(&self.means, capacity, self.unrecorded));
                 if healed {
                     driver.lane.resume(now);
                 }
@@ -438,6 +441,8 @@ impl Worker {
     /// `moved`: something came of what was waited for. `was_idle`: nothing was under way before this turn.
     fn publish(&self, driver: &Driver, moved: bool, was_idle: bool) {
         let (lane, now) = (&driver.lane, self.now());
+        #[cfg(test)]
+        lane.check();
         let waits = if lane.could_send(now) && !self.stopping {
             Waits::Nothing
         } else if lane.waits_for_records() {

@@ -5,17 +5,23 @@ mod gather;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, timeout};
 
 use self::gather::Gather;
+use crate::delivery::WallClock;
 use crate::event::{self, OwnEvent};
-use crate::server::State;
+use crate::server::Corridor;
 
 /// Admits the relay's own events like any other, a few a minute of each sort. While the store cannot write they are gathered: what
 /// waits here is bounded, however much happens.
-pub(super) async fn admit(state: Arc<State>, mut events: mpsc::UnboundedReceiver<OwnEvent>) {
+/// `refused`: whether the file on disk still is.
+pub(super) async fn admit(
+    corridor: Arc<Corridor>,
+    mut events: mpsc::UnboundedReceiver<OwnEvent>,
+    refused: impl Fn() -> bool,
+    now: WallClock,
+) {
     let gathered = Mutex::new(Gather::default());
     let locked = || gathered.lock().unwrap_or_else(PoisonError::into_inner);
     let more = Notify::new();
@@ -28,10 +34,9 @@ pub(super) async fn admit(state: Arc<State>, mut events: mpsc::UnboundedReceiver
     };
     let tell = async {
         loop {
-            let still_refused = state.standing.load().refused.is_some();
-            let due = locked().take(epoch.elapsed(), still_refused);
+            let due = locked().take(epoch.elapsed(), refused());
             for what in &due {
-                admit_one(&state, what).await;
+                admit_one(&corridor, what, now).await;
             }
             if due.is_empty() {
                 let next = locked().due().map_or(Duration::MAX, |due| due.saturating_sub(epoch.elapsed()));
@@ -43,10 +48,10 @@ pub(super) async fn admit(state: Arc<State>, mut events: mpsc::UnboundedReceiver
     tokio::join!(gather, tell);
 }
 
-async fn admit_one(state: &State, what: &OwnEvent) {
-    let received = event::own(what, Timestamp::now());
+async fn admit_one(corridor: &Corridor, what: &OwnEvent, now: WallClock) {
+    let received = event::own(what, now());
     let mut said = false;
-    while let Err(error) = state.intake.corridor.admit(vec![received.clone()]).await {
+    while let Err(error) = corridor.admit(vec![received.clone()]).await {
         if !std::mem::replace(&mut said, true) {
             tracing::warn!(?what, "one of the relay's own events waits for the store: {error}");
         }

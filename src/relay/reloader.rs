@@ -114,7 +114,10 @@ impl Reloader {
         let same_version = before.version == config.version;
         let result = if same_version && changes.is_empty() { ReloadResult::Unchanged } else { ReloadResult::Applied };
         if result == ReloadResult::Applied {
-            self.put_in_place(&config, now).await.inspect_err(|_| self.again = Some(Instant::now() + AGAIN_AFTER))?;
+            let placed = put_in_place(&self.lanes, &*self.store, &self.running, &config, now).await;
+            placed
+                .map_err(|(what, why)| Refused::because(what, &why))
+                .inspect_err(|_| self.again = Some(Instant::now() + AGAIN_AFTER))?;
         }
         let was = self.state.standing.load();
         let since = if same_version { was.since } else { now };
@@ -148,22 +151,6 @@ impl Reloader {
         }
     }
 
-    /// Whatever can fail comes first.
-    async fn put_in_place(&self, config: &Arc<Config>, now: Timestamp) -> Result<(), Refused> {
-        let ready =
-            self.lanes.ready(config).await.map_err(|why| Refused::because("a receiver cannot be set up", &why))?;
-        if self.running.load().version != config.version {
-            self.store
-                .apply_version(&config.version, &config.masked, now)
-                .await
-                .map_err(|error| Refused::because("the store cannot be written", &error.to_string()))?;
-        }
-        // Lanes before decisions: an event decided by the new file must find its lane.
-        self.lanes.apply(ready);
-        self.running.store(Arc::clone(config));
-        Ok(())
-    }
-
     /// The running file goes on. What is refused again for the same reasons is told again only to who asked.
     fn refuse(&self, refused: Refused, asked: bool) -> Refusal {
         let was = self.state.standing.load();
@@ -181,6 +168,28 @@ impl Reloader {
         self.state.standing.store(Arc::new(Standing { refused: Some(refusal.clone()), ..Standing::clone(&was) }));
         refusal
     }
+}
+
+/// Makes `config` the running one, as a whole or not at all: whatever can fail comes first.
+///
+/// # Errors
+/// What cannot be done, and why.
+pub(super) async fn put_in_place(
+    lanes: &Lanes,
+    store: &dyn Store,
+    running: &ArcSwap<Config>,
+    config: &Arc<Config>,
+    now: Timestamp,
+) -> Result<(), (&'static str, String)> {
+    let ready = lanes.ready(config).await.map_err(|why| ("a receiver cannot be set up", why))?;
+    if running.load().version != config.version {
+        let applied = store.apply_version(&config.version, &config.masked, now).await;
+        applied.map_err(|error| ("the store cannot be written", error.to_string()))?;
+    }
+    // Lanes before decisions: an event decided by the new file must find its lane.
+    lanes.apply(ready);
+    running.store(Arc::clone(config));
+    Ok(())
 }
 
 fn log_changes(file: &str, before: &Config, now: &Config, changes: &Changes) {

@@ -14,7 +14,7 @@ use crate::store::{KeyHash, Owed};
 /// So many wait to be looked at, and so many are ready ahead of the backlog; of more, the newest.
 pub const URGENT: usize = 64;
 /// An urgent delivery and those of its key before it are so many at most.
-const AT_ONCE: usize = 8;
+pub const AT_ONCE: usize = 8;
 /// More are not remembered; then urgent ones wait like all others.
 const REMEMBERED: usize = 10_000;
 

@@ -26,6 +26,11 @@ impl Ready {
         }
     }
 
+    #[cfg(test)]
+    pub fn contains(&self, head: &Head) -> bool {
+        self.by_age.contains(head)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.by_age.is_empty()
     }

@@ -13,7 +13,7 @@ const RETRY: Retry =
     Retry { give_up: Duration::from_secs(72 * 3600), first: Duration::from_secs(1), max: Duration::from_secs(900) };
 
 fn settings() -> Settings {
-    Settings { rate: None, concurrency: 4, retry: RETRY, capacity: 2_000 }
+    Settings { rate: None, concurrency: 4, retry: RETRY, capacity: 2_000, unrecorded: UNRECORDED }
 }
 
 fn at(millis: u64) -> Now {

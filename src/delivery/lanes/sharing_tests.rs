@@ -33,6 +33,7 @@ async fn relay(durable: &Durable, name: &str) -> Relay {
         public_url: None,
         deny_private: false,
         narrator: Arc::default(),
+        environment: Environment::real(),
     };
     let (config, problems) = load_without_secrets(FILE);
     let config = Arc::new(config.unwrap_or_else(|| panic!("{problems:?}")));

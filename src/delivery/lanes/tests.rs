@@ -105,7 +105,15 @@ async fn lanes(claims: fn(usize) -> Act, pages: fn(usize) -> Act) -> (TempDir, L
     inner.accept(vec![Sample::new("a").to(&["ops"]).build()]).await.unwrap();
     let store = Arc::new(Faulty { inner, claims: (AtomicUsize::new(0), claims), pages: (AtomicUsize::new(0), pages) });
     let (tell, _) = mpsc::unbounded_channel();
-    let setup = Setup { store, junction, tell, public_url: None, deny_private: false, narrator: Arc::default() };
+    let setup = Setup {
+        store,
+        junction,
+        tell,
+        public_url: None,
+        deny_private: false,
+        narrator: Arc::default(),
+        environment: Environment::real(),
+    };
     let text = "receivers: { ops: { kind: inbox } }\nroutes: [{ name: all, to: ops }]\n";
     let config = load_without_secrets(text).0.expect("a usable file");
     (dir, Lanes::start(setup, Arc::new(config)).await.unwrap())

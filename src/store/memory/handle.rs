@@ -23,11 +23,11 @@ pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Durable {
     state: Arc<Mutex<State>>,
-    clock: Clock,
+    pub(super) clock: Clock,
 }
 
 impl Durable {
-    /// An empty one. IDs are counted from `first`.
+    /// An empty one. IDs are counted from `first`, and from the time at which they are given if that is more.
     pub fn new(first: i64, clock: Clock) -> Durable {
         Durable { state: Arc::new(Mutex::new(State::new(first - 1))), clock }
     }
@@ -78,6 +78,7 @@ impl MemoryStore {
     /// The same for what makes deliveries: those of lanes this relay holds are handed over.
     fn owing<T>(&self, act: impl FnOnce(&mut State, Timestamp, &mut Vec<Owed>) -> T) -> Result<T, StoreError> {
         self.with(|state, now| {
+            state.catch_up(now);
             let mut fresh = Vec::new();
             let answer = act(state, now, &mut fresh);
             fresh.retain(|owed| state.holds(&self.relay, &owed.receiver, now));

@@ -16,4 +16,4 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use handle::{Clock, Durable};
+pub(crate) use handle::{Clock, Durable, MemoryStore};

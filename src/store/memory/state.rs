@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::keep::Claim;
-use crate::event::{DeliveryId, Event, EventId, Fingerprint};
+use crate::event::{DeliveryId, Event, EventId, Fingerprint, next_id};
 use crate::routing::Decision;
 use crate::store::{
     Attempt, Books, Delivery, DeliveryFilter, DeliveryState, KeyHash, Quarantined, StoredEvent, Totals,
@@ -105,6 +105,11 @@ impl State {
             totals: Totals::default(),
             gone: Books::default(),
         }
+    }
+
+    /// IDs are never behind the clock: lanes read the age of a delivery off its ID.
+    pub fn catch_up(&mut self, now: Timestamp) {
+        self.last = next_id(self.last, now.as_millisecond()) - 1;
     }
 
     /// The one number space of events and deliveries.

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{Clock, Durable};
+use crate::event::next_id;
 use crate::store::conformance::{self, Beside, Place, Sample};
 use crate::store::{EventFilter, Handoff, Store, StoreError};
 
@@ -65,13 +66,14 @@ async fn a_restart_shuts_the_killed_relay_out_and_keeps_its_claims() {
 }
 
 #[tokio::test]
-async fn ids_are_counted_over_restarts() {
+async fn ids_are_counted_over_restarts_from_the_time_they_were_given() {
     let place = Memory::new();
+    let first = next_id(FIRST - 1, (place.durable.clock)().as_millisecond());
     let mut ids = Vec::new();
     for n in 0..3 {
         let store = place.open(Arc::new(|_| {})).await;
         let accepted = store.accept(vec![Sample::new(&format!("{n}")).to(&["ops"]).build()]).await.unwrap().remove(0);
         ids.extend([accepted.id.0, accepted.deliveries[0].0.0]);
     }
-    assert_eq!(ids, (FIRST..FIRST + 6).collect::<Vec<_>>());
+    assert_eq!(ids, (first..first + 6).collect::<Vec<_>>());
 }

@@ -1,0 +1,231 @@
+//! What must hold of a whole simulation once it is over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::clock;
+use super::file::STEADY;
+use super::life::everything;
+use super::network::Bucket;
+use super::plan::{Act, Plan, Trouble};
+use super::world::{Inner, Request, World};
+use crate::event::{DeliveryId, EventId, Outcome};
+use crate::receiver::Verdict;
+use crate::store::memory::MemoryStore;
+use crate::store::{Delivery, DeliveryState, StoredEvent};
+
+/// A receiver that is always well gets its messages within so much time in which store and process are well, whatever others do.
+const AT_ONCE: Duration = Duration::from_secs(4);
+
+/// Checks everything; the first that does not hold.
+///
+/// # Errors
+/// What does not hold.
+pub fn check(world: &World, auditor: &MemoryStore) -> Result<(), String> {
+    let (events, deliveries) = everything(auditor);
+    let inner = world.lock();
+    if let Some(violation) = &inner.violation {
+        return Err(violation.clone());
+    }
+    promised(&inner, &events)?;
+    decided(world, &events, &deliveries)?;
+    ended(world, &inner, &deliveries)?;
+    ordered(&inner)?;
+    paced(&world.plan, &inner)?;
+    independent(&world.plan, &inner)
+}
+
+/// What was answered 200 is there, once.
+fn promised(inner: &Inner, events: &[StoredEvent]) -> Result<(), String> {
+    let known: BTreeSet<EventId> = events.iter().map(|stored| stored.id).collect();
+    if let Some(lost) = inner.promised.iter().find(|(_, _, id)| !known.contains(id)) {
+        return Err(format!("answered 200, and not kept: {lost:?}"));
+    }
+    let mut stands_for: BTreeMap<_, EventId> = BTreeMap::new();
+    for (id, note, event) in &inner.promised {
+        if *stands_for.entry((id, note)).or_insert(*event) != *event {
+            return Err(format!("sample {id} ({note}) was taken twice"));
+        }
+    }
+    let fingerprints: BTreeSet<_> = events.iter().map(|e| (e.event.fingerprint.id, e.event.fingerprint.data)).collect();
+    if fingerprints.len() == events.len() { Ok(()) } else { Err("an event is kept twice".to_owned()) }
+}
+
+/// Every event is owed to exactly those whom the routes of its version name, and to those who heard of the failure it ends.
+fn decided(world: &World, events: &[StoredEvent], deliveries: &[Delivery]) -> Result<(), String> {
+    let mut of_event: BTreeMap<EventId, Vec<&Delivery>> = BTreeMap::new();
+    for delivery in deliveries {
+        of_event.entry(delivery.event).or_default().push(delivery);
+    }
+    let files = &world.plan.files;
+    let versions: BTreeMap<_, _> = files.iter().map(|file| (file.load().version.clone(), file)).collect();
+    let mut open: BTreeMap<(&str, &str), DeliveryId> = BTreeMap::new();
+    for StoredEvent { id, event, version, .. } in events {
+        let Some(file) = versions.get(version) else { return Err(format!("{id}: no version {version}")) };
+        let outcome = event.job.as_ref().and_then(|job| job.outcome);
+        let mut expected: BTreeMap<&str, Option<DeliveryId>> =
+            file.decides(event).into_iter().map(|name| (name, None)).collect();
+        if outcome == Some(Outcome::Succeeded) {
+            let of_key = open.keys().copied().filter(|(key, _)| *key == event.key).collect::<Vec<_>>();
+            expected.extend(of_key.into_iter().map(|at| (at.1, open.remove(&at))));
+        }
+        let made = of_event.remove(id).unwrap_or_default();
+        let found: BTreeMap<&str, Option<DeliveryId>> =
+            made.iter().map(|delivery| (&*delivery.receiver, delivery.closes)).collect();
+        if found != expected || made.len() != expected.len() {
+            return Err(format!("{id} ({}) is owed to {found:?}, not to {expected:?}", event.key));
+        }
+        if outcome == Some(Outcome::Failed) {
+            for delivery in made.iter().filter(|delivery| file.wants_recovery(&delivery.receiver)) {
+                open.insert((&event.key, &delivery.receiver), delivery.id);
+            }
+        }
+    }
+    if of_event.is_empty() { Ok(()) } else { Err(format!("deliveries of no event: {of_event:?}")) }
+}
+
+/// Every delivery ended, and for a reason; only what is owed to receivers that are gone may wait.
+fn ended(world: &World, inner: &Inner, deliveries: &[Delivery]) -> Result<(), String> {
+    let there = &world.plan.files[inner.file()].receivers;
+    for delivery in deliveries {
+        let Delivery { id, receiver, state, .. } = delivery;
+        let Some(made) = inner.made.get(id) else { return Err(format!("{id} came from nowhere")) };
+        match state {
+            DeliveryState::Delivered if made.arrived.is_some() => {}
+            DeliveryState::Dead if made.ended.is_some() => {}
+            DeliveryState::Owed if !there.contains_key(&**receiver) => {}
+            _ => return Err(format!("{id} to {receiver} is left {state:?}")),
+        }
+    }
+    Ok(())
+}
+
+/// First arrivals at a receiver are in order for each key, so no recovery comes before its failure.
+fn ordered(inner: &Inner) -> Result<(), String> {
+    for ((receiver, _), ids) in &inner.of_key {
+        let mut arrived: Vec<(Duration, DeliveryId)> =
+            ids.iter().filter_map(|id| Some((inner.made[id].arrived?, *id))).collect();
+        arrived.sort_by_key(|(at, _)| *at);
+        if let Some(pair) = arrived.windows(2).find(|pair| pair[0].1 > pair[1].1) {
+            return Err(format!("out of order at {receiver}: {pair:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Never above a receiver's rate within a life, whatever holds and changes come between.
+fn paced(plan: &Plan, inner: &Inner) -> Result<(), String> {
+    for name in plan.files[0].receivers.keys() {
+        for (number, life) in inner.lives.iter().enumerate() {
+            let mine = |request: &&Request| request.receiver == *name && request.life == number && !request.plain;
+            let mut bucket = None;
+            let mut changes =
+                inner.ruled.iter().filter(|ruled| life.from <= ruled.at && ruled.at <= life.to).peekable();
+            for request in inner.requests.iter().filter(mine) {
+                let mut just_changed = false;
+                while let Some(ruled) = changes.next_if(|ruled| ruled.at <= request.from) {
+                    just_changed = ruled.at == request.from;
+                    match (plan.files[ruled.file].receivers.get(name), &mut bucket) {
+                        // A lane that is gone remembers nothing.
+                        (None, _) => bucket = None,
+                        (Some(settings), None) => bucket = Some(Bucket::new(settings.rate())),
+                        (Some(settings), Some(bucket)) => bucket.change(settings.rate()),
+                    }
+                }
+                let Some(bucket) = &mut bucket else { continue };
+                if just_changed {
+                    bucket.came_before(request.from);
+                } else if bucket.came(request.from) && !request.muddled && !slow(plan) {
+                    return Err(format!("above the rate of {name}: {request:?}"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether attempts may at some time have waited for the store: they are then not sent when they were begun.
+fn slow(plan: &Plan) -> bool {
+    plan.weather.iter().any(|weather| matches!(weather.how, Trouble::Slow(_)))
+}
+
+/// A receiver that is well is not kept waiting by others.
+fn independent(plan: &Plan, inner: &Inner) -> Result<(), String> {
+    // What every lane feels: the process is not there, or the store is not well; and some seconds more, until reads are tried again.
+    let mut disturbed: Vec<(Duration, Duration)> = Vec::new();
+    let again = Duration::from_secs(12);
+    for weather in &plan.weather {
+        let most = if let Trouble::Slow(most) = weather.how { most } else { Duration::ZERO };
+        disturbed.push((weather.from, weather.to + most + again));
+    }
+    for (n, life) in inner.lives.iter().enumerate() {
+        let next = inner.lives.get(n + 1).map_or(Duration::MAX, |next| next.from);
+        disturbed.push((life.to, next));
+    }
+    for (at, act) in &plan.acts {
+        if matches!(act, Act::Stop(_)) {
+            disturbed.push((*at, *at + Duration::from_secs(6)));
+        }
+    }
+    disturbed.sort_unstable();
+    for (id, made) in inner.made.iter().filter(|(_, made)| *made.receiver == *STEADY) {
+        let Some(arrived) = made.arrived else { return Err(format!("{id} did not arrive at {STEADY}")) };
+        let (mut quiet, mut from) = (Duration::ZERO, made.at);
+        for (begin, end) in disturbed.iter().filter(|(begin, _)| *begin < arrived) {
+            quiet += begin.saturating_sub(from);
+            from = from.max(*end);
+        }
+        quiet += arrived.saturating_sub(from);
+        if quiet > AT_ONCE {
+            return Err(format!("{id} waited {quiet:?} for others: made at {:?}, arrived at {arrived:?}", made.at));
+        }
+    }
+    Ok(())
+}
+
+/// What a simulation came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sums {
+    pub seeds: u64,
+    pub simulated: Duration,
+    pub events: u64,
+    pub deliveries: u64,
+    pub attempts: u64,
+    pub dead: u64,
+    /// Sent again after they had arrived, because the process died in between.
+    pub repeats: u64,
+    pub deaths: u64,
+}
+
+impl Sums {
+    pub fn of(world: &World) -> Sums {
+        let inner = world.lock();
+        let events: BTreeSet<EventId> = inner.made.values().map(|made| made.event).collect();
+        let mut arrived: BTreeMap<DeliveryId, u64> = BTreeMap::new();
+        for request in inner.requests.iter().filter(|request| request.answer == Some(Verdict::Delivered)) {
+            *arrived.entry(request.delivery).or_default() += 1;
+        }
+        let dead = inner.made.values().filter(|made| matches!(made.ended, Some((crate::store::End::Dead, _))));
+        Sums {
+            seeds: 1,
+            simulated: clock::now(),
+            events: events.len() as u64,
+            deliveries: inner.made.len() as u64,
+            attempts: inner.requests.len() as u64,
+            dead: dead.count() as u64,
+            repeats: arrived.values().map(|times| times - 1).sum(),
+            deaths: u64::from(inner.deaths),
+        }
+    }
+
+    pub fn add(&mut self, other: Sums) {
+        self.seeds += other.seeds;
+        self.simulated += other.simulated;
+        self.events += other.events;
+        self.deliveries += other.deliveries;
+        self.attempts += other.attempts;
+        self.dead += other.dead;
+        self.repeats += other.repeats;
+        self.deaths += other.deaths;
+    }
+}
