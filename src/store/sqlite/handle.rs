@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use rusqlite::Connection;
 
 use super::accept::{self, Prepared};
 use super::backlog::Counts;
@@ -17,7 +18,7 @@ use super::memory::Memory;
 use super::place::Place;
 use super::readers::Readers;
 use super::task::{Queue, queue};
-use super::trouble::unreadable;
+use super::trouble::damaged;
 use super::writer::{self, Health, Writer};
 use super::{deliveries, events, keep, owe, owed, prune, quarantine, record, schema, threads};
 use crate::event::{DeliveryId, EventId};
@@ -46,11 +47,11 @@ impl SqliteStore {
     /// # Errors
     /// In use, newer schema, unreadable, unwritable.
     pub fn open(path: &Path, handoff: Handoff) -> Result<SqliteStore, StoreError> {
-        let place = Place::take(path)?;
+        let mut place = Place::take(path)?;
         schema::prepare(&place)?;
         let log = Arc::new(Log::default());
-        let db = writer::open(&place.path, &log).map_err(|e| unreadable(&e))?;
-        let memory = Memory::load(&db).map_err(|e| unreadable(&e))?;
+        let (db, memory) = load(&place.path, &log).map_err(|e| damaged(&place.path, &e.to_string()))?;
+        place.opened().map_err(|e| StoreError::Unwritable(format!("{}: {e}", place.path.display())))?;
         let no_thread = |e: std::io::Error| StoreError::Unwritable(e.to_string());
         let checkpointer = Checkpointer::start(place.path.clone(), Arc::clone(&log)).map_err(no_thread)?;
         let readers = Arc::new(Readers::new(place.path.clone()));
@@ -77,6 +78,15 @@ impl SqliteStore {
     fn take_writer(&self) -> Option<JoinHandle<()>> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+}
+
+/// The writer's connection and what it knows. A file that cannot be read stays as it is, and so does its log.
+fn load(path: &Path, log: &Arc<Log>) -> rusqlite::Result<(Connection, Memory)> {
+    let db = writer::open(path, log)?;
+    schema::keep_log(&db, true)?;
+    let memory = Memory::load(&db)?;
+    schema::keep_log(&db, false)?;
+    Ok((db, memory))
 }
 
 impl Drop for SqliteStore {

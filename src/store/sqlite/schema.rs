@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::place::{Place, sibling};
-use super::trouble::{unreadable, unwritable};
+use super::trouble::{damaged, unwritable};
 use crate::store::StoreError;
 
 /// "JRLY": marks the file as ours.
@@ -126,6 +126,7 @@ pub enum Role {
 /// [`StoreError::Newer`], [`StoreError::Unreadable`] (not a store); not a byte is written then.
 pub fn prepare(place: &Place) -> Result<(), StoreError> {
     if place.is_empty()? {
+        place.refuse_remains()?;
         place.create(|draft| fill(draft).map_err(|e| unwritable(&e)))?;
     } else {
         let found = inspect(&place.path)?;
@@ -161,9 +162,15 @@ fn fill(draft: &Path) -> rusqlite::Result<()> {
 /// The schema of a store. Refuses what is not ours. Where no log waits, `SQLite` is not even asked, as it would leave files beside.
 pub fn inspect(path: &Path) -> Result<i64, StoreError> {
     let shown = path.display().to_string();
-    let foreign = |what: &str| StoreError::Unreadable(format!("{shown} is not a jobrelay store ({what})"));
+    let foreign = |what: &str| {
+        StoreError::Unreadable(format!(
+            "{shown} is not a jobrelay store ({what}), or is damaged. Nothing was changed. Put a backup in its place, or name \
+             another file with --store"
+        ))
+    };
     let mut header = [0; 100];
-    File::open(path).and_then(|mut file| file.read_exact(&mut header)).map_err(|e| {
+    let file = File::open(path).and_then(|mut file| file.read_exact(&mut header).and_then(|()| file.metadata()));
+    let length = file.map(|file| file.len()).map_err(|e| {
         if e.kind() == ErrorKind::UnexpectedEof {
             foreign("too short")
         } else {
@@ -175,9 +182,13 @@ pub fn inspect(path: &Path) -> Result<i64, StoreError> {
     }
     let number =
         |at: usize| i64::from(i32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
+    let log = fs::metadata(sibling(path, "-wal")).map_or(0, |log| log.len());
+    if let Some(missing) = cut_short(&header, length, log) {
+        return Err(damaged(path, &format!("cut short by {missing} pages")));
+    }
     let mut marks = Marks { application: number(68), version: number(60) };
-    if fs::metadata(sibling(path, "-wal")).is_ok_and(|log| log.len() > 0) {
-        marks = marks_in_log(path).map_err(|e| unreadable(&e))?;
+    if log > 0 {
+        marks = marks_in_log(path).map_err(|e| damaged(path, &e.to_string()))?;
     }
     if marks.application != APPLICATION_ID {
         return Err(foreign("a SQLite file of another program"));
@@ -189,15 +200,38 @@ pub fn inspect(path: &Path) -> Result<i64, StoreError> {
     }
 }
 
+/// How many pages of the file are missing that its log cannot hold either.
+///
+/// By <https://www.sqlite.org/fileformat2.html>: the page size is at 16, the number of pages at 28, which holds if 24 and 92 agree; a
+/// log has 32 bytes and then a page with 24 more for each change.
+fn cut_short(header: &[u8; 100], length: u64, log: u64) -> Option<u64> {
+    let page = match u16::from_be_bytes([header[16], header[17]]) {
+        1 => 65_536,
+        size => u64::from(size).max(512),
+    };
+    if header[24..28] != header[92..96] {
+        return None;
+    }
+    let pages = u64::from(u32::from_be_bytes([header[28], header[29], header[30], header[31]]));
+    let in_log = log.saturating_sub(32) / (page + 24);
+    let missing = pages.saturating_sub(length / page);
+    (missing > in_log).then_some(missing)
+}
+
 struct Marks {
     application: i64,
     version: i64,
 }
 
+/// Whether closing moves the log into the file: not before it is known that the file can be used.
+pub fn keep_log(db: &Connection, keep: bool) -> rusqlite::Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep).map(|_| ())
+}
+
 /// The marks as a log has them that a killed relay, perhaps a newer one, left; it stays as it is.
 fn marks_in_log(path: &Path) -> rusqlite::Result<Marks> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    keep_log(&db, true)?;
     let pragma = |name: &str| db.pragma_query_value(None, name, |row| row.get(0));
     Ok(Marks { application: pragma("application_id")?, version: pragma("user_version")? })
 }
