@@ -28,8 +28,17 @@ pub fn everything_to(fakes: &[&Fake]) -> String {
 struct Cut {
     /// Deliveries whose end was not on disk.
     owed: BTreeSet<String>,
+    /// When the relay that was killed had begun.
+    begun: Instant,
     dead: Instant,
     back: Instant,
+}
+
+impl Cut {
+    /// What arrived from the relay that was killed.
+    fn cut_off(&self, request: &Request) -> bool {
+        self.begun <= request.at && request.at <= self.dead
+    }
 }
 
 /// Kills, and what they may repeat.
@@ -55,7 +64,7 @@ impl Account {
     /// The relay was killed just now: notes what is owed.
     pub fn killed(&mut self, relay: &Relay) {
         let owed = owed(&relay.path("data/jobrelay.db"));
-        self.cuts.push(Cut { owed, dead: Instant::now(), back: Instant::now() });
+        self.cuts.push(Cut { owed, begun: self.restart, dead: Instant::now(), back: Instant::now() });
     }
 
     /// The fault is over: the relay listens again, the disk has room, whatever it was.
@@ -87,7 +96,11 @@ impl Account {
                     assert!(cut, "{job} came again, and was not in flight at a kill");
                     repeated += 1;
                 }
-                in_flight += cuts.iter().filter(|cut| times[0].at <= cut.dead).count().max(times.len() - 1);
+                in_flight += cuts
+                    .iter()
+                    .filter(|cut| times.iter().any(|request| cut.cut_off(request)))
+                    .count()
+                    .max(times.len() - 1);
                 last = last.max(times[0].at);
             }
         }
