@@ -15,7 +15,7 @@ pub struct Place {
     /// The database file, links resolved, so that one file has one lock whatever it is called.
     pub path: PathBuf,
     log: PathBuf,
-    /// Device and inode of the file and its log while they are open: what SQLite writes to, wherever the names point.
+    /// Device and inode of the file and its log while they are open: what `SQLite` writes to, wherever the names point.
     open: Option<[(u64, u64); 2]>,
     /// A relay has run on this file before.
     known: bool,
