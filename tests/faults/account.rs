@@ -11,13 +11,14 @@ use crate::support::{Fake, Relay, Request};
 /// A webhook receiver for each fake, named `a`, `b` …, that all get every job event, and try again soon.
 pub fn everything_to(fakes: &[&Fake]) -> String {
     let names: Vec<String> = (b'a'..).take(fakes.len()).map(|letter| char::from(letter).to_string()).collect();
-    let receivers: String = names
+    let receivers: Vec<String> = names
         .iter()
         .zip(fakes)
         .map(|(name, fake)| {
             format!("  {name}: {{ kind: webhook, url: \"{}\", retry: {{ first: 20ms, max: 200ms }} }}\n", fake.url("/"))
         })
         .collect();
+    let receivers = receivers.concat();
     format!(
         "receivers:\n{receivers}routes:\n  - name: everything\n    when: {{ type: \"*\" }}\n    to: [{}]\n",
         names.join(", ")
@@ -81,7 +82,7 @@ impl Account {
     /// sent, its end not yet on disk.
     pub fn settle(&self, accepted: &BTreeSet<String>, fakes: &[&Fake]) {
         let (mut lost, mut repeated, mut in_flight) = (BTreeSet::new(), 0, 0);
-        let mut last = self.restart;
+        let mut latest = self.restart;
         for fake in fakes {
             let requests = fake.requests();
             let arrivals = arrivals(&requests);
@@ -101,10 +102,10 @@ impl Account {
                     .filter(|cut| times.iter().any(|request| cut.cut_off(request)))
                     .count()
                     .max(times.len() - 1);
-                last = last.max(times[0].at);
+                latest = latest.max(times[0].at);
             }
         }
-        let seconds = last.duration_since(self.restart).as_secs_f64();
+        let seconds = latest.duration_since(self.restart).as_secs_f64();
         println!(
             "lost {} · repeated {repeated} (in flight at most {in_flight}) · last message {seconds:.1} s after the restart \
              · {} accepted, {} kills",

@@ -163,13 +163,16 @@ async fn all_arrives(relay: &mut Relay, accepted: &BTreeSet<String>, fake: &Fake
     account.settle(accepted, &[fake]);
 }
 
+/// What is done to a file's bytes.
+type Damage = Box<dyn Fn(&mut Vec<u8>)>;
+
 /// Names and bytes of what lies in `data`, but for the index of the log, which is made anew at will, and the lock.
 fn contents(relay: &Relay) -> BTreeMap<String, Vec<u8>> {
     let mut contents = BTreeMap::new();
     for entry in fs::read_dir(relay.path("data")).expect("a directory") {
         let entry = entry.expect("an entry");
         let name = entry.file_name().into_string().expect("UTF-8");
-        if !name.ends_with("-shm") && !name.ends_with(".lock") {
+        if name != "jobrelay.db-shm" && name != "jobrelay.db.lock" {
             contents.insert(name, fs::read(entry.path()).expect("readable"));
         }
     }
@@ -223,8 +226,7 @@ async fn a_damaged_file_is_refused_and_not_touched() {
             bytes[from..end].iter_mut().for_each(|byte| *byte = fastrand::u8(..));
         }
     };
-    type Damage = Box<dyn Fn(&mut Vec<u8>)>;
-    let damages: [(&str, Damage, &str); 7] = [
+    let ways: [(&str, Damage, &str); 7] = [
         ("emptied", Box::new(Vec::clear), "empty"),
         ("cut to a few bytes", Box::new(|bytes| bytes.truncate(50)), "too short"),
         ("header zeroed", Box::new(|bytes| bytes[..100].fill(0)), "not a SQLite file"),
@@ -234,7 +236,7 @@ async fn a_damaged_file_is_refused_and_not_touched() {
         ("last page cut", Box::new(|bytes| bytes.truncate(bytes.len() - 4096)), "cut short"),
     ];
     for (left, (bytes, in_log)) in [("stopped", &stopped), ("killed", &killed)] {
-        for (what, damage, word) in &damages {
+        for (what, damage, word) in &ways {
             // What the log has makes up for damage to the file: how much depends on how much was moved.
             if in_log.is_some() && !matches!(*what, "emptied" | "header zeroed" | "overwritten") {
                 continue;

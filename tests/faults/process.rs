@@ -145,7 +145,8 @@ fn set_back(store: &Path) -> i64 {
             .prepare(&format!("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ({FIRST})"))
             .and_then(|mut later| later.query_map([], |row| row.get(0))?.collect())
             .expect("the names of tables");
-        let drop: String = tables.iter().map(|table| format!("DROP TABLE {table};")).collect();
+        let drop: Vec<String> = tables.iter().map(|table| format!("DROP TABLE {table};")).collect();
+        let drop = drop.concat();
         db.execute_batch(&format!(
             "BEGIN; {drop} CREATE TABLE versions(version TEXT PRIMARY KEY, text TEXT NOT NULL, saved_at INTEGER NOT NULL); \
              PRAGMA user_version = 1; COMMIT;"
