@@ -4,6 +4,7 @@ mod disk;
 mod heartbeat;
 mod hindsight;
 mod last_good;
+mod limits;
 mod logging;
 mod narrate;
 mod own;
@@ -209,7 +210,8 @@ async fn start(options: &Options) -> Result<Relay, End> {
     let (reload, asked) = mpsc::unbounded_channel();
     let state = Arc::new(State::new(Arc::clone(&intake), lanes.clone(), standing, reload));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let server = server::run(&state, listeners, workers).map_err(|e| End::Failed(format!("cannot listen: {e}")))?;
+    let server = server::run(&state, listeners, workers, limits::connections())
+        .map_err(|e| End::Failed(format!("cannot listen: {e}")))?;
     tracing::info!("{said}");
 
     let reloader = reloader::Reloader {

@@ -16,9 +16,6 @@ use tracing::{info, warn};
 
 use super::{State, api, health, ingest, metrics};
 
-/// Connections at once, over all workers. More wait in the kernel's queue: they are late, not refused.
-const CONNECTIONS: usize = 4096;
-
 /// Longer than the idle time of the usual proxies (nginx: 60 s), so that it is they who close an idle connection, and no request
 /// crosses our closing on its way.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -52,12 +49,12 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?.into_std()
 }
 
-/// Serves on `listeners` (bound here or inherited) with `workers` threads, until [`Server::close`]. Must be called inside the
-/// runtime.
+/// Serves on `listeners` (bound here or inherited) with `workers` threads and at most `connections` at once, until [`Server::close`].
+/// More connections wait in the kernel. Must be called inside the runtime.
 ///
 /// # Errors
 /// A listener cannot be used.
-pub fn run(state: &Arc<State>, listeners: Vec<TcpListener>, workers: usize) -> io::Result<Server> {
+pub fn run(state: &Arc<State>, listeners: Vec<TcpListener>, workers: usize, connections: usize) -> io::Result<Server> {
     let state = Arc::clone(state);
     let stopping = state.intake.stopping_flag();
     let configure = move |config: &mut web::ServiceConfig| {
@@ -70,7 +67,7 @@ pub fn run(state: &Arc<State>, listeners: Vec<TcpListener>, workers: usize) -> i
             .configure(api::routes)
             .default_service(web::to(ingest::nowhere));
     };
-    open(configure, stopping, listeners, workers)
+    open(configure, stopping, listeners, workers, connections)
 }
 
 fn open(
@@ -78,6 +75,7 @@ fn open(
     stopping: Arc<AtomicBool>,
     listeners: Vec<TcpListener>,
     workers: usize,
+    most: usize,
 ) -> io::Result<Server> {
     let connections = Arc::new(AtomicUsize::new(0));
     let (for_apps, for_connections) = (Arc::clone(&stopping), Arc::clone(&connections));
@@ -100,7 +98,7 @@ fn open(
         extensions.insert(Open::new(&for_connections));
     })
     .workers(workers)
-    .max_connections(CONNECTIONS.div_ceil(workers))
+    .max_connections(most.div_ceil(workers))
     .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
     .client_request_timeout(HEAD_PATIENCE)
     .tcp_nodelay(true)
@@ -185,7 +183,7 @@ mod tests {
             };
             config.route("/", web::get().to(async || "soon")).route("/slow", web::get().to(slow));
         };
-        open(configure, Arc::default(), vec![listener], 2).unwrap()
+        open(configure, Arc::default(), vec![listener], 2, 64).unwrap()
     }
 
     fn listener() -> TcpListener {

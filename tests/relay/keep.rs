@@ -1,4 +1,4 @@
-//! The store's file: one relay at a time, no newer schema, retention.
+//! The store's file: no newer schema, modes, retention.
 
 use std::time::{Duration, Instant};
 
@@ -6,15 +6,6 @@ use crate::support::{Fake, Relay, Reply, update};
 
 const LOG_ONLY: &str =
     "receivers:\n  log: { kind: console }\nroutes:\n  - name: all\n    when: { type: \"*\" }\n    to: log\n";
-
-#[tokio::test]
-async fn a_second_relay_on_the_same_file_is_refused() {
-    let relay = Relay::start(LOG_ONLY).await;
-    let (code, said) = relay.fails().await;
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("in use") && said.contains(&relay.pid().to_string()), "{said}");
-    relay.accept(&update("job-1", "A", "")).await;
-}
 
 #[tokio::test]
 async fn a_newer_schema_is_refused_and_not_damaged() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::config::DbConfig;
+use rusqlite::Connection;
 
 use super::accept::{self, Prepared};
 use super::checkpoint::{Checkpointer, Log};
@@ -18,6 +18,7 @@ use super::memory::Memory;
 use super::place::Place;
 use super::readers::Readers;
 use super::task::{Queue, queue};
+use super::trouble::damaged;
 use super::writer::{self, Health, Writer};
 use super::{deliveries, events, keep, owe, owed, prune, quarantine, record, schema, threads, totals, walk};
 use crate::event::{DeliveryId, EventId};
@@ -47,15 +48,11 @@ impl SqliteStore {
     /// # Errors
     /// In use, newer schema, unreadable, unwritable.
     pub fn open(path: &Path, handoff: Handoff) -> Result<SqliteStore, StoreError> {
-        let place = Place::take(path)?;
+        let mut place = Place::take(path)?;
         schema::prepare(&place)?;
         let log = Arc::new(Log::default());
-        let damaged = |e: rusqlite::Error| schema::damaged(&place.path, &e.to_string());
-        let db = writer::open(&place.path, &log).map_err(damaged)?;
-        // A file that turns out to be damaged stays as it is, its log too.
-        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(damaged)?;
-        let memory = Memory::load(&db).map_err(damaged)?;
-        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(damaged)?;
+        let (db, memory) = load(&place.path, &log).map_err(|e| damaged(&place.path, &e.to_string()))?;
+        place.opened().map_err(|e| StoreError::Unwritable(format!("{}: {e}", place.path.display())))?;
         let no_thread = |e: std::io::Error| StoreError::Unwritable(e.to_string());
         let checkpointer = Checkpointer::start(place.path.clone(), Arc::clone(&log)).map_err(no_thread)?;
         let readers = Arc::new(Readers::new(place.path.clone()));
@@ -82,6 +79,15 @@ impl SqliteStore {
     fn take_writer(&self) -> Option<JoinHandle<()>> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+}
+
+/// The writer's connection and what it knows. A file that cannot be read stays as it is, and so does its log.
+fn load(path: &Path, log: &Arc<Log>) -> rusqlite::Result<(Connection, Memory)> {
+    let db = writer::open(path, log)?;
+    schema::keep_log(&db, true)?;
+    let memory = Memory::load(&db)?;
+    schema::keep_log(&db, false)?;
+    Ok((db, memory))
 }
 
 impl Drop for SqliteStore {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::store::StoreError;
@@ -14,6 +14,11 @@ const OWNER_ONLY: u32 = 0o600;
 pub struct Place {
     /// The database file, links resolved, so that one file has one lock whatever it is called.
     pub path: PathBuf,
+    log: PathBuf,
+    /// Device and inode of the file and its log while they are open: what `SQLite` writes to, wherever the names point.
+    open: Option<[(u64, u64); 2]>,
+    /// A relay has run on this file before.
+    known: bool,
     /// An advisory lock on a sibling: `SQLite`'s own exclusive mode would shut out our readers too. The file stays when the
     /// lock goes, as removing it would let two relays lock two different files of the same name.
     _lock: File,
@@ -27,7 +32,8 @@ impl Place {
     pub fn take(path: &Path) -> Result<Place, StoreError> {
         let unwritable = |e: io::Error| StoreError::Unwritable(format!("{}: {e}", path.display()));
         let path = resolve(path).map_err(unwritable)?;
-        let lock_path = sibling(&path, ".lock");
+        let (lock_path, log) = (sibling(&path, ".lock"), sibling(&path, "-wal"));
+        let known = lock_path.exists();
         let mut lock = private().read(true).open(&lock_path).map_err(unwritable)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -41,7 +47,49 @@ impl Place {
             Err(TryLockError::Error(e)) => return Err(unwritable(e)),
         }
         lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(unwritable)?;
-        Ok(Place { path, _lock: lock })
+        Ok(Place { path, log, open: None, known, _lock: lock })
+    }
+
+    /// The file and its log are open now: they are what [`lost`](Place::lost) looks for.
+    ///
+    /// # Errors
+    /// One of them is not there.
+    pub fn opened(&mut self) -> io::Result<()> {
+        self.open = Some([identity(&self.path)?, identity(&self.log)?]);
+        Ok(())
+    }
+
+    /// Whether what is open is not what the next start would find: deleted, moved away, or replaced. Whatever is written then is
+    /// lost with the process. Says what is amiss.
+    pub fn lost(&self) -> Option<String> {
+        let open = self.open?;
+        [&self.path, &self.log].into_iter().zip(open).find_map(|(path, open)| match identity(path) {
+            Ok(found) if found == open => None,
+            Ok(_) => Some(format!("another file has taken the place of {}: put the relay's own back", path.display())),
+            Err(error) => Some(format!("{} is gone ({error}): put it back", path.display())),
+        })
+    }
+
+    /// Refuses to begin a new store where an old one was lost and may be brought back.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreadable`].
+    pub fn refuse_remains(&self) -> Result<(), StoreError> {
+        let shown = self.path.display();
+        if fs::metadata(&self.log).is_ok_and(|log| log.len() > 0) {
+            return Err(StoreError::Unreadable(format!(
+                "{shown} is missing or empty, but its log {} is there, and may hold what was never delivered. Nothing was changed. \
+                 Put the file back beside its log; or move the log away to begin with an empty store",
+                self.log.display()
+            )));
+        }
+        if self.known && self.path.exists() {
+            return Err(StoreError::Unreadable(format!(
+                "{shown} is empty, though a relay has run on it. Nothing was changed. Put a backup in its place; or remove it to begin \
+                 with an empty store"
+            )));
+        }
+        Ok(())
     }
 
     /// Puts a complete new file in place: `fill` makes it beside, so that a kill leaves either no store or a whole one.
@@ -93,6 +141,10 @@ impl Place {
         }
         Ok(())
     }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::metadata(path).map(|found| (found.dev(), found.ino()))
 }
 
 /// `path` with `suffix` at its end.

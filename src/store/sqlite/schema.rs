@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::place::{Place, sibling};
-use super::trouble::unwritable;
+use super::trouble::{cure, damaged, unwritable};
 use crate::store::StoreError;
 
 /// "JRLY": marks the file as ours.
@@ -150,10 +150,10 @@ pub enum Role {
 /// [`StoreError::Newer`], [`StoreError::Unreadable`] (not a store); not a byte is written then.
 pub fn prepare(place: &Place) -> Result<(), StoreError> {
     if place.is_empty()? {
+        place.refuse_remains()?;
         place.create(|draft| fill(draft).map_err(|e| unwritable(&e)))?;
     } else {
         let found = inspect(&place.path)?;
-        refuse_cut(&place.path)?;
         if found < VERSION {
             migrate(&place.path, found).map_err(|e| unwritable(&e))?;
         }
@@ -212,11 +212,12 @@ pub fn inspect(path: &Path) -> Result<i64, StoreError> {
     let foreign = |what: &str| {
         StoreError::Unreadable(format!(
             "{shown} is not a jobrelay store ({what}); nothing was changed. If it was one, {}",
-            cure(&shown)
+            cure(path)
         ))
     };
     let mut header = [0; 100];
-    File::open(path).and_then(|mut file| file.read_exact(&mut header)).map_err(|e| {
+    let file = File::open(path).and_then(|mut file| file.read_exact(&mut header).and_then(|()| file.metadata()));
+    let length = file.map(|file| file.len()).map_err(|e| {
         if e.kind() == ErrorKind::UnexpectedEof {
             foreign("too short")
         } else {
@@ -228,8 +229,12 @@ pub fn inspect(path: &Path) -> Result<i64, StoreError> {
     }
     let number =
         |at: usize| i64::from(i32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
+    let log = fs::metadata(sibling(path, "-wal")).map_or(0, |log| log.len());
+    if let Some(missing) = cut_short(&header, length, log) {
+        return Err(damaged(path, &format!("cut short by {missing} pages")));
+    }
     let mut marks = Marks { application: number(68), version: number(60) };
-    if fs::metadata(sibling(path, "-wal")).is_ok_and(|log| log.len() > 0) {
+    if log > 0 {
         marks = marks_in_log(path).map_err(|e| damaged(path, &e.to_string()))?;
     }
     if marks.application != APPLICATION_ID {
@@ -242,36 +247,22 @@ pub fn inspect(path: &Path) -> Result<i64, StoreError> {
     }
 }
 
-/// What to do about a damaged file.
-fn cure(shown: &str) -> String {
-    format!(
-        "copy a backup back, or save what can be read: jobrelay repair --store sqlite:{shown} --into sqlite:{shown}.repaired"
-    )
-}
-
-/// A store that cannot be opened because of what is in the file.
-pub fn damaged(path: &Path, why: &str) -> StoreError {
-    let shown = path.display().to_string();
-    StoreError::Unreadable(format!("{shown} is damaged ({why}); nothing was changed. To do: {}", cure(&shown)))
-}
-
-/// Refuses a file that is cut off: that has not all the pages it says it has. Where a log waits, they may be there.
+/// How many pages of the file are missing that its log cannot hold either.
 ///
-/// # Errors
-/// [`StoreError::Unreadable`].
-pub fn refuse_cut(path: &Path) -> Result<(), StoreError> {
-    let mut header = [0; 100];
-    let unreadable = |e: std::io::Error| damaged(path, &e.to_string());
-    let mut file = File::open(path).map_err(unreadable)?;
-    file.read_exact(&mut header).map_err(unreadable)?;
-    let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-    let (found, needed) = (file.metadata().map_err(unreadable)?.len(), u64::from(number(28)) * 4096);
-    let log = fs::metadata(sibling(path, "-wal")).map_or(0, |log| log.len());
-    // The number holds if it was written with the last change.
-    if log == 0 && number(24) == number(92) && found < needed {
-        return Err(damaged(path, &format!("it is cut off: {found} of {needed} bytes are there")));
+/// By <https://www.sqlite.org/fileformat2.html>: the page size is at 16, the number of pages at 28, which holds if 24 and 92 agree; a
+/// log has 32 bytes and then a page with 24 more for each change.
+fn cut_short(header: &[u8; 100], length: u64, log: u64) -> Option<u64> {
+    let page = match u16::from_be_bytes([header[16], header[17]]) {
+        1 => 65_536,
+        size => u64::from(size).max(512),
+    };
+    if header[24..28] != header[92..96] {
+        return None;
     }
-    Ok(())
+    let pages = u64::from(u32::from_be_bytes([header[28], header[29], header[30], header[31]]));
+    let in_log = log.saturating_sub(32) / (page + 24);
+    let missing = pages.saturating_sub(length / page);
+    (missing > in_log).then_some(missing)
 }
 
 struct Marks {
@@ -279,10 +270,15 @@ struct Marks {
     version: i64,
 }
 
+/// Whether closing moves the log into the file: not before it is known that the file can be used.
+pub fn keep_log(db: &Connection, keep: bool) -> rusqlite::Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep).map(|_| ())
+}
+
 /// The marks as a log has them that a killed relay, perhaps a newer one, left; it stays as it is.
 fn marks_in_log(path: &Path) -> rusqlite::Result<Marks> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    keep_log(&db, true)?;
     let pragma = |name: &str| db.pragma_query_value(None, name, |row| row.get(0));
     Ok(Marks { application: pragma("application_id")?, version: pragma("user_version")? })
 }

@@ -1,5 +1,8 @@
 //! What `SQLite`'s errors mean for a store.
 
+use std::path::Path;
+
+use rusqlite::ffi;
 use rusqlite::{Error, ErrorCode};
 
 use crate::store::StoreError;
@@ -30,4 +33,26 @@ pub fn unwritable(error: &Error) -> StoreError {
 /// For people.
 pub fn unreadable(error: &Error) -> StoreError {
     StoreError::Unreadable(error.to_string())
+}
+
+/// What to do about a damaged file.
+pub fn cure(path: &Path) -> String {
+    let shown = path.display();
+    format!(
+        "copy a backup back, or save what can be read: jobrelay repair --store sqlite:{shown} --into sqlite:{shown}.repaired"
+    )
+}
+
+/// For people: the file cannot be used as it is.
+pub fn damaged(path: &Path, what: &str) -> StoreError {
+    StoreError::Unreadable(format!(
+        "{} is damaged ({what}); nothing was changed. To do: {}",
+        path.display(),
+        cure(path)
+    ))
+}
+
+/// The file is not where the next start would look for it: an error like those of `SQLite`, of the disk.
+pub fn lost(what: String) -> Error {
+    Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CANTOPEN), Some(what))
 }

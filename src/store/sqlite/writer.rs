@@ -17,7 +17,7 @@ use super::place::Place;
 use super::readers::Readers;
 use super::schema::{Role, connect};
 use super::task::{Inbox, Message, Work, Writing};
-use super::trouble::{is_of_the_disk, unwritable};
+use super::trouble::{is_of_the_disk, lost, unwritable};
 use crate::store::Handoff;
 
 /// Works and bytes in one transaction.
@@ -178,7 +178,14 @@ impl Writer {
     }
 
     /// All of `body` becomes durable, and then its deliveries are handed over; or nothing of it happened.
+    ///
+    /// If the file was lost in the meantime, it is in the file all right, but nobody may be told so.
     fn transaction(&mut self, body: impl FnOnce(&mut Writing<'_>) -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+        if !self.health.committed.load(Ordering::Relaxed)
+            && let Some(what) = self.place.lost()
+        {
+            return Err(lost(what));
+        }
         self.health.busy_since.store(self.health.now(), Ordering::Relaxed);
         let now_ms = Timestamp::now().as_millisecond();
         let mut writing = Writing { db: &self.db, memory: &mut self.memory, fresh: Vec::new(), now_ms };
@@ -187,19 +194,30 @@ impl Writer {
             .and_then(|()| writing.memory.ledger.write(&self.db))
             .and_then(|()| execute(&self.db, "COMMIT"));
         let fresh = writing.fresh;
-        match &end {
+        let end = match end {
             Ok(()) => {
                 self.memory.keep();
-                self.health.committed.store(true, Ordering::Relaxed);
                 if !fresh.is_empty() {
                     (self.handoff)(fresh);
+                }
+                match self.place.lost() {
+                    None => {
+                        self.health.committed.store(true, Ordering::Relaxed);
+                        Ok(())
+                    }
+                    Some(what) => {
+                        let error = lost(what);
+                        self.cannot_write(&error);
+                        Err(error)
+                    }
                 }
             }
             Err(error) => {
                 self.memory.forget();
-                self.give_up(error);
+                self.give_up(&error);
+                Err(error)
             }
-        }
+        };
         self.health.busy_since.store(0, Ordering::Relaxed);
         end
     }
@@ -207,19 +225,24 @@ impl Writer {
     fn give_up(&mut self, error: &rusqlite::Error) {
         let rolled_back = self.db.is_autocommit() || execute(&self.db, "ROLLBACK").is_ok();
         if is_of_the_disk(error) {
-            if self.health.committed.swap(false, Ordering::Relaxed) {
-                tracing::error!(%error, path = %self.place.path.display(), "the store cannot be written");
-            }
+            self.cannot_write(error);
         } else {
             tracing::error!(%error, "the store could not do what it was asked");
         }
         let of_the_file = !matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull));
-        if !rolled_back || (is_of_the_disk(error) && of_the_file) {
+        if (!rolled_back || (is_of_the_disk(error) && of_the_file)) && self.place.lost().is_none() {
             // After an I/O error a fresh connection may do better; if there is none, the next failure tries again.
             match open(&self.place.path, &self.log) {
                 Ok(db) => self.db = db,
                 Err(error) => tracing::warn!(%error, "the store could not be opened again yet"),
             }
+        }
+    }
+
+    /// Says so once.
+    fn cannot_write(&self, error: &rusqlite::Error) {
+        if self.health.committed.swap(false, Ordering::Relaxed) {
+            tracing::error!(%error, path = %self.place.path.display(), "the store cannot be written");
         }
     }
 
