@@ -1,10 +1,10 @@
 //! The real binary over real HTTP: what a user of jobrelay can rely on.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 mod deliver;
 mod drill;
-mod durable;
 mod explain;
 mod hindsight;
 mod keep;

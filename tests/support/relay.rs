@@ -20,6 +20,7 @@ pub struct Relay {
     flags: Vec<String>,
     environment: Vec<(String, String)>,
     socket: Option<TcpListener>,
+    wrapper: Vec<String>,
     child: Option<Child>,
     url: String,
     log: Arc<Mutex<Vec<String>>>,
@@ -37,6 +38,7 @@ impl Relay {
             flags: Vec::new(),
             environment: Vec::new(),
             socket: None,
+            wrapper: Vec::new(),
             child: None,
             url: String::new(),
             log: Arc::default(),
@@ -71,13 +73,26 @@ impl Relay {
         self
     }
 
+    /// Runs it by another program that becomes it, such as `prlimit --nofile=64`: the words before the relay's own.
+    pub fn under(mut self, wrapper: &[&str]) -> Relay {
+        self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     fn command(&self) -> Command {
         let mut command = match &self.socket {
-            None => Command::new(BINARY),
+            None => match self.wrapper.split_first() {
+                None => Command::new(BINARY),
+                Some((program, words)) => {
+                    let mut command = Command::new(program);
+                    command.args(words).arg(BINARY);
+                    command
+                }
+            },
             Some(socket) => {
                 // The process ID is known only inside the new process; a shell becomes it.
                 let mut shell = Command::new("sh");
@@ -118,7 +133,8 @@ impl Relay {
         }
     }
 
-    fn spawn(&mut self) {
+    /// Starts, and waits for nothing.
+    pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "it runs already");
         let mut child = self.command().stderr(Stdio::piped()).spawn().expect("the binary can be run");
         let lines = BufReader::new(child.stderr.take().expect("piped")).lines();

@@ -1,9 +1,9 @@
 //! A sender that never stops: what it was answered 200 for must arrive.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
@@ -11,10 +11,14 @@ use super::{Relay, update};
 
 const KEYS: usize = 24;
 
+/// Status and `Retry-After` of an answer that was not 200.
+pub type Refusal = (u16, String);
+
 /// Posts to a relay that comes and goes; knows what was answered 200.
 pub struct Sender {
     url: Arc<std::sync::Mutex<String>>,
     accepted: Arc<Mutex<BTreeSet<String>>>,
+    refused: Arc<std::sync::Mutex<BTreeMap<Refusal, usize>>>,
     stop: Arc<AtomicBool>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
@@ -30,12 +34,13 @@ impl Sender {
         let sender = Sender {
             url: Arc::new(std::sync::Mutex::new(relay.url("/webhooks/v1alpha1/jobEvents"))),
             accepted: Arc::default(),
+            refused: Arc::default(),
             stop: Arc::default(),
             tasks: Vec::new(),
         };
         let tasks = (0..KEYS).map(|key| {
-            let (url, accepted, stop) =
-                (Arc::clone(&sender.url), Arc::clone(&sender.accepted), Arc::clone(&sender.stop));
+            let (url, accepted) = (Arc::clone(&sender.url), Arc::clone(&sender.accepted));
+            let (refused, stop) = (Arc::clone(&sender.refused), Arc::clone(&sender.stop));
             let http = relay.http.clone();
             tokio::spawn(async move {
                 for n in 0.. {
@@ -47,12 +52,20 @@ impl Sender {
                     let to = url.lock().expect("not poisoned").clone();
                     let answer =
                         http.post(to).header("content-type", "application/cloudevents+json").body(body).send().await;
-                    if answer.is_ok_and(|answer| answer.status() == 200) {
-                        accepted.lock().await.insert(job);
-                        tokio::time::sleep(pause).await;
-                    } else {
-                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    match answer {
+                        Ok(answer) if answer.status() == 200 => {
+                            accepted.lock().await.insert(job);
+                            tokio::time::sleep(pause).await;
+                            continue;
+                        }
+                        Ok(answer) => {
+                            let after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
+                            let refusal = (answer.status().as_u16(), after.unwrap_or_default().to_owned());
+                            *refused.lock().expect("not poisoned").entry(refusal).or_default() += 1;
+                        }
+                        Err(_) => {}
                     }
+                    tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             })
         });
@@ -63,6 +76,25 @@ impl Sender {
     /// The relay came back at another address.
     pub fn now_at(&self, relay: &Relay) {
         *self.url.lock().expect("not poisoned") = relay.url("/webhooks/v1alpha1/jobEvents");
+    }
+
+    /// How many were accepted so far.
+    pub async fn count(&self) -> usize {
+        self.accepted.lock().await.len()
+    }
+
+    /// Waits until `more` than now are accepted.
+    pub async fn accepts(&self, more: usize) {
+        let (enough, deadline) = (self.count().await + more, Instant::now() + Duration::from_secs(60));
+        while self.count().await < enough {
+            assert!(Instant::now() < deadline, "only {} of {enough} were accepted", self.count().await);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// What was answered instead of 200 so far, and how often.
+    pub fn refused(&self) -> BTreeMap<Refusal, usize> {
+        self.refused.lock().expect("not poisoned").clone()
     }
 
     /// Stops, and returns the jobs whose events were accepted.

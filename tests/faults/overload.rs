@@ -1,0 +1,1 @@
+//! More than can be done at once: bursts, floods and long backlogs.

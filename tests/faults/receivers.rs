@@ -1,0 +1,1 @@
+//! Receivers that hang, lie, hang up, come and go.

@@ -1,0 +1,1 @@
+//! What the process may have of the machine runs out.

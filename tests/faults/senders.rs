@@ -1,0 +1,1 @@
+//! Senders that are slow, rude, or say the same thing twice.
