@@ -40,8 +40,8 @@ async fn ingest(
         return Err(refused(&intake, &request, cause, problem));
     }
     // Only after the credentials: nobody else fills the memory.
-    let bytes = match body::read(&request, &mut payload).await {
-        Ok(bytes) => bytes,
+    let (bytes, _until_answered) = match body::read(&request, &mut payload, &intake.room).await {
+        Ok(body) => body,
         Err((cause, problem)) => return Err(refused(&intake, &request, cause, problem)),
     };
     let headers = request.headers();

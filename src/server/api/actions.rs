@@ -18,7 +18,7 @@ use crate::store::{DeliveryState, NewTarget, Replayed};
 const NAMED: usize = 1000;
 
 pub async fn send(request: HttpRequest, mut payload: Payload, state: Data<State>) -> Result<Json<SendAnswer>, Problem> {
-    let asked: SendRequest = body::read_json(&request, &mut payload).await?;
+    let asked: SendRequest = body::read_json(&request, &mut payload, &state.intake.room).await?;
     let corridor = &state.intake.corridor;
     let to = asked.to.map(|name| known_receiver(&corridor.config.load(), &name)).transpose()?;
     let received = sample::mark(asked.event, &sample::fresh_id(), Timestamp::now()).map_err(Problem::bad)?;
@@ -36,7 +36,7 @@ pub async fn replay(
     mut payload: Payload,
     state: Data<State>,
 ) -> Result<Json<ReplayAnswer>, Problem> {
-    let asked: ReplayRequest = body::read_json(&request, &mut payload).await?;
+    let asked: ReplayRequest = body::read_json(&request, &mut payload, &state.intake.room).await?;
     let corridor = &state.intake.corridor;
     if let Some(to) = &asked.to {
         known_receiver(&corridor.config.load(), to)?;
@@ -64,7 +64,7 @@ pub async fn dismiss(
     mut payload: Payload,
     state: Data<State>,
 ) -> Result<Json<DismissAnswer>, Problem> {
-    let asked: DismissRequest = body::read_json(&request, &mut payload).await?;
+    let asked: DismissRequest = body::read_json(&request, &mut payload, &state.intake.room).await?;
     let corridor = &state.intake.corridor;
     let result = match (&asked.deliveries[..], asked.receiver.as_deref()) {
         (ids @ [_, ..], None) if !asked.owed => dismiss_named(corridor, ids).await,
