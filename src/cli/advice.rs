@@ -61,6 +61,7 @@ pub mod tests {
             detail: Some("in the service's words".to_owned()),
             closes: None,
             replay_of: None,
+            replayed_by: None,
         }
     }
 

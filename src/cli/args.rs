@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{check, deliveries, demo, dismiss, events, explain, health, init, replay, resume, schema, send, serve};
+use super::{
+    check, deliveries, demo, dismiss, events, explain, health, init, quarantine, replay, resume, schema, send, serve,
+};
 
 /// A webhook relay for job events.
 ///
@@ -43,6 +45,7 @@ pub enum Command {
     Send(send::SendArgs),
     Events(events::EventsArgs),
     Deliveries(deliveries::DeliveriesArgs),
+    Quarantine(quarantine::QuarantineArgs),
     Replay(replay::ReplayArgs),
     Dismiss(dismiss::DismissArgs),
     Resume(resume::ResumeArgs),
@@ -69,6 +72,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Send(args) => args.run(),
         Command::Events(args) => args.run(),
         Command::Deliveries(args) => args.run(),
+        Command::Quarantine(args) => args.run(),
         Command::Replay(args) => args.run(),
         Command::Dismiss(args) => args.run(),
         Command::Resume(args) => args.run(),
@@ -142,8 +146,21 @@ mod tests {
             "deliveries --state dead --since 2026-01-31T00:00:00Z",
             "replay evt_01k8zq4m7xb20 dlv_01k8zq4m7xb21",
             "replay --receiver old --to new",
+            "replay --state delivered --route failed --since 2d --until 1d --dry-run",
+            "replay --reason template --yes --again",
+            "replay --quarantine",
+            "replay --quarantine 7 8 --dry-run",
+            "quarantine",
+            "quarantine 7",
+            "quarantine 7 --raw",
+            "quarantine --limit 1000 --json",
+            "events show evt_01k8zq4m7xb20 --raw",
+            "deliveries --state dead --reason auth --until 2h",
             "dismiss dlv_01k8zq4m7xb21",
             "dismiss --receiver old --owed",
+            "dismiss --route failed --reason auth -y",
+            "dismiss --quarantine 7",
+            "dismiss --quarantine --all --yes",
             "resume data-ops",
             "schema",
             "health --url http://127.0.0.1:1",
@@ -179,9 +196,15 @@ mod tests {
             "replay",
             "replay x",
             "replay dlv_01k8zq4m7xb21 --receiver a",
+            "replay --reason bad-luck",
+            "replay --quarantine --receiver a",
+            "replay --yes",
+            "quarantine --raw",
+            "quarantine dlv_01k8zq4m7xb21",
+            "dismiss --all",
+            "dismiss --quarantine --all 7",
             "dismiss",
             "dismiss --owed",
-            "dismiss evt_01k8zq4m7xb20",
             "dismiss dlv_01k8zq4m7xb21 --receiver a",
             "resume",
         ] {

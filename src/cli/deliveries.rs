@@ -9,17 +9,19 @@ use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::bytes::shown;
 use super::client::{RelayArgs, converse, list};
 use super::events::delivery_text;
 use super::failure::Failure;
 use super::lanes::{in_trouble, lanes, trouble};
-use super::output::{many_lines, one_line, say, say_json};
+use super::output::{count, many_lines, one_line, say, say_json};
 use super::table::{Column, table};
 use super::times::{Since, since, stamp};
 use crate::delivery::api_client::{ApiClient, ApiError};
 use crate::event::{BadId, DeliveryId, EventId};
-use crate::server::types::{DeliveryDetail, MessageView};
-use crate::store::{Delivery, DeliveryState};
+use crate::receiver::Reason;
+use crate::server::types::{DeliveryDetail, MessageView, Stats};
+use crate::store::{Delivery, DeliveryState, Totals};
 
 /// `--message` without an ID.
 const NEWEST: &str = "newest";
@@ -52,6 +54,14 @@ pub struct DeliveriesArgs {
     /// Only since then: 2h, 3d, or 2026-01-31T09:00:00Z
     #[arg(long, value_name = "WHEN", value_parser = since)]
     since: Option<Since>,
+
+    /// Only before then
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    until: Option<Since>,
+
+    /// Only those whose last attempt failed for this, like `auth`, `timeout` or `template`
+    #[arg(long, value_name = "REASON")]
+    reason: Option<Reason>,
 
     /// Only for this event
     #[arg(long, value_name = "ID")]
@@ -113,18 +123,25 @@ impl DeliveriesArgs {
         filter.extend(self.route.clone().map(|v| ("route", v)));
         filter.extend(self.state.clone().map(|v| ("state", v)));
         filter.extend(self.since.map(|v| ("since", v.before(now))));
+        filter.extend(self.until.map(|v| ("until", v.before(now))));
+        filter.extend(self.reason.map(|v| ("reason", reason_word(v))));
         filter.extend(self.event.map(|v| ("event", v.to_string())));
         filter
     }
 
     fn list(&self, client: &ApiClient, filter: &[(&str, String)]) -> Result<(), Failure> {
-        let (mut deliveries, lanes) =
-            converse(async { Ok((newest(client, filter, self.limit).await?, lanes(client).await)) })?;
+        let (mut deliveries, lanes, stats) = converse(async {
+            let stats = client.get::<Stats>("/api/v1/stats", &[]).await;
+            Ok((newest(client, filter, self.limit).await?, lanes(client).await, stats))
+        })?;
         if self.relay.json {
             return say_json(&deliveries);
         }
+        let dead = self.state.as_deref() == Some(state_word(DeliveryState::Dead));
+        let totals = stats.ok().filter(|_| dead).and_then(|stats| dead_text(stats.totals, deliveries.len() as u64));
         if deliveries.is_empty() {
-            return say(nothing(filter));
+            say(nothing(filter))?;
+            return totals.map_or(Ok(()), |totals| say(format_args!("\n{totals}")));
         }
         let mut troubles = BTreeSet::new();
         for delivery in deliveries.iter_mut().filter(|d| d.state == DeliveryState::Owed) {
@@ -135,13 +152,19 @@ impl DeliveriesArgs {
             }
         }
         say(deliveries_table(&deliveries))?;
+        totals.map_or(Ok(()), |totals| say(format_args!("\n{totals}")))?;
         troubles.into_iter().try_for_each(|trouble| say(format_args!("\n{trouble}")))
     }
 
     fn one(&self, client: &ApiClient, id: DeliveryId) -> Result<(), Failure> {
         let detail: DeliveryDetail =
             converse(async { Ok(client.get(&format!("/api/v1/deliveries/{id}"), &[]).await?) })?;
-        if self.relay.json { say_json(&detail) } else { say(one_text(&detail)) }
+        if self.relay.json {
+            return say_json(&detail);
+        }
+        let event = detail.delivery.event;
+        let body = converse(async { Ok(client.get_bytes(&format!("/api/v1/events/{event}/body")).await?) })?;
+        say(one_text(&detail, &body))
     }
 
     fn message(&self, client: &ApiClient, which: Which, filter: &[(&str, String)]) -> Result<(), Failure> {
@@ -177,11 +200,32 @@ fn nothing(filter: &[(&str, String)]) -> &'static str {
     }
 }
 
-fn one_text(detail: &DeliveryDetail) -> String {
+/// How many are dead, also of those that are not shown or gone.
+fn dead_text(totals: Totals, listed: u64) -> Option<String> {
+    let mut said = Vec::new();
+    if totals.dead > 0 {
+        said.push(format!(
+            "{listed} of {} dead ones shown. Again, when it is mended: jobrelay replay --state dead --dry-run",
+            totals.dead
+        ));
+    }
+    if totals.dead_expired > 0 {
+        said.push(format!(
+            "{} went, still dead, when their retention was over.",
+            count(totals.dead_expired, "delivery")
+        ));
+    }
+    (!said.is_empty()).then(|| said.join("\n"))
+}
+
+fn one_text(detail: &DeliveryDetail, body: &[u8]) -> String {
     let Delivery { id, event, .. } = detail.delivery;
     format!(
-        "{}\n\nWhat it said: jobrelay deliveries --message {id}\nWhy it was owed: jobrelay explain {id}\nIts event: jobrelay events show {event}",
-        delivery_text(detail)
+        "{}\n\nThe event as it came, {}:\n{}\n\n\
+         What it said: jobrelay deliveries --message {id}\nWhy it was owed: jobrelay explain {id}\nIts event: jobrelay events show {event}",
+        delivery_text(detail),
+        count(body.len() as u64, "byte"),
+        shown(body, &format!("jobrelay events show {event} --raw writes all of them")),
     )
 }
 
@@ -200,7 +244,8 @@ fn message_text(delivery: &Delivery, view: &MessageView) -> String {
     format!("{id} to {receiver}, {tense}:\n\n{}", many_lines(view.text.trim_end()))
 }
 
-fn deliveries_table(deliveries: &[Delivery]) -> String {
+/// One line for each.
+pub fn deliveries_table(deliveries: &[Delivery]) -> String {
     let columns = [
         Column::Fixed("ID"),
         Column::Spare("EVENT"),
@@ -246,6 +291,11 @@ pub fn why(delivery: &Delivery) -> String {
     }
 }
 
+/// As in JSON.
+fn reason_word(reason: Reason) -> String {
+    serde_json::to_value(reason).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 /// The word of the vocabulary.
 pub fn state_word(state: DeliveryState) -> &'static str {
     match state {
@@ -260,7 +310,6 @@ pub fn state_word(state: DeliveryState) -> &'static str {
 mod tests {
     use super::super::advice::tests::delivery;
     use super::*;
-    use crate::receiver::Reason;
 
     #[test]
     fn a_list_of_deliveries() {
@@ -276,6 +325,34 @@ mod tests {
         dlv_0000000000002  evt_0000000000001  data-ops  failed jobs  owed       1      2026-01-31 09:05:00Z  503 busy; next try at 2026-01-31 09:05:07Z
         dlv_0000000000002  evt_0000000000001  data-ops  (recovery)   delivered  1      2026-01-31 09:05:00Z  200 ok
         ");
+    }
+
+    #[test]
+    fn one_delivery_with_what_came() {
+        let detail =
+            DeliveryDetail { delivery: delivery(DeliveryState::Dead, Some(Reason::Form)), history: Vec::new() };
+        insta::assert_snapshot!(one_text(&detail, b"{\"jobId\": \"\x1b[2J\"}"), @r#"
+        dlv_0000000000002  to data-ops, by route "failed jobs": dead
+          what to do: the service cannot read the message's form: look at `message` and `body` of data-ops; then: jobrelay replay dlv_0000000000002
+
+        The event as it came, 17 bytes:
+        {"jobId": "\u{1b}[2J"}
+
+        What it said: jobrelay deliveries --message dlv_0000000000002
+        Why it was owed: jobrelay explain dlv_0000000000002
+        Its event: jobrelay events show evt_0000000000001
+        "#);
+    }
+
+    #[test]
+    fn the_dead_are_counted_also_when_they_are_gone() {
+        let said = dead_text(Totals { dead: 30, dead_expired: 2, ..Totals::default() }, 20).unwrap();
+        assert!(
+            said.starts_with("20 of 30 dead ones")
+                && said.ends_with("2 deliveries went, still dead, when their retention was over."),
+            "{said}"
+        );
+        assert_eq!(dead_text(Totals::default(), 0), None);
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub async fn drill(
 ) -> Result<bool, Failure> {
     let (shown, config) = read(routes, secrets)?;
     let receivers = chosen(&config, &shown, to)?;
-    let received = mark_as_test(event, &fresh_id(), Timestamp::now()).map_err(Failure::new)?;
+    let received = mark_as_test(&event, &fresh_id(), Timestamp::now()).map_err(|why| Failure::new(why.message))?;
     let event = event::parse(received).map_err(|(_, why)| Failure::new(why.message))?;
     let event = Arc::new(event);
     if !json {

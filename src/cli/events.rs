@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use super::advice::advice;
+use super::bytes::write_raw;
 use super::client::{RelayArgs, converse, list};
 use super::deliveries::{state_word, why};
 use super::failure::Failure;
@@ -69,6 +70,10 @@ enum One {
         /// The event
         id: EventId,
 
+        /// Write its body to standard output, as it came (a secret in it is shown as ***)
+        #[arg(long, conflicts_with = "json")]
+        raw: bool,
+
         #[command(flatten)]
         relay: RelayArgs,
     },
@@ -78,7 +83,12 @@ impl EventsArgs {
     /// Asks and prints.
     pub fn run(self) -> Result<ExitCode, Failure> {
         match &self.one {
-            Some(One::Show { id, relay }) => show(*id, relay)?,
+            Some(One::Show { id, raw: true, relay }) => {
+                let client = relay.client()?;
+                let path = format!("/api/v1/events/{id}/body");
+                write_raw(&converse(async { Ok(client.get_bytes(&path).await?) })?)?;
+            }
+            Some(One::Show { id, raw: false, relay }) => show(*id, relay)?,
             None if self.names => names(&self.relay)?,
             None => self.list()?,
         }
@@ -218,6 +228,7 @@ pub fn delivery_text(detail: &DeliveryDetail) -> String {
     if !detail.history.is_empty() {
         lines.push(indented(&table(&columns, attempts.collect())));
     }
+    lines.extend(d.replayed_by.map(|new| format!("  replayed as {new}")));
     lines.extend(d.not_before.map(|at| format!("  next try at {}", stamp(at))));
     lines.extend(advice(d).map(|advice| format!("  what to do: {advice}")));
     lines.join("\n")
@@ -236,6 +247,7 @@ mod tests {
 
     use super::super::advice::tests::delivery;
     use super::*;
+    use crate::event::Form;
     use crate::receiver::{Reason, Verdict};
     use crate::store::{Attempt, DeliveryState};
 
@@ -280,6 +292,7 @@ mod tests {
             summary: summary(&["failed jobs"]),
             version_since: Some("2026-01-30T08:00:00Z".parse().unwrap()),
             raw: json!({}),
+            form: Form { content_type: "application/json".to_owned(), attributes: Vec::new() },
             deliveries: vec![DeliveryDetail { delivery, history: vec![attempt] }],
         };
         insta::assert_snapshot!(detail_text(&detail), @r#"

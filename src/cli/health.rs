@@ -9,9 +9,10 @@ use serde_json::json;
 use super::client::{RelayArgs, converse};
 use super::failure::Failure;
 use super::lanes::{lanes, trouble};
-use super::output::{say, say_json};
+use super::output::{count, say, say_json};
 use crate::delivery::Health;
-use crate::server::types::Readiness;
+use crate::server::types::{Readiness, Stats};
+use crate::store::Totals;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -49,7 +50,46 @@ impl HealthArgs {
                     say(trouble(&lane))?;
                 }
             }
+            // Where the token is missing, the rest is said all the same.
+            let stats = converse(async { Ok(client.get::<Stats>("/api/v1/stats", &[]).await) })?;
+            stats.map_or(Vec::new(), |stats| letters(stats.totals)).into_iter().try_for_each(say)?;
         }
         answer.map(|_| ExitCode::SUCCESS)
+    }
+}
+
+/// What waits for people.
+fn letters(totals: Totals) -> Vec<String> {
+    let Totals { quarantine, dead, dead_expired } = totals;
+    let mut said = Vec::new();
+    if dead + dead_expired > 0 {
+        let gone = if dead_expired > 0 { format!(", {dead_expired} went past the retention") } else { String::new() };
+        said.push(format!("{} dead{gone}: jobrelay deliveries --state dead", count(dead, "delivery")));
+    }
+    if quarantine.items + quarantine.dropped > 0 {
+        let dropped = quarantine.dropped;
+        let gone = if dropped > 0 { format!(", {dropped} older dropped") } else { String::new() };
+        said.push(format!("{} in the quarantine{gone}: jobrelay quarantine", count(quarantine.items, "item")));
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::QuarantineTotals;
+
+    #[test]
+    fn what_waits_is_told_also_when_it_is_gone() {
+        let quarantine = QuarantineTotals { items: 1_000, dropped: 37, ..QuarantineTotals::default() };
+        assert_eq!(
+            letters(Totals { quarantine, dead: 2, dead_expired: 0 }),
+            [
+                "2 deliveries dead: jobrelay deliveries --state dead",
+                "1000 items in the quarantine, 37 older dropped: jobrelay quarantine"
+            ]
+        );
+        assert!(letters(Totals { dead_expired: 1, ..Totals::default() })[0].starts_with("no deliveries dead, 1 went"));
+        assert!(letters(Totals::default()).is_empty());
     }
 }

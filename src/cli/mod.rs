@@ -3,6 +3,7 @@
 
 mod advice;
 mod args;
+mod bytes;
 mod check;
 mod client;
 mod deliveries;
@@ -19,6 +20,8 @@ mod input;
 mod lanes;
 mod look;
 mod output;
+mod quarantine;
+mod range;
 mod replay;
 mod resume;
 mod sample;

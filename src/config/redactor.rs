@@ -42,6 +42,28 @@ impl Redactor {
     }
 }
 
+impl Redactor {
+    /// `bytes` with every secret value replaced by `***`, whether they are text or not.
+    #[must_use]
+    pub fn redact_bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        let mut redacted = Cow::Borrowed(bytes);
+        for value in self.values.iter().map(String::as_bytes) {
+            let mut rest = &redacted[..];
+            let mut hidden = Vec::new();
+            while let Some(start) = rest.windows(value.len()).position(|part| part == value) {
+                hidden.extend_from_slice(&rest[..start]);
+                hidden.extend_from_slice(b"***");
+                rest = &rest[start + value.len()..];
+            }
+            if !hidden.is_empty() {
+                hidden.extend_from_slice(rest);
+                redacted = Cow::Owned(hidden);
+            }
+        }
+        redacted
+    }
+}
+
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Redactor({} values)", self.values.len())
@@ -102,5 +124,12 @@ mod tests {
                 prop_assert!(!redactor.redact(&text).contains(&dressed));
             }
         }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_hidden_too() {
+        let redactor = Redactor::new(["hunter22"]);
+        assert_eq!(&*redactor.redact_bytes(b"\xff hunter22hunter22 \xfe"), b"\xff ****** \xfe");
+        assert!(matches!(redactor.redact_bytes(b"\xff hunter2"), Cow::Borrowed(_)));
     }
 }

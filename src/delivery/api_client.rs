@@ -148,6 +148,14 @@ impl ApiClient {
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
+    /// `GET path`, the answer's body byte for byte.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn get_bytes(&self, path: &str) -> Result<Vec<u8>, ApiError> {
+        self.call(Method::GET, path, &[], None).await
+    }
+
     /// `POST path` without a body, whatever the answer's body.
     ///
     /// # Errors

@@ -53,7 +53,7 @@ fn decode(text: &str) -> Option<i64> {
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $expected:literal, $example:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         pub struct $name(pub i64);
 
         impl fmt::Display for $name {

@@ -39,6 +39,21 @@ impl Received {
     }
 }
 
+impl Received {
+    /// Cuts what could not be read when it came, as [`split`] cuts now. An array that is whole was one item of a batch: as a body, it
+    /// would have been cut.
+    ///
+    /// # Errors
+    /// As [`split`].
+    pub fn split_again(&self) -> Result<Vec<Received>, Unreadable> {
+        if serde_json::from_slice::<Vec<IgnoredAny>>(without_bom(&self.body)).is_ok() {
+            return Ok(vec![self.clone()]);
+        }
+        let Form { content_type, attributes } = &self.form;
+        split(content_type, attributes.clone(), self.body.clone(), self.received_at)
+    }
+}
+
 impl Form {
     /// The media type without its parameters, in lower case.
     pub(super) fn essence(&self) -> String {
@@ -141,6 +156,27 @@ mod tests {
         assert!(structured[0].form.attributes.is_empty());
         let stray = cut("application/json", &[("traceparent", "00-1")], "{}").expect("no binary form without an event");
         assert!(stray[0].form.attributes.is_empty());
+    }
+
+    #[test]
+    fn what_came_as_one_is_cut_again_as_it_came() {
+        let received = |body: &'static str, attributes: &[(&str, &str)]| Received {
+            form: Form {
+                content_type: "application/json".to_owned(),
+                attributes: attributes.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+            },
+            body: Bytes::from_static(body.as_bytes()),
+            received_at: Timestamp::UNIX_EPOCH,
+        };
+        for (body, attributes) in
+            [("{\"a\": 1}", &[][..]), ("[{}, {}]", &[]), ("[1]", &[("id", "7")]), ("x", &[("id", "7")])]
+        {
+            let one = received(body, attributes);
+            assert_eq!(one.split_again(), Ok(vec![one.clone()]), "{body}");
+        }
+        for body in ["7", "[{} {}]", ""] {
+            assert!(received(body, &[]).split_again().is_err(), "{body}");
+        }
     }
 
     #[test]

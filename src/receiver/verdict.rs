@@ -1,6 +1,10 @@
 //! What an answer means: promise 4 of the design, refined by kinds.
 
+use std::str::FromStr;
 use std::time::Duration;
+
+use serde::Deserialize as _;
+use serde::de::{IntoDeserializer as _, value};
 
 use super::{Answer, Failure};
 
@@ -42,6 +46,15 @@ pub enum Reason {
     Form,
     /// The message could not be rendered, or put into a request: nothing was sent.
     Template,
+}
+
+/// Its name in JSON, in lower or upper case.
+impl FromStr for Reason {
+    type Err = value::Error;
+
+    fn from_str(text: &str) -> Result<Reason, value::Error> {
+        Reason::deserialize(text.to_ascii_lowercase().as_str().into_deserializer())
+    }
 }
 
 /// A verdict with its why.

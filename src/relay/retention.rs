@@ -20,6 +20,7 @@ pub(super) async fn run(store: Arc<dyn Store>, retention: Duration) {
         due.tick().await;
         let Ok(before) = Timestamp::now().saturating_sub(retention) else { continue };
         let mut deleted = 0;
+        let expired = dead_expired(&*store).await;
         loop {
             match store.prune(before, STEP).await {
                 Ok(0) | Err(StoreError::Closed) => break,
@@ -34,5 +35,19 @@ pub(super) async fn run(store: Arc<dyn Store>, retention: Duration) {
         if deleted > 0 {
             tracing::info!(deleted, %before, "deleted events past the retention");
         }
+        if let (Some(was), Some(is)) = (expired, dead_expired(&*store).await)
+            && is > was
+        {
+            let dead = is - was;
+            tracing::warn!(
+                dead,
+                in_all = is,
+                "dead deliveries were deleted past the retention: nobody replayed or dismissed them"
+            );
+        }
     }
+}
+
+async fn dead_expired(store: &dyn Store) -> Option<u64> {
+    store.totals().await.ok().map(|totals| totals.dead_expired)
 }

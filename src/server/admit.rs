@@ -118,14 +118,14 @@ impl Corridor {
     pub async fn quarantine(&self, received: Received, why: Unreadable) -> Result<(), StoreError> {
         let now_ms = received.received_at.as_millisecond();
         let item = NewQuarantined {
-            content_type: received.form.content_type,
+            form: received.form,
             body: received.body,
             reason: why.message.clone(),
             received_at: received.received_at,
         };
         let new = self.store.quarantine(item).await.inspect_err(|_| self.count_unwritable())?;
         self.counters.quarantined.fetch_add(1, Relaxed);
-        warn!(reason = %why, repeated = !new, "unreadable, kept in the quarantine: see `GET /api/v1/quarantine`");
+        warn!(reason = %why, repeated = !new, "unreadable, kept in the quarantine: see `jobrelay quarantine`");
         if new && self.may_tell(now_ms) {
             // The other end is gone only while the relay stops.
             let _ = self.tell.send(OwnEvent::Quarantined { reason: why.message });
@@ -158,7 +158,7 @@ impl Corridor {
         Ok(accepted)
     }
 
-    fn log(&self, event: &Event, answer: &Accepted) {
+    pub(super) fn log(&self, event: &Event, answer: &Accepted) {
         let job = event.job.as_ref().and_then(|job| job.id.as_deref());
         if answer.duplicate {
             self.counters.duplicates.fetch_add(1, Relaxed);
@@ -184,7 +184,7 @@ impl Corridor {
     }
 }
 
-fn decided(config: &Config, mut event: Event, decision: Decision) -> NewEvent {
+pub(super) fn decided(config: &Config, mut event: Event, decision: Decision) -> NewEvent {
     let wants_recovery = |name: &Arc<str>| config.receivers.get(name).is_some_and(|receiver| receiver.common.recovered);
     let opens = opens(&event, &decision, wants_recovery);
     if event.received.body.len() > LIGHT {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::types::Stats;
+use crate::store::Totals;
 
 /// Why a request was turned away at the webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +57,7 @@ impl Counters {
         self.refused[cause as usize].fetch_add(1, Relaxed);
     }
 
-    /// The numbers now, as `/api/v1/stats` shows them.
+    /// The numbers now, as `/api/v1/stats` shows them; what the store counts is left at 0.
     #[must_use]
     pub fn snapshot(&self) -> Stats {
         Stats {
@@ -68,6 +69,7 @@ impl Counters {
                 .iter()
                 .map(|&(cause, name)| (name.to_owned(), self.refused[cause as usize].load(Relaxed)))
                 .collect(),
+            totals: Totals::default(),
         }
     }
 }

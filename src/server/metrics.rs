@@ -16,6 +16,7 @@ use super::problems::{Problem, Sort};
 use super::types::Stats;
 use super::{Standing, State, api};
 use crate::delivery::{Health, LaneStatus};
+use crate::store::Totals;
 
 /// The address, behind the admin token.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -30,7 +31,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 async fn metrics(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let corridor = &state.intake.corridor;
     let facts = Facts {
-        stats: corridor.counters.snapshot(),
+        stats: Stats { totals: corridor.store.totals().await?, ..corridor.counters.snapshot() },
         lanes: state.lanes.status().await,
         standing: state.standing.load_full(),
         version: Arc::clone(&corridor.config.load().version),
@@ -58,6 +59,7 @@ impl Facts {
         let mut registry = Registry::with_prefix("jobrelay");
         self.relay(&mut registry);
         self.door(&mut registry);
+        self.letters(&mut registry);
         self.receivers(&mut registry);
         let mut text = String::new();
         encode(&mut text, &registry)?;
@@ -83,7 +85,7 @@ impl Facts {
     }
 
     fn door(&self, registry: &mut Registry) {
-        let Stats { accepted, duplicates, quarantined, unwritable, refused } = &self.stats;
+        let Stats { accepted, duplicates, quarantined, unwritable, refused, .. } = &self.stats;
         registry.register("events_accepted", "Events made durable", counter(*accepted));
         registry.register("events_duplicate", "Events that were known already", counter(*duplicates));
         registry.register("events_quarantined", "Items that could not be read", counter(*quarantined));
@@ -97,6 +99,23 @@ impl Facts {
             causes.get_or_create(&vec![("cause", cause.clone())]).inc_by(*count);
         }
         registry.register("requests_refused", "Requests turned away at the webhook", causes);
+    }
+
+    /// What is listed for people. Unlike the others, these go on over restarts.
+    fn letters(&self, registry: &mut Registry) {
+        let Totals { quarantine, dead, dead_expired } = self.stats.totals;
+        registry.register("quarantine_items", "Items in the quarantine", gauge(quarantine.items));
+        registry.register("quarantine_bytes", "Bytes of their bodies", gauge(quarantine.bytes));
+        for (name, help, count) in [
+            ("quarantine_repeated", "Times something came that was in the quarantine already", quarantine.repeated),
+            ("quarantine_dropped", "Quarantined items that went to make room for newer ones", quarantine.dropped),
+            ("quarantine_dismissed", "Quarantined items dismissed by a person", quarantine.dismissed),
+            ("quarantine_reread", "Quarantined items that became events when they were read again", quarantine.reread),
+            ("dead_expired", "Dead deliveries deleted, still dead, when their retention was over", dead_expired),
+        ] {
+            registry.register(name, help, counter(count));
+        }
+        registry.register("dead_listed", "Dead deliveries to look at", gauge(dead));
     }
 
     fn receivers(&self, registry: &mut Registry) {
@@ -169,6 +188,8 @@ mod tests {
         ops.attempts = Tally { delivered: 5, blocked: 2, ..Tally::default() };
         let mut stats = Stats { accepted: 7, ..Stats::default() };
         stats.refused.insert("unauthorized".to_owned(), 1);
+        stats.totals.quarantine.dropped = 37;
+        stats.totals.dead = 4;
         Facts {
             stats,
             lanes: vec![ops],
@@ -215,6 +236,30 @@ mod tests {
         # HELP jobrelay_requests_refused Requests turned away at the webhook.
         # TYPE jobrelay_requests_refused counter
         jobrelay_requests_refused_total{cause="unauthorized"} 1
+        # HELP jobrelay_quarantine_items Items in the quarantine.
+        # TYPE jobrelay_quarantine_items gauge
+        jobrelay_quarantine_items 0
+        # HELP jobrelay_quarantine_bytes Bytes of their bodies.
+        # TYPE jobrelay_quarantine_bytes gauge
+        jobrelay_quarantine_bytes 0
+        # HELP jobrelay_quarantine_repeated Times something came that was in the quarantine already.
+        # TYPE jobrelay_quarantine_repeated counter
+        jobrelay_quarantine_repeated_total 0
+        # HELP jobrelay_quarantine_dropped Quarantined items that went to make room for newer ones.
+        # TYPE jobrelay_quarantine_dropped counter
+        jobrelay_quarantine_dropped_total 37
+        # HELP jobrelay_quarantine_dismissed Quarantined items dismissed by a person.
+        # TYPE jobrelay_quarantine_dismissed counter
+        jobrelay_quarantine_dismissed_total 0
+        # HELP jobrelay_quarantine_reread Quarantined items that became events when they were read again.
+        # TYPE jobrelay_quarantine_reread counter
+        jobrelay_quarantine_reread_total 0
+        # HELP jobrelay_dead_expired Dead deliveries deleted, still dead, when their retention was over.
+        # TYPE jobrelay_dead_expired counter
+        jobrelay_dead_expired_total 0
+        # HELP jobrelay_dead_listed Dead deliveries to look at.
+        # TYPE jobrelay_dead_listed gauge
+        jobrelay_dead_listed 4
         # HELP jobrelay_receiver_owed Deliveries still owed.
         # TYPE jobrelay_receiver_owed gauge
         jobrelay_receiver_owed{receiver="data \"ops\""} 3

@@ -13,6 +13,7 @@ mod ingest;
 mod metrics;
 mod problems;
 mod reload;
+mod reread;
 mod room;
 mod run;
 mod state;

@@ -1,6 +1,7 @@
 //! The JSON of `/api/v1`, used by the server that writes it and the commands that read it.
 
 mod explain;
+mod letters;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,9 +10,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use explain::{Explained, File, Ruling, Told};
+pub use letters::{
+    Counted, DismissAnswer, DismissItemsRequest, DismissRequest, QuarantineItem, QuarantineList, Range, ReplayAnswer,
+    ReplayRequest, Reread, RereadAnswer, RereadEvent, RereadRequest, RereadResult, Step,
+};
 
-use crate::event::{DeliveryId, EventId};
-use crate::store::{Attempt, Delivery, Replayed};
+use crate::event::{DeliveryId, EventId, Form};
+use crate::store::{Attempt, Delivery, Totals};
 
 /// `GET /api/v1/…` lists: newest first; `next` is the `before` of the following page.
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,6 +56,8 @@ pub struct EventDetail {
     pub version_since: Option<Timestamp>,
     /// The structured envelope.
     pub raw: serde_json::Value,
+    /// How it was carried. Its bytes are at `/body`.
+    pub form: Form,
     /// All of it, oldest first.
     pub deliveries: Vec<DeliveryDetail>,
 }
@@ -104,53 +111,6 @@ pub struct SendAnswer {
     pub deliveries: Vec<(DeliveryId, Arc<str>)>,
 }
 
-/// `POST /api/v1/replay`: exactly one of `event`, `deliveries`, `receiver`.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct ReplayRequest {
-    /// Decide this event anew.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub event: Option<EventId>,
-    /// These deliveries.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub deliveries: Vec<DeliveryId>,
-    /// All dead ones of this receiver; with `to`, also moves what it is still owed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub receiver: Option<String>,
-    /// To another receiver.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-}
-
-/// Its answer.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct ReplayAnswer {
-    /// The new deliveries, in the order they will be sent.
-    pub replayed: Vec<Replayed>,
-    /// Owed deliveries moved to another receiver.
-    pub moved: u64,
-}
-
-/// `POST /api/v1/dismiss`: deliveries by ID, or all dead (and, if `owed` is set, owed) ones of a receiver.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct DismissRequest {
-    /// These deliveries.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub deliveries: Vec<DeliveryId>,
-    /// All dead ones of this receiver.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub receiver: Option<String>,
-    /// Also what the receiver is still owed.
-    #[serde(default)]
-    pub owed: bool,
-}
-
-/// Its answer.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct DismissAnswer {
-    /// How many were taken off the list.
-    pub dismissed: u64,
-}
-
 /// The webhook's answer.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct IngestAnswer {
@@ -176,27 +136,6 @@ pub struct ProblemDetails {
     pub status: u16,
     /// What was wrong and how to mend it.
     pub detail: String,
-}
-
-/// `GET /api/v1/quarantine`: something that could not be read.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct QuarantineItem {
-    /// Its number in the quarantine.
-    pub id: i64,
-    /// As it came.
-    pub content_type: String,
-    /// What was wrong, and where.
-    pub reason: String,
-    /// When it came first.
-    pub first: Timestamp,
-    /// When it came last.
-    pub last: Timestamp,
-    /// How often the same came.
-    pub count: u64,
-    /// Length of the body.
-    pub bytes: usize,
-    /// The beginning of the body, as text.
-    pub body: String,
 }
 
 /// `GET /api/v1/config`: the routes.yaml that is running.
@@ -253,7 +192,7 @@ pub enum ReloadResult {
     Unchanged,
 }
 
-/// `GET /api/v1/stats`: what happened at the door since the process started.
+/// `GET /api/v1/stats`: what happened at the door since the process started, and what is listed for people.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
     /// Events made durable.
@@ -266,6 +205,9 @@ pub struct Stats {
     pub unwritable: u64,
     /// Requests turned away at the webhook, by cause.
     pub refused: BTreeMap<String, u64>,
+    /// Quarantine and dead deliveries: counted since the store was made.
+    #[serde(default)]
+    pub totals: Totals,
 }
 
 /// `POST /api/v1/receivers/{name}/resume`.

@@ -87,8 +87,22 @@ pub trait Store: Send + Sync + 'static {
     async fn next_of_key(&self, key: &str, after: EventId, until: Timestamp)
     -> Result<Option<StoredEvent>, StoreError>;
 
-    /// Owes deliveries anew: a copy of each named delivery (same event and route), with a new ID that names the old; to `to` if given.
+    /// Deliveries for actions on many of them: at most `filter.limit` that `filter` names, and where to go on. Each receiver's come
+    /// oldest first, and none twice. Reads a short stretch only, so a page may be empty without being the last.
+    async fn walk(&self, filter: &DeliveryFilter, from: Mark) -> Result<Walked, StoreError>;
+
+    /// Owes deliveries anew: a copy of each named delivery (same event and route), with a new ID that names the old; to `to` if
+    /// given. A dead one ends `dismissed` with it.
     async fn replay(&self, deliveries: &[DeliveryId], to: Option<&str>) -> Result<Vec<Replayed>, StoreError>;
+
+    /// The same for deliveries that were looked up before, as far as they are `unchanged`: so what is done twice, at the same moment
+    /// or after a kill, sends nothing twice. Those still owed are left out.
+    async fn replay_unchanged(
+        &self,
+        deliveries: &[DeliveryId],
+        unchanged: Unchanged,
+        to: Option<&str>,
+    ) -> Result<Vec<Replayed>, StoreError>;
 
     /// Decides an event anew: adds `targets` as new deliveries of it.
     async fn replay_event(&self, event: EventId, targets: Vec<NewTarget>) -> Result<Vec<Replayed>, StoreError>;
@@ -99,12 +113,31 @@ pub trait Store: Send + Sync + 'static {
     /// Moves everything owed to `receiver` to `to` (replays each and dismisses the old), oldest first, at most `limit`; 0: nothing left.
     async fn move_owed(&self, receiver: &str, to: &str, limit: usize) -> Result<u64, StoreError>;
 
-    /// Keeps something unreadable; a repeat only counts up. At most [`QUARANTINED`] are kept, of [`QUARANTINED_BYTES`] together, the
-    /// oldest go. `true` if it is new.
+    /// Keeps something unreadable; a repeat only counts up. At most [`QUARANTINED`] are kept, of [`QUARANTINED_BYTES`] together; the
+    /// oldest go, and are counted. `true` if it is new.
     async fn quarantine(&self, item: NewQuarantined) -> Result<bool, StoreError>;
 
-    /// Quarantined items, newest first.
+    /// Quarantined items, newest first, each with the beginning of its body.
     async fn quarantined(&self, limit: usize) -> Result<Vec<Quarantined>, StoreError>;
+
+    /// One quarantined item, whole.
+    async fn quarantined_item(&self, id: i64) -> Result<Option<Quarantined>, StoreError>;
+
+    /// Accepts the events that a quarantined item turned out to be, as [`accept`](Store::accept) does, and takes the item out: both or
+    /// neither. `None` if there is no such item (any more): nothing is accepted then.
+    ///
+    /// # Errors
+    /// As [`accept`](Store::accept).
+    async fn accept_quarantined(&self, id: i64, events: Vec<NewEvent>) -> Result<Option<Vec<Accepted>>, StoreError>;
+
+    /// A quarantined item still cannot be read, for this reason.
+    async fn still_unreadable(&self, id: i64, reason: &str) -> Result<(), StoreError>;
+
+    /// Takes items out of the quarantine. Returns how many were there.
+    async fn dismiss_quarantined(&self, ids: &[i64]) -> Result<u64, StoreError>;
+
+    /// What is listed for people, in numbers.
+    async fn totals(&self) -> Result<Totals, StoreError>;
 
     /// Records that a version of routes.yaml (its text with secrets masked) rules from now on. The text of a known one is left alone.
     async fn apply_version(&self, version: &str, text: &str, now: Timestamp) -> Result<(), StoreError>;
@@ -118,7 +151,8 @@ pub trait Store: Send + Sync + 'static {
     /// The version that ruled last.
     async fn last_version(&self) -> Result<Option<Version>, StoreError>;
 
-    /// Deletes at most `limit` events received before `before` that owe nothing, with all that hangs on them. Returns how many.
+    /// Deletes at most `limit` events received before `before` that owe nothing, with all that hangs on them; dead deliveries among
+    /// that are counted (see [`Totals::dead_expired`]). Returns how many events.
     async fn prune(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError>;
 
     /// Whether it can write right now: the last commit succeeded and the writer moves.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::event::{DeliveryId, Event, EventId};
+use crate::event::{DeliveryId, Event, EventId, Form};
 use crate::receiver::{Reason, Verdict};
 use crate::routing::Decision;
 
@@ -216,6 +216,9 @@ pub struct Delivery {
     pub closes: Option<DeliveryId>,
     /// The delivery this one repeats.
     pub replay_of: Option<DeliveryId>,
+    /// The newest delivery that repeats this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed_by: Option<DeliveryId>,
 }
 
 /// Which events. All set parts must hold.
@@ -254,8 +257,54 @@ pub struct DeliveryFilter {
     pub state: Option<DeliveryState>,
     /// Owed then or later (by the relay's clock, as in the ID).
     pub since: Option<Timestamp>,
+    /// Owed before then (by the same clock).
+    pub until: Option<Timestamp>,
+    /// Whose last attempt failed for this.
+    pub reason: Option<Reason>,
     /// At most so many.
     pub limit: usize,
+}
+
+impl DeliveryFilter {
+    /// Whether a delivery is one of these, leaving its times aside: they go by the store's own clock.
+    #[must_use]
+    pub fn holds(&self, delivery: &Delivery) -> bool {
+        let is = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
+        self.id.is_none_or(|id| delivery.id == id)
+            && self.before.is_none_or(|before| delivery.id < before)
+            && self.event.is_none_or(|event| delivery.event == event)
+            && is(&self.receiver, &delivery.receiver)
+            && is(&self.route, &delivery.route)
+            && self.state.is_none_or(|state| delivery.state == state)
+            && self.reason.is_none_or(|reason| delivery.reason == Some(reason))
+    }
+}
+
+/// Where a [walk](crate::store::Store::walk) stands. The default: at its beginning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// The store's own.
+    pub group: i64,
+    /// The delivery looked at last in the group.
+    pub after: DeliveryId,
+}
+
+/// A page of a [walk](crate::store::Store::walk).
+#[derive(Debug, Clone)]
+pub struct Walked {
+    /// What was found.
+    pub deliveries: Vec<Delivery>,
+    /// Where to go on; `None`: this was all.
+    pub next: Option<Mark>,
+}
+
+/// Which of the deliveries looked up before are replayed: what changed since then is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unchanged {
+    /// Only those that still stand so.
+    pub state: DeliveryState,
+    /// Also those of which there is a replay already.
+    pub again: bool,
 }
 
 /// A delivery to add to an event.
@@ -278,12 +327,12 @@ pub struct Replayed {
     pub replay_of: Option<DeliveryId>,
 }
 
-/// Something unreadable, to keep.
+/// Something unreadable, to keep. The same form and body make a repeat.
 #[derive(Debug, Clone)]
 pub struct NewQuarantined {
-    /// As sent.
-    pub content_type: String,
-    /// Byte for byte; what makes a repeat.
+    /// As sent: with the headers it would have been read by.
+    pub form: Form,
+    /// Byte for byte.
     pub body: Bytes,
     /// Why it could not be read.
     pub reason: String,
@@ -294,12 +343,14 @@ pub struct NewQuarantined {
 /// Something unreadable, as kept.
 #[derive(Debug, Clone)]
 pub struct Quarantined {
-    /// Grows with each new item.
+    /// Grows with each new item, and is never given again.
     pub id: i64,
     /// As sent.
-    pub content_type: String,
-    /// Byte for byte.
+    pub form: Form,
+    /// Byte for byte; in lists, the first [`BEGINNING`] bytes.
     pub body: Bytes,
+    /// Length of the whole body.
+    pub bytes: u64,
     /// Why it could not be read.
     pub reason: String,
     /// When it first came.
@@ -308,6 +359,37 @@ pub struct Quarantined {
     pub last: Timestamp,
     /// How often it came.
     pub count: u64,
+}
+
+/// Bytes of a quarantined body that lists show.
+pub const BEGINNING: usize = 4_096;
+
+/// What is listed for people now, and what became of such things since the store was made. Kept with the store, over restarts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Of things that could not be read.
+    pub quarantine: QuarantineTotals,
+    /// Dead deliveries, listed until they are replayed, dismissed or past the retention.
+    pub dead: u64,
+    /// Dead deliveries that went, still dead, when their retention was over.
+    pub dead_expired: u64,
+}
+
+/// The quarantine in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineTotals {
+    /// Items in it now.
+    pub items: u64,
+    /// Bytes of their bodies.
+    pub bytes: u64,
+    /// Times something came that was in it already.
+    pub repeated: u64,
+    /// Items that went to make room for newer ones.
+    pub dropped: u64,
+    /// Items taken out by a person.
+    pub dismissed: u64,
+    /// Items that became events when they were read again.
+    pub reread: u64,
 }
 
 /// A version of routes.yaml as kept.

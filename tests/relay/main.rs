@@ -8,6 +8,7 @@ mod drill;
 mod explain;
 mod hindsight;
 mod keep;
+mod letters;
 mod operate;
 mod receive;
 mod reload;

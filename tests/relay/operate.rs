@@ -73,7 +73,7 @@ async fn events_deliveries_replay_and_dismiss() {
     fake.replies(|_| Reply::Status(200, "ok"));
     relay.says(&["replay", &id]).await;
     fake.wait_for(4).await;
-    relay.says(&["replay", "--receiver", "sink", "--to", "other"]).await;
+    relay.says(&["replay", "--receiver", "sink", "--to", "other", "--yes"]).await;
     other.wait_for(2).await;
 
     fake.replies(|_| Reply::Status(400, "no"));

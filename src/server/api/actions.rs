@@ -6,24 +6,30 @@ use jiff::Timestamp;
 use tracing::info;
 
 use super::{bulk, deliveries, events, known_receiver, sample};
-use crate::event::{self, DeliveryId, EventId};
+use crate::event::{self, DeliveryId, EventId, Unreadable};
 use crate::routing;
 use crate::server::admit::straight_to;
 use crate::server::problems::{Problem, Sort};
-use crate::server::types::{DismissAnswer, DismissRequest, ReplayAnswer, ReplayRequest, SendAnswer, SendRequest};
+use crate::server::types::{
+    DismissAnswer, DismissRequest, Range, ReplayAnswer, ReplayRequest, SendAnswer, SendRequest,
+};
 use crate::server::{Corridor, State, body};
-use crate::store::{DeliveryState, NewTarget, Replayed};
+use crate::store::{Delivery, DeliveryState, NewTarget, Replayed, Unchanged};
 
 /// IDs named in one request.
 const NAMED: usize = 1000;
+
+/// The `next` of a range of which only the moving is left.
+const MOVE: &str = "move";
 
 pub async fn send(request: HttpRequest, mut payload: Payload, state: Data<State>) -> Result<Json<SendAnswer>, Problem> {
     let asked: SendRequest = body::read_json(&request, &mut payload, &state.intake.room).await?;
     let corridor = &state.intake.corridor;
     let to = asked.to.map(|name| known_receiver(&corridor.config.load(), &name)).transpose()?;
-    let received = sample::mark(asked.event, &sample::fresh_id(), Timestamp::now()).map_err(Problem::bad)?;
     // Not into the quarantine: its author is looking at the answer.
-    let event = event::parse(received).map_err(|(_, why)| Problem::new(Sort::Unreadable, why.message))?;
+    let unreadable = |why: Unreadable| Problem::new(Sort::Unreadable, why.message);
+    let received = sample::mark(&asked.event, &sample::fresh_id(), Timestamp::now()).map_err(unreadable)?;
+    let event = event::parse(received).map_err(|(_, why)| unreadable(why))?;
     let (decision, accepted) = match &to {
         Some(to) => corridor.admit_to(event, to).await?,
         None => corridor.admit_one(event).await?,
@@ -42,16 +48,16 @@ pub async fn replay(
         known_receiver(&corridor.config.load(), to)?;
     }
     let to = asked.to.as_deref();
-    let result = match (asked.event, &asked.deliveries[..], asked.receiver.as_deref()) {
-        (Some(event), [], None) => {
-            replay_event(corridor, event, to).await.map(|replayed| ReplayAnswer { replayed, moved: 0 })
-        }
-        (None, ids @ [_, ..], None) => {
-            replay_named(corridor, ids, to).await.map(|replayed| ReplayAnswer { replayed, moved: 0 })
-        }
-        (None, [], Some(receiver)) => replay_receiver(&state, receiver, to).await,
-        _ => return Err(Problem::bad("Say exactly one of `event`, `deliveries` and `receiver`.")),
+    let named = |replayed| ReplayAnswer { replayed, ..ReplayAnswer::default() };
+    let result = match (asked.event, &asked.deliveries[..], &asked.range) {
+        (Some(event), [], None) => replay_event(corridor, event, to).await.map(named),
+        (None, ids @ [_, ..], None) => replay_named(corridor, ids, to).await.map(named),
+        (None, [], Some(range)) => replay_range(&state, &asked, range).await,
+        _ => return Err(Problem::bad("Say exactly one of `event`, `deliveries` and `range`.")),
     };
+    if asked.dry_run {
+        return result.map(Json);
+    }
     // Even after a failure half-way: what was changed until then is owed.
     state.lanes.refresh(None);
     let answer = result?;
@@ -66,15 +72,20 @@ pub async fn dismiss(
 ) -> Result<Json<DismissAnswer>, Problem> {
     let asked: DismissRequest = body::read_json(&request, &mut payload, &state.intake.room).await?;
     let corridor = &state.intake.corridor;
-    let result = match (&asked.deliveries[..], asked.receiver.as_deref()) {
-        (ids @ [_, ..], None) if !asked.owed => dismiss_named(corridor, ids).await,
-        ([], Some(receiver)) => dismiss_receiver(&state, receiver, asked.owed).await,
-        _ => return Err(Problem::bad("Say exactly one of `deliveries` and `receiver`; `owed` goes with `receiver`.")),
+    let result = match (&asked.deliveries[..], &asked.range) {
+        (ids @ [_, ..], None) => {
+            dismiss_named(corridor, ids).await.map(|dismissed| DismissAnswer { dismissed, ..DismissAnswer::default() })
+        }
+        ([], Some(range)) => dismiss_range(&state, &asked, range).await,
+        _ => return Err(Problem::bad("Say exactly one of `deliveries` and `range`.")),
     };
+    if asked.dry_run {
+        return result.map(Json);
+    }
     state.lanes.refresh(None);
-    let dismissed = result?;
-    info!(dismissed, "dismissed by hand");
-    Ok(Json(DismissAnswer { dismissed }))
+    let answer = result?;
+    info!(dismissed = answer.dismissed, "dismissed by hand");
+    Ok(Json(answer))
 }
 
 async fn replay_event(corridor: &Corridor, id: EventId, to: Option<&str>) -> Result<Vec<Replayed>, Problem> {
@@ -99,35 +110,99 @@ async fn replay_event(corridor: &Corridor, id: EventId, to: Option<&str>) -> Res
 
 async fn replay_named(corridor: &Corridor, ids: &[DeliveryId], to: Option<&str>) -> Result<Vec<Replayed>, Problem> {
     few(ids)?;
-    let mut dead = Vec::new();
     for &id in ids {
-        match deliveries::find(&*corridor.store, id).await?.state {
-            DeliveryState::Owed if to.is_none() => {
-                let detail =
-                    format!("{id} is still owed: it will be sent as it is. To try it at once, resume its receiver.");
-                return Err(Problem::new(Sort::Conflict, detail));
-            }
-            DeliveryState::Dead => dead.push(id),
-            DeliveryState::Owed | DeliveryState::Delivered | DeliveryState::Dismissed => {}
+        if deliveries::find(&*corridor.store, id).await?.state == DeliveryState::Owed && to.is_none() {
+            let detail =
+                format!("{id} is still owed: it will be sent as it is. To try it at once, resume its receiver.");
+            return Err(Problem::new(Sort::Conflict, detail));
         }
     }
-    let replayed = corridor.store.replay(ids, to).await?;
-    corridor.store.dismiss(&dead).await?;
-    Ok(replayed)
+    Ok(corridor.store.replay(ids, to).await?)
 }
 
-async fn replay_receiver(state: &State, receiver: &str, to: Option<&str>) -> Result<ReplayAnswer, Problem> {
-    if to == Some(receiver) {
-        return Err(Problem::bad("`receiver` and `to` are the same; leave `to` out."));
+/// The next share of a range; after its last delivery, what is still owed moves, if that was asked for.
+async fn replay_range(state: &State, asked: &ReplayRequest, range: &Range) -> Result<ReplayAnswer, Problem> {
+    let (receiver, to) = (range.receiver.as_deref(), asked.to.as_deref());
+    if let Some(receiver) = receiver {
+        bulk::exists(state, receiver).await?;
+        if to == Some(receiver) {
+            return Err(Problem::bad("`receiver` and `to` are the same; leave `to` out."));
+        }
     }
-    bulk::exists(state, receiver).await?;
-    let store = &*state.intake.corridor.store;
-    let replayed = bulk::replay_dead(store, receiver, to).await?;
-    let moved = match to {
-        Some(to) => bulk::move_owed(state, receiver, to).await?,
-        None => 0,
+    let of = range.state.unwrap_or(DeliveryState::Dead);
+    if of == DeliveryState::Owed {
+        return Err(Problem::bad("What is still owed is sent as it is; `owed`, with `receiver` and `to`, moves it."));
+    }
+    let moving = match (range.owed, receiver, to) {
+        (false, ..) => None,
+        (true, Some(receiver), Some(to)) if *range == all_of(receiver, range.before) => Some((receiver, to)),
+        _ => return Err(Problem::bad("`owed` goes with `receiver` and `to`, and with nothing else of a range.")),
     };
-    Ok(ReplayAnswer { replayed, moved })
+    let store = &*state.intake.corridor.store;
+    let mut answer = ReplayAnswer::default();
+    if asked.next.as_deref() != Some(MOVE) {
+        let replayed = &mut answer.replayed;
+        answer.step = bulk::share(store, range, &[of], asked.next.as_deref(), async |of, mut page| {
+            page.retain(|delivery| asked.again || !was_replayed(delivery));
+            if asked.dry_run || page.is_empty() {
+                return Ok(page);
+            }
+            let ids: Vec<_> = page.iter().map(|delivery| delivery.id).collect();
+            let unchanged = Unchanged { state: of, again: asked.again };
+            let new = store.replay_unchanged(&ids, unchanged, to).await?;
+            page.retain(|delivery| new.iter().any(|new| new.replay_of == Some(delivery.id)));
+            replayed.extend(new);
+            Ok(page)
+        })
+        .await?;
+    }
+    if let (Some((receiver, to)), None) = (moving, &answer.step.next) {
+        if asked.dry_run {
+            let rows = store.lanes().await?;
+            answer.moved = rows.iter().find(|row| &*row.receiver == receiver).map_or(0, |row| row.owed);
+        } else {
+            let (moved, more) = bulk::move_owed(state, receiver, to).await?;
+            answer.moved = moved;
+            answer.step.next = more.then(|| MOVE.to_owned());
+        }
+    }
+    Ok(answer)
+}
+
+/// In a range, nothing goes out twice: neither what was replayed before nor a replay that arrived.
+fn was_replayed(delivery: &Delivery) -> bool {
+    delivery.replayed_by.is_some() || (delivery.state == DeliveryState::Delivered && delivery.replay_of.is_some())
+}
+
+fn all_of(receiver: &str, before: Option<DeliveryId>) -> Range {
+    Range { receiver: Some(receiver.to_owned()), owed: true, before, ..Range::default() }
+}
+
+async fn dismiss_range(state: &State, asked: &DismissRequest, range: &Range) -> Result<DismissAnswer, Problem> {
+    if let Some(receiver) = &range.receiver {
+        bulk::exists(state, receiver).await?;
+    }
+    let states: &[DeliveryState] = match (range.state, range.owed) {
+        (None | Some(DeliveryState::Dead), false) => &[DeliveryState::Dead],
+        (None | Some(DeliveryState::Dead), true) => &[DeliveryState::Dead, DeliveryState::Owed],
+        (Some(DeliveryState::Owed), _) => &[DeliveryState::Owed],
+        _ => return Err(Problem::bad("Only dead and owed deliveries can be dismissed.")),
+    };
+    let store = &*state.intake.corridor.store;
+    let mut dismissed = 0;
+    let step = bulk::share(store, range, states, asked.next.as_deref(), async |of, page| {
+        if !asked.dry_run && !page.is_empty() {
+            let ids: Vec<_> = page.iter().map(|delivery| delivery.id).collect();
+            dismissed += store.dismiss(&ids).await?;
+            if of == DeliveryState::Owed {
+                // A lane must not go on to send what it holds.
+                state.lanes.refresh(None);
+            }
+        }
+        Ok(page)
+    })
+    .await?;
+    Ok(DismissAnswer { dismissed, step })
 }
 
 async fn dismiss_named(corridor: &Corridor, ids: &[DeliveryId]) -> Result<u64, Problem> {
@@ -138,20 +213,9 @@ async fn dismiss_named(corridor: &Corridor, ids: &[DeliveryId]) -> Result<u64, P
     Ok(corridor.store.dismiss(ids).await?)
 }
 
-async fn dismiss_receiver(state: &State, receiver: &str, owed: bool) -> Result<u64, Problem> {
-    bulk::exists(state, receiver).await?;
-    let mut dismissed = bulk::dismiss_all(state, receiver, DeliveryState::Dead).await?;
-    if owed {
-        dismissed += bulk::dismiss_all(state, receiver, DeliveryState::Owed).await?;
-    }
-    Ok(dismissed)
-}
-
 fn few(ids: &[DeliveryId]) -> Result<(), Problem> {
     if ids.len() > NAMED {
-        return Err(Problem::bad(format!(
-            "At most {NAMED} deliveries can be named at once; say `receiver` for all of one."
-        )));
+        return Err(Problem::bad(format!("At most {NAMED} deliveries can be named at once; name a `range` instead.")));
     }
     Ok(())
 }

@@ -7,8 +7,8 @@ use actix_web::web::{Data, Json, Path};
 use jiff::Timestamp;
 
 use super::query::{Query, path_id};
-use super::{events, no_receiver};
-use crate::config::{Config, Redactor};
+use super::{events, hide, no_receiver};
+use crate::config::Config;
 use crate::delivery::Subject;
 use crate::event::{DeliveryId, Event};
 use crate::server::problems::{Problem, Sort};
@@ -16,7 +16,7 @@ use crate::server::types::{DeliveryDetail, MessageView, Page};
 use crate::server::{Corridor, State};
 use crate::store::{Delivery, DeliveryFilter, DeliveryState, Store};
 
-const KNOWN: [&str; 7] = ["event", "receiver", "route", "state", "since", "before", "limit"];
+const KNOWN: [&str; 9] = ["event", "receiver", "route", "state", "reason", "since", "until", "before", "limit"];
 
 pub async fn list(request: HttpRequest, state: Data<State>) -> Result<Json<Page<Delivery>>, Problem> {
     let query = Query::read(&request, &KNOWN)?;
@@ -28,6 +28,8 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<Json<Page<
         route: query.text("route")?,
         state: query.one("state")?.map(delivery_state).transpose()?,
         since: query.time("since", Timestamp::now())?,
+        until: query.time("until", Timestamp::now())?,
+        reason: query.id("reason")?,
         limit: query.limit()?,
     };
     let corridor = &state.intake.corridor;
@@ -37,7 +39,7 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<Json<Page<
         known(&*corridor.store, &config, &filter).await?;
     }
     for delivery in &mut items {
-        redact(&config.redactor, &mut delivery.detail);
+        hide::text(&config.redactor, &mut delivery.detail);
     }
     let next = items.last().filter(|_| items.len() == filter.limit).map(|last| last.id.to_string());
     Ok(Json(Page { items, next }))
@@ -93,7 +95,7 @@ pub async fn find(store: &dyn Store, id: DeliveryId) -> Result<Delivery, Problem
 pub async fn detail(corridor: &Corridor, mut delivery: Delivery) -> Result<DeliveryDetail, Problem> {
     let mut history = corridor.store.attempts(delivery.id).await?;
     let config = corridor.config.load();
-    redact(&config.redactor, &mut delivery.detail);
+    hide::text(&config.redactor, &mut delivery.detail);
     for attempt in &mut history {
         attempt.detail = config.redactor.redact(&attempt.detail).into_owned();
         for note in &mut attempt.notes {
@@ -101,13 +103,6 @@ pub async fn detail(corridor: &Corridor, mut delivery: Delivery) -> Result<Deliv
         }
     }
     Ok(DeliveryDetail { delivery, history })
-}
-
-/// Redacts a text that may be absent.
-pub fn redact(redactor: &Redactor, text: &mut Option<String>) {
-    if let Some(text) = text {
-        *text = redactor.redact(text).into_owned();
-    }
 }
 
 fn delivery_state(text: &str) -> Result<DeliveryState, Problem> {

@@ -1,13 +1,16 @@
 //! Events: lists, one of them, and the names seen in them.
 
-use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
 
 use super::deliveries::detail;
 use super::explain::ruled_since;
+use super::hide;
+use super::quarantine::as_it_came;
 use super::query::{Query, path_id};
 use super::search::Search;
+use crate::config::Redactor;
 use crate::event::{self, Event, EventId, Resource};
 use crate::server::problems::Problem;
 use crate::server::types::{EventDetail, EventSummary, Names, Page};
@@ -24,7 +27,9 @@ const STEP: usize = 500;
 pub async fn list(request: HttpRequest, state: Data<State>) -> Result<Json<Page<EventSummary>>, Problem> {
     let search = Search::read(&request, Timestamp::now())?;
     let found = search.run(&*state.intake.corridor.store).await?;
-    Ok(Json(Page { items: found.events.iter().map(summary).collect(), next: found.next.map(|id| id.to_string()) }))
+    let config = state.intake.corridor.config.load();
+    let items = found.events.iter().map(|event| summary(&config.redactor, event)).collect();
+    Ok(Json(Page { items, next: found.next.map(|id| id.to_string()) }))
 }
 
 pub async fn one(path: Path<String>, state: Data<State>) -> Result<Json<EventDetail>, Problem> {
@@ -34,12 +39,20 @@ pub async fn one(path: Path<String>, state: Data<State>) -> Result<Json<EventDet
     for delivery in deliveries(corridor, stored.id).await? {
         details.push(detail(corridor, delivery).await?);
     }
-    Ok(Json(EventDetail {
-        summary: summary(&stored),
-        version_since: ruled_since(corridor, &stored).await?,
-        raw: stored.event.raw().clone(),
-        deliveries: details,
-    }))
+    let version_since = ruled_since(corridor, &stored).await?;
+    let redactor = &corridor.config.load().redactor;
+    let (mut raw, mut form) = (stored.event.raw().clone(), stored.event.received.form.clone());
+    hide::json(redactor, &mut raw);
+    for (_, value) in &mut form.attributes {
+        *value = redactor.redact(value).into_owned();
+    }
+    Ok(Json(EventDetail { summary: summary(redactor, &stored), version_since, raw, form, deliveries: details }))
+}
+
+pub async fn bytes(path: Path<String>, state: Data<State>) -> Result<HttpResponse, Problem> {
+    let corridor = &state.intake.corridor;
+    let stored = find(&*corridor.store, path_id(&path)?).await?;
+    Ok(as_it_came(&corridor.config.load().redactor, &stored.event.received.body))
 }
 
 pub async fn names(request: HttpRequest, state: Data<State>) -> Result<Json<Names>, Problem> {
@@ -75,13 +88,15 @@ pub async fn find(store: &dyn Store, id: EventId) -> Result<StoredEvent, Problem
     })
 }
 
-fn summary(stored: &StoredEvent) -> EventSummary {
+fn summary(redactor: &Redactor, stored: &StoredEvent) -> EventSummary {
+    let mut event = serde_json::to_value(event::flat(&stored.event))
+        .expect("the vocabulary is strings, numbers and maps with string keys");
+    hide::json(redactor, &mut event);
     EventSummary {
         id: stored.id,
         received_at: stored.event.received.received_at,
         test: stored.event.test,
-        event: serde_json::to_value(event::flat(&stored.event))
-            .expect("the vocabulary is strings, numbers and maps with string keys"),
+        event,
         version: stored.version.clone(),
         matched: stored.decision.matched.clone(),
     }

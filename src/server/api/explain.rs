@@ -6,9 +6,9 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
 
-use super::deliveries::{redact, subject};
+use super::deliveries::subject;
 use super::query::{Query, path_id};
-use super::{events, no_receiver};
+use super::{events, hide, no_receiver};
 use crate::config::{self, Config};
 use crate::delivery::Subject;
 use crate::event::{DeliveryId, flat};
@@ -26,7 +26,7 @@ pub async fn explain(request: HttpRequest, path: Path<String>, state: Data<State
     let running = corridor.config.load_full();
     let (explanation, standing) = recorded(corridor, &running, &stored).await?;
 
-    let mut deliveries = events::deliveries(corridor, stored.id).await?;
+    let deliveries = events::deliveries(corridor, stored.id).await?;
     if let Some(name) = receiver {
         known(name, &running, explanation.as_ref().ok(), &deliveries)?;
     }
@@ -39,9 +39,6 @@ pub async fn explain(request: HttpRequest, path: Path<String>, state: Data<State
     } else {
         Vec::new()
     };
-    for delivery in &mut deliveries {
-        redact(&running.redactor, &mut delivery.detail);
-    }
     let (explanation, unexplained) = match explanation {
         Ok(explanation) => (Some(explanation), None),
         Err(why) => (None, Some(why)),
@@ -66,7 +63,12 @@ pub async fn explain(request: HttpRequest, path: Path<String>, state: Data<State
         messages,
     };
     // A thousand routes make a long answer, and this thread takes in events.
-    let json = aside(move || serde_json::to_vec(&explained)).await;
+    let json = aside(move || {
+        let mut json = serde_json::to_value(&explained)?;
+        hide::json(&running.redactor, &mut json);
+        serde_json::to_vec(&json)
+    })
+    .await;
     let json = json.and_then(Result::ok).ok_or_else(failed)?;
     Ok(HttpResponse::Ok().content_type("application/json").body(json))
 }

@@ -5,7 +5,9 @@ mod bulk;
 mod deliveries;
 mod events;
 mod explain;
+mod hide;
 mod operate;
+mod quarantine;
 mod query;
 mod sample;
 mod search;
@@ -29,6 +31,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .wrap(from_fn(admins_only))
             .service(resource("/events").route(web::get().to(events::list)))
             .service(resource("/events/{id}").route(web::get().to(events::one)))
+            .service(resource("/events/{id}/body").route(web::get().to(events::bytes)))
             .service(resource("/events/{id}/explain").route(web::get().to(explain::explain)))
             .service(resource("/names").route(web::get().to(events::names)))
             .service(resource("/deliveries").route(web::get().to(deliveries::list)))
@@ -39,7 +42,11 @@ pub fn routes(config: &mut web::ServiceConfig) {
             .service(resource("/send").route(web::post().to(actions::send)))
             .service(resource("/replay").route(web::post().to(actions::replay)))
             .service(resource("/dismiss").route(web::post().to(actions::dismiss)))
-            .service(resource("/quarantine").route(web::get().to(operate::quarantine)))
+            .service(resource("/quarantine").route(web::get().to(quarantine::list)))
+            .service(resource("/quarantine/replay").route(web::post().to(quarantine::replay)))
+            .service(resource("/quarantine/dismiss").route(web::post().to(quarantine::dismiss)))
+            .service(resource("/quarantine/{id}").route(web::get().to(quarantine::one)))
+            .service(resource("/quarantine/{id}/body").route(web::get().to(quarantine::bytes)))
             .service(resource("/kinds").route(web::get().to(operate::kinds)))
             .service(resource("/config").route(web::get().to(operate::config)))
             .service(resource("/reload").route(web::post().to(reload::reload)))

@@ -61,7 +61,7 @@ impl Query {
         Ok(self.one(key)?.map(str::to_owned))
     }
 
-    /// An ID.
+    /// An ID, or another word that says itself what it can be.
     pub fn id<T: FromStr<Err: Display>>(&self, key: &str) -> Result<Option<T>, Problem> {
         self.one(key)?.map(|text| text.parse().map_err(|e| Problem::bad(format!("{key}: {e}")))).transpose()
     }

@@ -105,7 +105,8 @@ pub(crate) async fn a_replay_is_a_new_delivery<P: Place>() {
         assert_eq!((new.state, new.attempts, new.replay_of), (DeliveryState::Owed, 0, Some(old)));
         assert!(id > old);
     }
-    assert_eq!(world.state(old).await, DeliveryState::Dead);
+    assert_eq!(world.state(old).await, DeliveryState::Dismissed, "off the list of the dead");
+    assert_eq!(world.delivery(old).await.unwrap().replayed_by, Some(elsewhere.delivery), "the newest");
 }
 
 pub(crate) async fn replaying_an_event_adds_to_it<P: Place>() {

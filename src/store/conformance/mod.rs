@@ -3,6 +3,7 @@
 pub(crate) mod accept;
 pub(crate) mod deliver;
 pub(crate) mod history;
+pub(crate) mod letters;
 mod model;
 pub(crate) mod recover;
 pub(crate) mod retain;
@@ -34,8 +35,13 @@ macro_rules! suite {
             the_next_event_of_a_key_is_the_newest deliveries_are_found_by_each_part);
         $crate::store::conformance::suite!(@ $place, retain:
             what_owes_nothing_goes_with_all_that_hangs_on_it what_is_owed_stays_however_old
-            old_owed_events_do_not_hide_the_rest quarantine_counts_repeats_and_is_bounded
-            versions_are_kept_with_the_times_they_applied);
+            old_owed_events_do_not_hide_the_rest versions_are_kept_with_the_times_they_applied);
+        $crate::store::conformance::suite!(@ $place, letters:
+            quarantine_counts_repeats_and_is_bounded an_unreadable_binary_event_keeps_its_headers
+            what_is_read_again_becomes_events_and_leaves_together the_number_of_an_item_is_never_given_again
+            what_still_cannot_be_read_says_why_now a_replayed_dead_one_is_off_the_list_with_it
+            a_walk_finds_each_once_and_in_order what_changed_since_it_was_looked_up_is_left_alone
+            the_dead_that_expire_are_counted);
         $crate::store::conformance::suite!(@ $place, share:
             a_lane_is_one_relays_until_its_claim_expires a_released_lane_is_free_at_once
             fresh_deliveries_are_handed_to_the_holder_of_their_lane a_relay_that_closes_leaves_the_other_working);

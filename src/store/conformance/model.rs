@@ -243,6 +243,9 @@ async fn act<P: Place>(world: &mut World<P>, model: &mut Model, action: &Action)
             assert_eq!(&*replayed.receiver, receiver);
             let new = Delivery { closes: old.closes, replay_of: Some(id), ..fresh(old.event, receiver) };
             model.owe(replayed.delivery, new);
+            if old.state == DeliveryState::Dead {
+                model.deliveries.get_mut(&id).expect("it is known").state = DeliveryState::Dismissed;
+            }
             if receiver == old.receiver {
                 model.reopen(id, Some((receiver, replayed.delivery)));
             }

@@ -1,12 +1,11 @@
 //! What is kept for how long.
 
-use bytes::Bytes;
 use jiff::SignedDuration;
 
 use super::world::at;
 use super::{Place, Sample, World, tried};
 use crate::event::DeliveryId;
-use crate::store::{Attempted, DeliveryFilter, End, EventFilter, InThread, KeyHash, NewQuarantined, Version};
+use crate::store::{Attempted, DeliveryFilter, End, EventFilter, InThread, KeyHash, Version};
 
 fn hour(n: i64) -> SignedDuration {
     SignedDuration::from_hours(n)
@@ -96,38 +95,6 @@ pub(crate) async fn old_owed_events_do_not_hide_the_rest<P: Place>() {
     assert_eq!(prune_all(&world, at(hour(1))).await, 1);
     assert_eq!(world.store.prune(at(hour(-1)), 10).await.unwrap(), 0, "received later");
     assert_eq!(world.store.owed("ops", DeliveryId(0), 100).await.unwrap().len(), 20);
-}
-
-pub(crate) async fn quarantine_counts_repeats_and_is_bounded<P: Place>() {
-    let mut world = World::<P>::new().await;
-    let item = |body: Bytes, n: i64| NewQuarantined {
-        content_type: "text/plain".to_owned(),
-        body,
-        reason: "not JSON".to_owned(),
-        received_at: at(hour(n)),
-    };
-    assert!(world.store.quarantine(item("first".into(), 0)).await.unwrap());
-    assert!(world.store.quarantine(item("second".into(), 1)).await.unwrap());
-    assert!(!world.store.quarantine(item("first".into(), 2)).await.unwrap());
-    world.kill().await;
-    let kept = world.store.quarantined(10).await.unwrap();
-    let seen: Vec<_> = kept.iter().map(|q| (&q.body[..], q.count, q.first, q.last)).collect();
-    assert_eq!(seen, [(&b"second"[..], 1, at(hour(1)), at(hour(1))), (&b"first"[..], 2, at(hour(0)), at(hour(2)))]);
-    assert_eq!((kept[0].content_type.as_str(), kept[0].reason.as_str()), ("text/plain", "not JSON"));
-    assert_eq!(world.store.quarantined(1).await.unwrap().len(), 1);
-
-    for n in 0..1_010 {
-        world.store.quarantine(item(format!("small {n}").into(), 3)).await.unwrap();
-    }
-    let kept = world.store.quarantined(5_000).await.unwrap();
-    assert_eq!((kept.len(), &kept[0].body[..], &kept[999].body[..]), (1_000, &b"small 1009"[..], &b"small 10"[..]));
-
-    for n in 0..10_u8 {
-        world.store.quarantine(item(vec![n; 10 << 20].into(), 4)).await.unwrap();
-    }
-    let kept = world.store.quarantined(5_000).await.unwrap();
-    assert_eq!(kept.len(), 6, "64 MiB hold six of 10 MiB");
-    assert_eq!(kept[0].body[0], 9);
 }
 
 pub(crate) async fn versions_are_kept_with_the_times_they_applied<P: Place>() {

@@ -34,10 +34,10 @@ pub(crate) async fn a_lane_is_one_relays_until_its_claim_expires<P: Place>() {
         return;
     };
     assert!(!claims(&other, "ops").await, "the first holds it since its start");
-    pass(CLAIM - A_SECOND);
+    pass(CLAIM.saturating_sub(A_SECOND));
     assert!(!claims(&other, "ops").await);
     assert!(claims(first, "ops").await, "its holder extends it");
-    pass(CLAIM - A_SECOND);
+    pass(CLAIM.saturating_sub(A_SECOND));
     assert!(!claims(&other, "ops").await, "counted from the extension; to be refused extends nothing");
     assert!(claims(&other, "audit").await, "nobody extended that one");
     assert!(!claims(first, "audit").await, "and it has a new holder");

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::state::{KeptDelivery, KeptEvent, State};
+use super::state::{KeptEvent, State};
 use crate::event::{DeliveryId, EventId};
 use crate::store::{Delivery, DeliveryFilter, EventFilter, InThread, KeyHash, Owed, StoredEvent};
 
@@ -24,7 +24,7 @@ impl State {
     /// Deliveries, newest first.
     pub fn find_deliveries(&self, filter: &DeliveryFilter) -> Vec<Delivery> {
         let below = filter.before.unwrap_or(DeliveryId(i64::MAX));
-        let found = self.deliveries.range(..below).rev().filter(|(_, kept)| delivery_holds(filter, kept));
+        let found = self.deliveries.range(..below).rev().filter(|(_, kept)| kept.is_one_of(filter));
         found.map(|(_, kept)| kept.delivery.clone()).take(filter.limit).collect()
     }
 
@@ -63,14 +63,4 @@ fn event_holds(filter: &EventFilter, kept: &KeptEvent) -> bool {
         && filter.job.as_ref().is_none_or(|id| job == Some(id))
         && filter.key.as_ref().is_none_or(|key| event.key == *key)
         && filter.sender_id.as_ref().is_none_or(|id| event.id == *id)
-}
-
-fn delivery_holds(filter: &DeliveryFilter, kept: &KeptDelivery) -> bool {
-    let delivery = &kept.delivery;
-    filter.id.is_none_or(|id| delivery.id == id)
-        && filter.event.is_none_or(|event| delivery.event == event)
-        && filter.receiver.as_deref().is_none_or(|receiver| *delivery.receiver == *receiver)
-        && filter.route.as_deref().is_none_or(|route| *delivery.route == *route)
-        && filter.state.is_none_or(|state| delivery.state == state)
-        && filter.since.is_none_or(|since| kept.made >= since)
 }

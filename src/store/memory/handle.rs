@@ -11,8 +11,9 @@ use super::accept;
 use super::state::{KeptEvent, State};
 use crate::event::{DeliveryId, EventId};
 use crate::store::{
-    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, InThread, KeyHash, LaneRow, NewEvent,
-    NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Version,
+    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, InThread, KeyHash, LaneRow, Mark,
+    NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Totals,
+    Unchanged, Version, Walked,
 };
 
 /// Tells the time: when claims expire, and when deliveries were made.
@@ -165,7 +166,21 @@ impl Store for MemoryStore {
 
     async fn replay(&self, deliveries: &[DeliveryId], to: Option<&str>) -> Result<Vec<Replayed>, StoreError> {
         let to = to.map(Arc::from);
-        self.owing(|state, now, fresh| state.replay(deliveries, to.as_ref(), now, fresh))
+        self.owing(|state, now, fresh| state.replay(deliveries, None, to.as_ref(), now, fresh))
+    }
+
+    async fn replay_unchanged(
+        &self,
+        deliveries: &[DeliveryId],
+        unchanged: Unchanged,
+        to: Option<&str>,
+    ) -> Result<Vec<Replayed>, StoreError> {
+        let to = to.map(Arc::from);
+        self.owing(|state, now, fresh| state.replay(deliveries, Some(unchanged), to.as_ref(), now, fresh))
+    }
+
+    async fn walk(&self, filter: &DeliveryFilter, from: Mark) -> Result<Walked, StoreError> {
+        self.with(|state, _| state.walk(filter, from))
     }
 
     async fn replay_event(&self, event: EventId, targets: Vec<NewTarget>) -> Result<Vec<Replayed>, StoreError> {
@@ -187,6 +202,26 @@ impl Store for MemoryStore {
 
     async fn quarantined(&self, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
         self.with(|state, _| state.quarantined(limit))
+    }
+
+    async fn quarantined_item(&self, id: i64) -> Result<Option<Quarantined>, StoreError> {
+        self.with(|state, _| state.quarantined_item(id))
+    }
+
+    async fn accept_quarantined(&self, id: i64, events: Vec<NewEvent>) -> Result<Option<Vec<Accepted>>, StoreError> {
+        self.owing(|state, now, fresh| state.accept_quarantined(id, &events, now, fresh))
+    }
+
+    async fn still_unreadable(&self, id: i64, reason: &str) -> Result<(), StoreError> {
+        self.with(|state, _| state.still_unreadable(id, reason))
+    }
+
+    async fn dismiss_quarantined(&self, ids: &[i64]) -> Result<u64, StoreError> {
+        self.with(|state, _| state.dismiss_quarantined(ids))
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        self.with(|state, _| state.count_all())
     }
 
     async fn apply_version(&self, version: &str, text: &str, now: Timestamp) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! Small things kept by name: claims of lanes, lane states, versions of routes.yaml; and what could not be read.
+//! Small things kept by name: claims of lanes, lane states, versions of routes.yaml.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::state::State;
-use crate::store::{LaneRow, NewQuarantined, QUARANTINED, QUARANTINED_BYTES, Quarantined, Version};
+use crate::store::{LaneRow, Version};
 
 /// Who works a lane, and until when no other relay may.
 #[derive(Debug)]
@@ -65,32 +65,5 @@ impl State {
     pub fn ruled_since(&self, version: &str, by: Timestamp) -> Option<Timestamp> {
         let mut times = self.applied.iter().rev().filter(|(name, _)| **name == *version).map(|(_, at)| *at);
         times.find(|at| *at <= by)
-    }
-
-    /// Keeps an item. `true`: it is new.
-    pub fn put_in_quarantine(&mut self, item: NewQuarantined) -> bool {
-        let NewQuarantined { content_type, body, reason, received_at } = item;
-        if let Some(known) = self.quarantine.iter_mut().find(|known| known.body == body) {
-            known.count += 1;
-            known.last = known.last.max(received_at);
-            return false;
-        }
-        self.last_quarantined += 1;
-        let (id, first, last) = (self.last_quarantined, received_at, received_at);
-        self.quarantine.push_front(Quarantined { id, content_type, body, reason, first, last, count: 1 });
-        // The newest that fit stay, and always the new one.
-        let mut bytes = 0;
-        let fit = self.quarantine.iter().take(QUARANTINED).take_while(|kept| {
-            bytes += kept.body.len();
-            bytes <= QUARANTINED_BYTES
-        });
-        let fit = fit.count().max(1);
-        self.quarantine.truncate(fit);
-        true
-    }
-
-    /// The newest items.
-    pub fn quarantined(&self, limit: usize) -> Vec<Quarantined> {
-        self.quarantine.iter().take(limit).cloned().collect()
     }
 }

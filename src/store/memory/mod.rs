@@ -9,6 +9,7 @@ mod accept;
 mod find;
 mod handle;
 mod keep;
+mod letters;
 mod owe;
 mod state;
 

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 
 use super::state::{KeptDelivery, State};
 use crate::event::{DeliveryId, EventId};
-use crate::store::{Attempt, Attempted, Delivery, DeliveryState, End, KeyHash, LIGHT, NewTarget, Owed, Replayed};
+use crate::store::{
+    Attempt, Attempted, Delivery, DeliveryState, End, KeyHash, LIGHT, NewTarget, Owed, Replayed, Unchanged,
+};
 
 /// A delivery to make, of an event that is there.
 #[derive(Debug)]
@@ -41,7 +43,11 @@ impl Owe {
             detail: None,
             closes: self.closes,
             replay_of: self.replay_of,
+            replayed_by: None,
         };
+        if let Some(old) = self.replay_of.and_then(|old| state.deliveries.get_mut(&old)) {
+            old.delivery.replayed_by = Some(id);
+        }
         let key = KeyHash::of(&event.event.key);
         state.deliveries.insert(id, KeptDelivery { delivery, key, made: now, attempts: Vec::new(), copy: None });
         state.stand(id, DeliveryState::Owed);
@@ -129,23 +135,38 @@ impl State {
         }
     }
 
-    /// Replays deliveries, in the order given. A failure told anew to the same receiver is the one its recovery closes.
+    /// Replays deliveries, in the order given, as far as they are `unchanged`; a dead one is off the list with it. A failure told anew
+    /// to the same receiver is the one its recovery closes.
     pub fn replay(
         &mut self,
         ids: &[DeliveryId],
+        unchanged: Option<Unchanged>,
         to: Option<&Arc<str>>,
         now: Timestamp,
         fresh: &mut Vec<Owed>,
     ) -> Vec<Replayed> {
         let mut replayed = Vec::with_capacity(ids.len());
         for &id in ids {
+            if unchanged.is_some_and(|unchanged| !self.is(id, unchanged)) {
+                continue;
+            }
             let Some(new) = self.again(id, to, now, fresh) else { continue };
             if new.receiver == self.deliveries[&id].delivery.receiver {
                 self.reopen(id, Some((Arc::clone(&new.receiver), new.delivery)));
             }
+            if self.deliveries[&id].delivery.state == DeliveryState::Dead {
+                self.stand(id, DeliveryState::Dismissed);
+            }
             replayed.push(new);
         }
         replayed
+    }
+
+    fn is(&self, id: DeliveryId, unchanged: Unchanged) -> bool {
+        let Some(delivery) = self.deliveries.get(&id).map(|kept| &kept.delivery) else { return false };
+        delivery.state == unchanged.state
+            && delivery.state != DeliveryState::Owed
+            && (unchanged.again || delivery.replayed_by.is_none())
     }
 
     /// Adds deliveries to an event; none if there is no such (any more).

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::keep::Claim;
 use crate::event::{DeliveryId, Event, EventId, Fingerprint};
 use crate::routing::Decision;
-use crate::store::{Attempt, Delivery, DeliveryState, KeyHash, Quarantined, StoredEvent};
+use crate::store::{Attempt, Delivery, DeliveryFilter, DeliveryState, KeyHash, Quarantined, StoredEvent, Totals};
 
 /// An event with the deliveries that hang on it, those added later included.
 #[derive(Debug)]
@@ -41,6 +41,14 @@ pub struct KeptDelivery {
     pub copy: Option<String>,
 }
 
+impl KeptDelivery {
+    pub fn is_one_of(&self, filter: &DeliveryFilter) -> bool {
+        filter.holds(&self.delivery)
+            && filter.since.is_none_or(|since| self.made >= since)
+            && filter.until.is_none_or(|until| self.made < until)
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct State {
@@ -67,6 +75,8 @@ pub struct State {
     pub applied: Vec<(Arc<str>, Timestamp)>,
     pub quarantine: VecDeque<Quarantined>,
     pub last_quarantined: i64,
+    /// Of what is gone; what is there is counted when it is asked for.
+    pub totals: Totals,
 }
 
 impl State {
@@ -88,6 +98,7 @@ impl State {
             applied: Vec::new(),
             quarantine: VecDeque::new(),
             last_quarantined: 0,
+            totals: Totals::default(),
         }
     }
 
@@ -131,7 +142,9 @@ impl State {
         for id in &old {
             let Some(event) = self.events.remove(id) else { continue };
             for delivery in event.deliveries {
-                self.deliveries.remove(&delivery);
+                let gone = self.deliveries.remove(&delivery);
+                let dead = gone.is_some_and(|gone| gone.delivery.state == DeliveryState::Dead);
+                self.totals.dead_expired += u64::from(dead);
                 self.threads.remove(&delivery);
             }
             self.known.retain(|_, known| known != id);

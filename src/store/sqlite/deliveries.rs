@@ -3,8 +3,8 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
-use super::ids::id_at;
-use super::rows::{ATTEMPT, DEAD, DELIVERY, OWED, attempt, delivery, state_code, to_limit};
+use super::ids::bounds;
+use super::rows::{ATTEMPT, DEAD, DELIVERY, OWED, attempt, delivery, reason_code, state_code, to_limit};
 use crate::event::DeliveryId;
 use crate::store::{Attempt, Delivery, DeliveryFilter};
 
@@ -18,11 +18,12 @@ pub fn page(db: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<Vec<De
     if let Some(id) = filter.id {
         holds("d.id = ?", id.0.into());
     }
-    if let Some(before) = filter.before {
-        holds("d.id < ?", before.0.into());
+    let (first, end) = bounds(filter);
+    if filter.since.is_some() {
+        holds("d.id >= ?", first.into());
     }
-    if let Some(since) = filter.since {
-        holds("d.id >= ?", id_at(since.as_millisecond()).into());
+    if filter.before.is_some() || filter.until.is_some() {
+        holds("d.id < ?", end.into());
     }
     if let Some(event) = filter.event {
         // Those made with it have the IDs after its own; those added later have an index.
@@ -37,6 +38,9 @@ pub fn page(db: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<Vec<De
     }
     if let Some(route) = &filter.route {
         holds("d.route = (SELECT id FROM names WHERE text = ?)", route.clone().into());
+    }
+    if let Some(reason) = filter.reason {
+        holds("d.reason = ?", reason_code(reason).into());
     }
     if let Some(state) = filter.state {
         // Written out, as the partial indexes have it.

@@ -19,11 +19,12 @@ use super::readers::Readers;
 use super::task::{Queue, queue};
 use super::trouble::unreadable;
 use super::writer::{self, Health, Writer};
-use super::{deliveries, events, keep, owe, owed, prune, quarantine, record, schema, threads};
+use super::{deliveries, events, keep, owe, owed, prune, quarantine, record, schema, threads, totals, walk};
 use crate::event::{DeliveryId, EventId};
 use crate::store::{
-    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, InThread, KeyHash, LaneRow, NewEvent,
-    NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Version,
+    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, InThread, KeyHash, LaneRow, Mark,
+    NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Totals,
+    Unchanged, Version, Walked,
 };
 
 /// The store in a file.
@@ -91,14 +92,20 @@ impl Drop for SqliteStore {
     }
 }
 
+/// With the bytes they take while they wait.
+fn prepared(events: Vec<NewEvent>) -> Result<(Vec<Prepared>, usize), StoreError> {
+    let prepared = events.into_iter().map(Prepared::new).collect::<Result<Vec<_>, _>>()?;
+    let bytes = prepared.iter().map(Prepared::bytes).sum();
+    Ok((prepared, bytes))
+}
+
 #[async_trait]
 impl Store for SqliteStore {
     async fn accept(&self, items: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
         if items.is_empty() {
             return Ok(Vec::new());
         }
-        let items = items.into_iter().map(Prepared::new).collect::<Result<Vec<_>, _>>()?;
-        let bytes = items.iter().map(Prepared::bytes).sum();
+        let (items, bytes) = prepared(items)?;
         self.queue.take_in(bytes, move |w| accept::accept(w, &items)).await
     }
 
@@ -177,9 +184,24 @@ impl Store for SqliteStore {
         self.readers.read(move |db| events::next_of_key(db, &tail, &key, after, until)).await
     }
 
+    async fn walk(&self, filter: &DeliveryFilter, from: Mark) -> Result<Walked, StoreError> {
+        let filter = filter.clone();
+        self.readers.read(move |db| walk::page(db, &filter, from)).await
+    }
+
     async fn replay(&self, deliveries: &[DeliveryId], to: Option<&str>) -> Result<Vec<Replayed>, StoreError> {
         let (deliveries, to) = (deliveries.to_vec(), to.map(Arc::from));
-        self.queue.ask(move |w| owe::replay(w, &deliveries, to.as_ref())).await
+        self.queue.ask(move |w| owe::replay(w, &deliveries, None, to.as_ref())).await
+    }
+
+    async fn replay_unchanged(
+        &self,
+        deliveries: &[DeliveryId],
+        unchanged: Unchanged,
+        to: Option<&str>,
+    ) -> Result<Vec<Replayed>, StoreError> {
+        let (deliveries, to) = (deliveries.to_vec(), to.map(Arc::from));
+        self.queue.ask(move |w| owe::replay(w, &deliveries, Some(unchanged), to.as_ref())).await
     }
 
     async fn replay_event(&self, event: EventId, targets: Vec<NewTarget>) -> Result<Vec<Replayed>, StoreError> {
@@ -202,6 +224,29 @@ impl Store for SqliteStore {
 
     async fn quarantined(&self, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
         self.readers.read(move |db| quarantine::newest(db, limit)).await
+    }
+
+    async fn quarantined_item(&self, id: i64) -> Result<Option<Quarantined>, StoreError> {
+        self.readers.read(move |db| quarantine::one(db, id)).await
+    }
+
+    async fn accept_quarantined(&self, id: i64, events: Vec<NewEvent>) -> Result<Option<Vec<Accepted>>, StoreError> {
+        let (events, bytes) = prepared(events)?;
+        self.queue.take_in(bytes, move |w| quarantine::accept_item(w, id, &events)).await
+    }
+
+    async fn still_unreadable(&self, id: i64, reason: &str) -> Result<(), StoreError> {
+        let reason = reason.to_owned();
+        self.queue.ask(move |w| quarantine::still_unreadable(w, id, &reason)).await
+    }
+
+    async fn dismiss_quarantined(&self, ids: &[i64]) -> Result<u64, StoreError> {
+        let ids = ids.to_vec();
+        self.queue.ask(move |w| quarantine::dismiss(w, &ids)).await
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        self.readers.read(totals::all).await
     }
 
     async fn apply_version(&self, version: &str, text: &str, now: Timestamp) -> Result<(), StoreError> {

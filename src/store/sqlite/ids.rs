@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::event::{DeliveryId, EventId, next_id};
+use crate::store::DeliveryFilter;
 
 /// Bits of an ID below its milliseconds.
 const COUNTER_BITS: u32 = 20;
@@ -68,7 +69,7 @@ pub fn above(until: Timestamp, skew: i64) -> i64 {
 }
 
 /// The lowest ID of this millisecond.
-pub fn id_at(ms: i64) -> i64 {
+fn id_at(ms: i64) -> i64 {
     if ms <= 0 {
         0
     } else if ms > i64::MAX >> COUNTER_BITS {
@@ -76,6 +77,13 @@ pub fn id_at(ms: i64) -> i64 {
     } else {
         ms << COUNTER_BITS
     }
+}
+
+/// The lowest ID one of these deliveries can have, and the first above all of them.
+pub fn bounds(filter: &DeliveryFilter) -> (i64, i64) {
+    let at = |time: Timestamp| id_at(time.as_millisecond());
+    let end = [filter.before.map(|id| id.0), filter.until.map(at)].into_iter().flatten().min();
+    (filter.since.map_or(0, at), end.unwrap_or(i64::MAX))
 }
 
 /// The skew on record.

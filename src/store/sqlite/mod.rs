@@ -2,8 +2,8 @@
 //!
 //! Files: `place` (lock, modes, directory), `schema`, `handle` (the [`Store`](super::Store) itself).
 //! Writing: `task` (a queued piece of work) → `writer` (the one thread that commits) → `accept`, `record`, `owe`, `keep`,
-//! `threads`, `quarantine`, `prune`, `lookup`. What the writer knows without asking the disk: `memory`, of `ids`, `dedup`, `openings`,
-//! `names`, `backlog`. Reading: `readers` (connections) → `owed`, `deliveries`, `events`, by `rows`; `history` is for another
+//! `threads`, `quarantine`, `prune`, `totals`, `lookup`. What the writer knows without asking the disk: `memory`, of `ids`, `dedup`, `openings`,
+//! `names`, `backlog`. Reading: `readers` (connections) → `owed`, `deliveries`, `walk`, `events`, by `rows`; `history` is for another
 //! process. `checkpoint` moves the WAL into
 //! the file, off the writer.
 
@@ -32,7 +32,9 @@ mod rows;
 mod schema;
 mod task;
 mod threads;
+mod totals;
 mod trouble;
+mod walk;
 mod writer;
 
 #[cfg(test)]

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::openings::Opening;
-use super::rows::{DEAD, DISMISSED, OWED};
+use super::rows::{DEAD, DISMISSED, OWED, state_code};
 use super::task::Writing;
 use crate::event::{DeliveryId, Event, EventId};
-use crate::store::{KeyHash, NewTarget, Owed, Replayed};
+use crate::store::{KeyHash, NewTarget, Owed, Replayed, Unchanged};
 
 /// A delivery to make.
 #[derive(Debug, Clone, Copy)]
@@ -99,13 +99,24 @@ fn again(w: &mut Writing<'_>, id: DeliveryId, old: &Earlier, to: &Arc<str>) -> r
     Ok(Replayed { delivery, receiver: Arc::clone(to), replay_of: Some(id) })
 }
 
-/// Replays deliveries, in the order given; those that do not exist (any more) are left out.
+/// Replays deliveries, in the order given; those that do not exist (any more), or are not `unchanged`, are left out. A dead one is
+/// off the list with it.
 ///
 /// A failure told anew to the same receiver is the one its recovery closes.
-pub fn replay(w: &mut Writing<'_>, ids: &[DeliveryId], to: Option<&Arc<str>>) -> rusqlite::Result<Vec<Replayed>> {
+pub fn replay(
+    w: &mut Writing<'_>,
+    ids: &[DeliveryId],
+    unchanged: Option<Unchanged>,
+    to: Option<&Arc<str>>,
+) -> rusqlite::Result<Vec<Replayed>> {
     let mut replayed = Vec::with_capacity(ids.len());
     for &id in ids {
         let Some(old) = earlier(w, id)? else { continue };
+        if let Some(unchanged) = unchanged
+            && !is(w, id, &old, unchanged)?
+        {
+            continue;
+        }
         let same = w.memory.names.text(old.receiver)?;
         let to = to.unwrap_or(&same);
         let new = again(w, id, &old, to)?;
@@ -113,9 +124,26 @@ pub fn replay(w: &mut Writing<'_>, ids: &[DeliveryId], to: Option<&Arc<str>>) ->
             let opening = Opening { receiver: old.receiver, delivery: new.delivery };
             w.memory.openings.replace(w.db, old.key, id, Some(opening))?;
         }
+        if old.state == DEAD {
+            end(w, id, &old)?;
+        }
         replayed.push(new);
     }
     Ok(replayed)
+}
+
+/// Whether a delivery is as it was when it was looked up.
+fn is(w: &Writing<'_>, id: DeliveryId, old: &Earlier, unchanged: Unchanged) -> rusqlite::Result<bool> {
+    if old.state != state_code(unchanged.state) || old.state == OWED {
+        return Ok(false);
+    }
+    let replayed = || {
+        w.db.prepare_cached(
+            "SELECT EXISTS(SELECT 1 FROM deliveries WHERE event = ?1 AND extra = 1 AND replay_of = ?2)",
+        )?
+        .query_row(params![old.event.0, id.0], |row| row.get::<_, bool>(0))
+    };
+    Ok(unchanged.again || !replayed()?)
 }
 
 /// Adds deliveries to an event; none if there is no such event (any more).

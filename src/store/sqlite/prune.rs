@@ -5,8 +5,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::ids;
 use super::lookup;
-use super::rows::to_ns;
+use super::rows::{DEAD, OWED, to_ns};
 use super::task::Writing;
+use super::totals::{Total, add};
 
 /// Events looked at in one call.
 const LOOKED_AT: i64 = 50_000;
@@ -51,11 +52,17 @@ pub fn look(db: &Connection, from: i64, before: Timestamp, limit: usize) -> rusq
 }
 
 fn owes(db: &Connection, event: i64, fanout: i64) -> rusqlite::Result<bool> {
+    Ok(standing(db, event, fanout, OWED)? > 0)
+}
+
+/// How many deliveries of an event stand so.
+fn standing(db: &Connection, event: i64, fanout: i64, state: i64) -> rusqlite::Result<usize> {
     db.prepare_cached(
-        "SELECT EXISTS(SELECT 1 FROM deliveries WHERE id > ?1 AND id <= ?1 + ?2 AND state = 0) \
-         OR EXISTS(SELECT 1 FROM deliveries WHERE event = ?1 AND extra = 1 AND state = 0)",
+        "SELECT (SELECT count(*) FROM deliveries WHERE id > ?1 AND id <= ?1 + ?2 AND state = ?3) \
+         + (SELECT count(*) FROM deliveries INDEXED BY extra WHERE event = ?1 AND extra = 1 AND state = ?3)",
     )?
-    .query_row(params![event, fanout], |row| row.get(0))
+    .query_row(params![event, fanout, state], |row| row.get::<_, u32>(0))
+    .map(|count| count as usize)
 }
 
 /// Removes events with all that hangs on them, if they still owe nothing. An open failure stays open: its recovery may come
@@ -71,6 +78,7 @@ pub fn remove(w: &mut Writing<'_>, events: &[i64]) -> rusqlite::Result<u64> {
         if owes(w.db, event, fanout)? {
             continue;
         }
+        add(w.db, Total::DeadExpired, standing(w.db, event, fanout, DEAD)?)?;
         for (table, column) in
             [("attempts", "delivery"), ("copies", "delivery"), ("threads", "delivery"), ("deliveries", "id")]
         {

@@ -102,7 +102,8 @@ pub fn notes_json(notes: &[String]) -> Option<String> {
 
 /// The columns of [`delivery`], of the table named `d` with receivers as `r` and routes as `t`.
 pub const DELIVERY: &str = "d.id, d.event, r.text, t.text, d.state, d.attempts, d.at, d.not_before, d.reason, d.detail, \
-                            d.closes, d.replay_of";
+                            d.closes, d.replay_of, \
+                            (SELECT max(n.id) FROM deliveries n WHERE n.event = d.event AND n.extra = 1 AND n.replay_of = d.id)";
 
 pub fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     Ok(Delivery {
@@ -118,6 +119,7 @@ pub fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         detail: row.get(9)?,
         closes: row.get::<_, Option<i64>>(10)?.map(DeliveryId),
         replay_of: row.get::<_, Option<i64>>(11)?.map(DeliveryId),
+        replayed_by: row.get::<_, Option<i64>>(12)?.map(DeliveryId),
     })
 }
 

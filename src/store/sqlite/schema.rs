@@ -15,7 +15,7 @@ use crate::store::StoreError;
 /// "JRLY": marks the file as ours.
 const APPLICATION_ID: i64 = 0x4a52_4c59;
 /// The schema this program writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 3;
+pub const VERSION: i64 = 5;
 
 /// Times are nanoseconds since the Unix epoch: an event read back must render the same bytes as the fresh one. Texts that repeat
 /// (receivers, routes, versions) are interned in `names`. No index on the hot path but those on what is owed or dead: small when all
@@ -89,13 +89,15 @@ CREATE TABLE quarantine(
   id INTEGER PRIMARY KEY,
   hash BLOB NOT NULL UNIQUE,
   first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
-  content_type TEXT NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL
+  content_type TEXT NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL,
+  attributes TEXT           -- the headers of a binary event
 );
+CREATE TABLE totals(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;  -- of what is gone
 CREATE TABLE probe(id INTEGER PRIMARY KEY CHECK(id = 1), filler BLOB NOT NULL);
 ";
 
 /// From each older schema to the next. A step and its mark are one transaction.
-const STEPS: [(i64, &str); 2] = [
+const STEPS: [(i64, &str); 3] = [
     (
     1,
     "CREATE TABLE applied(id INTEGER PRIMARY KEY, version TEXT NOT NULL, at INTEGER NOT NULL);
@@ -109,6 +111,11 @@ const STEPS: [(i64, &str); 2] = [
            PRIMARY KEY(receiver, key, job, delivery)
          ) WITHOUT ROWID;
          CREATE INDEX thread_of ON threads(delivery);",
+    ),
+    (
+        4,
+        "ALTER TABLE quarantine ADD COLUMN attributes TEXT;
+         CREATE TABLE totals(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;",
     ),
 ];
 

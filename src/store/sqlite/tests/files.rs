@@ -95,7 +95,7 @@ async fn a_store_of_the_first_schema_is_brought_up_in_place() {
     {
         let db = Connection::open(&path).unwrap();
         db.execute_batch(
-            "DROP TABLE threads; DROP TABLE applied; DROP TABLE versions; \
+            "DROP TABLE totals; ALTER TABLE quarantine DROP COLUMN attributes; DROP TABLE threads; DROP TABLE applied; DROP TABLE versions; \
              CREATE TABLE versions(version TEXT PRIMARY KEY, text TEXT NOT NULL, saved_at INTEGER NOT NULL); \
              INSERT INTO versions VALUES('b', 'two', 2000000000), ('a', 'one', 1000000000); PRAGMA user_version = 1;",
         )
