@@ -260,7 +260,7 @@ async fn a_long_backlog_costs_bounded_memory_drains_oldest_first_and_fresh_failu
         let owed = relay.lane("dead").await["owed"].as_u64().expect("a number");
         let mut at = None;
         until("the fresh failure arrives", &relay, async || {
-            at = dead.came().iter().position(|(_, came)| *came == job);
+            at = dead.before(&job);
             at.is_some()
         })
         .await;

@@ -54,6 +54,11 @@ impl Sink {
         self.came.lock().expect("not poisoned").len()
     }
 
+    /// How many came before this job's first message; nothing if it has not come.
+    pub fn before(&self, job: &str) -> Option<usize> {
+        self.came.lock().expect("not poisoned").iter().position(|(_, came)| came == job)
+    }
+
     /// What came, in order.
     pub fn came(&self) -> Vec<(Instant, String)> {
         self.came.lock().expect("not poisoned").clone()
