@@ -21,6 +21,9 @@ const NAMED_ITEMS: usize = 5;
 /// million of them, and each would cost the store a write.
 const ITEMS_KEPT: usize = 100;
 
+/// The media type of a batch.
+const BATCH: &str = "application/cloudevents-batch+json";
+
 /// The paths events may be posted to: admins type the URL by hand.
 pub fn routes(config: &mut web::ServiceConfig) {
     for path in [WEBHOOK, "/webhooks", "/webhooks/{tail:.*}"] {
@@ -100,7 +103,10 @@ async fn answer(
     if kept.len() > ITEMS_KEPT {
         let message =
             format!("{} of the {count} items of a batch cannot be read: {}", answer.quarantined, reasons.join("; "));
-        kept = vec![(whole(), Unreadable { message })];
+        let mut batch = whole();
+        // Whatever it was called: read again, it is cut again.
+        BATCH.clone_into(&mut batch.form.content_type);
+        kept = vec![(batch, Unreadable { message })];
     }
     for (received, why) in kept {
         intake.corridor.quarantine(received, why).await?;

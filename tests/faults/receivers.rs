@@ -186,7 +186,7 @@ async fn an_endless_body_costs_no_memory() {
 async fn endless_headers_cost_no_memory() {
     let header: &[u8] = b"x-filler: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n";
     let endless = answering_on("HTTP/1.1 200 OK\r\n", header, Duration::ZERO);
-    Stage::plain(endless).await.play("endless headers", "the connection broke").await;
+    Stage::plain(endless).await.play("endless headers", LATER).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -257,7 +257,8 @@ async fn what_is_no_event_is_refused_or_quarantined_and_what_is_one_is_taken() {
     let digits = "7".repeat(MIB - 2_000);
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     let twice = update("odd-1", "odd", "").to_string().replacen('{', "{\"id\":\"other\",", 1);
-    let forms: [(&str, Vec<u8>, u16); 12] = [
+    let no_events: Vec<String> = (0..5_000).map(|n| format!("{{\"n\":{n}}}")).collect();
+    let forms: [(&str, Vec<u8>, u16); 13] = [
         ("5,000 arrays in each other", inside(&deep).into(), 422),
         ("5,000 objects in each other", inside(&("{\"a\":".repeat(5_000) + "1" + &"}".repeat(5_000))).into(), 422),
         ("a number of 1 MiB of digits", inside(&digits).into(), 422),
@@ -267,7 +268,8 @@ async fn what_is_no_event_is_refused_or_quarantined_and_what_is_one_is_taken() {
         ("NaN", inside("NaN").into(), 422),
         ("half of it", update("odd-2", "odd", "").to_string()[..200].into(), 422),
         ("nothing", Vec::new(), 422),
-        ("half a million arrays side by side", format!("[{}[]]", "[],".repeat(300_000)).into(), 422),
+        ("5,000 items that are no events", format!("[{}]", no_events.join(",")).into(), 422),
+        ("300,000 arrays side by side", format!("[{}[]]", "[],".repeat(300_000)).into(), 422),
         ("one byte above 1 MiB", vec![b' '; MIB + 1], 413),
         ("unpaired surrogates", inside("\"\\ud800\"").into(), 422),
     ];
@@ -280,7 +282,9 @@ async fn what_is_no_event_is_refused_or_quarantined_and_what_is_one_is_taken() {
     let gzip = [("content-encoding", "gzip")];
     let (status, said) = door.relay.post_raw("application/json", &gzip, vec![0x1f, 0x8b, 8, 0]).await;
     assert_eq!(status, 415, "{said}");
-    let count = door.relay.get("/api/v1/quarantine?limit=100").await["items"].as_array().map_or(0, Vec::len);
+    let kept = door.relay.get("/api/v1/quarantine?limit=100").await;
+    let count = kept["items"].as_array().map_or(0, Vec::len);
+    assert_eq!(count, 10, "each that was answered 422, once: {kept}");
     door.others().await;
     door.close("what is no event", &format!("{count} kept in the quarantine")).await;
 }
