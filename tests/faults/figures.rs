@@ -37,6 +37,11 @@ pub fn median(mut times: Vec<Duration>) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
+/// How many a second.
+pub fn per_second(count: usize, took: Duration) -> u128 {
+    count as u128 * 1_000 / took.as_millis().max(1)
+}
+
 /// Waits until `done` says so.
 pub async fn until(what: &str, relay: &Relay, mut done: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;

@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 
 use self::sink::Sink;
-use crate::figures::{Arrived, PATIENCE, held, median, settle, until};
+use crate::figures::{Arrived, PATIENCE, held, median, per_second, settle, until};
 use crate::senders::door::{Door, answer};
 use crate::senders::post;
 use crate::support::{Fake, PLANNING_FAILED, Relay, Sender, update};
@@ -227,10 +227,10 @@ async fn a_long_backlog_costs_bounded_memory_drains_oldest_first_and_fresh_failu
     let heavy = held(&relay);
     let meanwhile = healthy_ones(&relay, &healthy, "meanwhile", 20).await;
     println!(
-        "{count} owed: loaded in {:.1} s ({:.0}/s) · memory {} MiB before, {} with them (most {}), {} files · healthy median {before:.1?} before, \
+        "{count} owed: loaded in {:.1} s ({}/s) · memory {} MiB before, {} with them (most {}), {} files · healthy median {before:.1?} before, \
          {meanwhile:.1?} beside it · {}",
         loaded.as_secs_f64(),
-        count as f64 / loaded.as_secs_f64(),
+        per_second(count, loaded),
         light.now,
         heavy.now,
         heavy.peak,
@@ -275,11 +275,11 @@ async fn a_long_backlog_costs_bounded_memory_drains_oldest_first_and_fresh_failu
     let behind = furthest(&came);
     let peak = held(&relay);
     println!(
-        "drained: first after {:.1} s, all after {:.1} s ({:.0}/s), lost 0, repeated {repeated} · at most {behind} places away from the order of \
+        "drained: first after {:.1} s, all after {:.1} s ({}/s), lost 0, repeated {repeated} · at most {behind} places away from the order of \
          acceptance · fresh failures came after so many others, of so many owed: {turns:?} · memory {} MiB (most {})",
         again.as_secs_f64(),
         took.as_secs_f64(),
-        came.len() as f64 / took.as_secs_f64(),
+        per_second(came.len(), took),
         peak.now,
         peak.peak
     );
