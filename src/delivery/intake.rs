@@ -69,11 +69,11 @@ impl Intake {
         let mut inner = self.lock();
         for owed in fresh {
             inner.gap |= inner.queue.len() >= CAPACITY;
-            if !inner.gap {
+            if inner.gap {
+                inner.pass_over(owed);
+            } else {
                 let is_light = owed.content.as_ref().is_some_and(|event| event.received.body.len() <= LIGHT);
                 inner.queue.push_back(if is_light { owed } else { Owed { content: None, ..owed } });
-            } else {
-                inner.pass_over(owed);
             }
         }
         drop(inner);

@@ -159,7 +159,7 @@ fn reset(stream: &TcpStream) {
 async fn a_receiver_that_accepts_and_never_answers_delays_nobody_else() {
     let hang = manner(|mut stream, _| async move {
         request(&mut stream).await;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     });
     Stage::plain(hang).await.play("never answers", "no answer within 2s").await;
 }
@@ -178,7 +178,7 @@ async fn a_body_of_one_byte_a_second_is_given_up_in_time_and_its_status_counts()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endless_body_costs_no_memory() {
-    let endless = answering_on("HTTP/1.1 503 X\r\n\r\n", &[b'x'; 65_536], Duration::ZERO);
+    let endless = answering_on("HTTP/1.1 503 X\r\n\r\n", &[b'x'; 16_384], Duration::ZERO);
     Stage::plain(endless).await.play("endless body", "503").await;
 }
 
@@ -254,7 +254,7 @@ async fn a_second_answer_to_one_request_is_not_taken_for_the_next_ones() {
         let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
         let _ = stream.write_all(answer.repeat(2).as_bytes()).await;
         // Whatever else comes here is not read: if the relay takes it for delivered, it is lost.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     });
     Stage::plain(double).await.play("two answers to one request", "").await;
 }
@@ -331,7 +331,7 @@ fn presenting(params: Result<rcgen::CertificateParams, rcgen::Error>) -> (Manner
         async move {
             if let Ok(mut stream) = acceptor.accept(stream).await {
                 let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-                while stream.read(&mut [0; 65_536]).await.is_ok_and(|n| n > 0) && stream.write_all(answer).await.is_ok()
+                while stream.read(&mut [0; 16_384]).await.is_ok_and(|n| n > 0) && stream.write_all(answer).await.is_ok()
                 {
                 }
             }

@@ -69,7 +69,7 @@ fn hash(item: &NewQuarantined, attributes: Option<&str>) -> [u8; 32] {
 
 const COLUMNS: &str = "id, content_type, attributes, reason, first, last, count, length(body)";
 
-/// The newest items, with the beginnings of their bodies. (The beginning of an empty one is NULL to SQLite.)
+/// The newest items, with the beginnings of their bodies. (The beginning of an empty one is NULL in SQL.)
 pub fn newest(db: &Connection, limit: usize) -> rusqlite::Result<Vec<Quarantined>> {
     db.prepare_cached(&format!(
         "SELECT {COLUMNS}, ifnull(substr(body, 1, ?2), x'') FROM quarantine ORDER BY id DESC LIMIT ?1"
