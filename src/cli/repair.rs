@@ -101,9 +101,10 @@ impl fmt::Display for Report {
                 count(attempts_lost, "attempt"),
             )?;
         }
-        match self.audit.findings.is_empty() {
-            true => write!(f, "audit:   all is well"),
-            false => write!(f, "audit:   something is wrong: `jobrelay audit --store` of the new file tells what"),
+        if self.audit.findings.is_empty() {
+            write!(f, "audit:   all is well")
+        } else {
+            write!(f, "audit:   something is wrong: `jobrelay audit --store` of the new file tells what")
         }
     }
 }

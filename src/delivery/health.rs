@@ -192,14 +192,18 @@ impl Condition {
         // One that was blocked before a restart stays so at the first answer that says the same: its streak is not kept.
         let still_blocked = self.health == Health::Blocked && judgement.verdict == Verdict::Blocked;
         let health = if still_blocked || self.blocked.tells(all_keys) { Health::Blocked } else { Health::Down };
-        if health != self.health {
+        let closes = health != self.health;
+        if closes {
             self.health = health;
             self.since.get_or_insert(now);
             self.probe_delay = FIRST_PROBE;
         }
-        let delay = if health == Health::Blocked { BLOCKED_PROBE } else { self.probe_delay };
-        self.probe_at = now.mono + delay;
-        self.probe_delay = (self.probe_delay * 2).min(LONGEST_PROBE);
+        // What was under way when the lane closed answers to no probe: a moment's trouble must not look like a long one.
+        if closes || now.mono >= self.probe_at {
+            let delay = if health == Health::Blocked { BLOCKED_PROBE } else { self.probe_delay };
+            self.probe_at = now.mono + delay;
+            self.probe_delay = (self.probe_delay * 2).min(LONGEST_PROBE);
+        }
         self.tell(now)
     }
 
@@ -211,5 +215,36 @@ impl Condition {
             _ => return None,
         };
         (self.told.replace(self.health) != Some(self.health)).then_some(news)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receiver::Reason;
+
+    fn at(seconds: u64) -> Now {
+        Now { mono: Duration::from_secs(seconds), wall: Timestamp::UNIX_EPOCH }
+    }
+
+    fn fail(condition: &mut Condition, key: i64, seconds: u64) {
+        let judgement = Judgement::not_delivered(Verdict::Later, Reason::Connect, "refused".to_owned());
+        condition.bad(KeyHash(key), &judgement, &|_| false, at(seconds));
+    }
+
+    #[test]
+    fn what_was_under_way_when_the_lane_closed_does_not_put_the_probe_off() {
+        let mut condition = Condition::default();
+        for key in 1..=16 {
+            fail(&mut condition, key, 5);
+        }
+        assert_eq!(condition.health(), Health::Down);
+        assert_eq!(condition.probe_at(false), Duration::from_secs(6));
+        fail(&mut condition, 1, 6);
+        assert_eq!(
+            condition.probe_at(false),
+            Duration::from_secs(8),
+            "each probe that fails doubles the time to the next"
+        );
     }
 }

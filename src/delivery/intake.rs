@@ -28,6 +28,27 @@ struct Inner {
     urgent: VecDeque<Owed>,
 }
 
+impl Inner {
+    /// It stays on disk only, and is remembered if it is urgent.
+    fn pass_over(&mut self, owed: Owed) {
+        if urgent(&owed) {
+            if self.urgent.len() == URGENT {
+                self.urgent.pop_front();
+            }
+            self.urgent.push_back(Owed { content: None, ..owed });
+        }
+    }
+
+    /// The same for all that is queued. What was passed over before may be newer, if the queue was full.
+    fn pass_over_all(&mut self) {
+        let newer = self.queue.back().and_then(|last| self.urgent.iter().position(|owed| owed.id > last.id));
+        let newer = self.urgent.split_off(newer.unwrap_or(self.urgent.len()));
+        for owed in std::mem::take(&mut self.queue).into_iter().chain(newer) {
+            self.pass_over(owed);
+        }
+    }
+}
+
 impl Intake {
     /// For at most so many deliveries.
     #[must_use]
@@ -48,14 +69,11 @@ impl Intake {
         let mut inner = self.lock();
         for owed in fresh {
             inner.gap |= inner.queue.len() >= self.capacity;
-            if !inner.gap {
+            if inner.gap {
+                inner.pass_over(owed);
+            } else {
                 let is_light = owed.content.as_ref().is_some_and(|event| event.received.body.len() <= LIGHT);
                 inner.queue.push_back(if is_light { owed } else { Owed { content: None, ..owed } });
-            } else if urgent(&owed) {
-                if inner.urgent.len() == URGENT {
-                    inner.urgent.pop_front();
-                }
-                inner.urgent.push_back(Owed { content: None, ..owed });
             }
         }
         drop(inner);
@@ -78,19 +96,69 @@ impl Intake {
     /// Before a read from the store that may catch up.
     pub fn open(&self) {
         let mut inner = self.lock();
-        inner.queue.clear();
+        inner.pass_over_all();
         inner.gap = false;
     }
 
     /// The lane has enough in memory: what comes now stays on disk.
     pub fn shut(&self) {
         let mut inner = self.lock();
-        inner.queue.clear();
+        inner.pass_over_all();
         inner.gap = true;
     }
 
     /// Waits until something was pushed.
     pub async fn arrived(&self) {
         self.arrived.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAPACITY: usize = 1_024;
+    use crate::event::{DeliveryId, EventId};
+    use crate::store::KeyHash;
+
+    /// An odd one is urgent: it closes a failure.
+    fn owed(id: i64) -> Owed {
+        Owed {
+            id: DeliveryId(id),
+            event: EventId(id),
+            receiver: "r".into(),
+            route: "a route".into(),
+            key: KeyHash(id),
+            attempts: 0,
+            not_before: None,
+            closes: (id % 2 == 1).then_some(DeliveryId(1)),
+            content: None,
+        }
+    }
+
+    fn urgent_ones(intake: &Intake) -> Vec<i64> {
+        intake.urgent().iter().map(|owed| owed.id.0).collect()
+    }
+
+    #[test]
+    fn an_urgent_one_that_comes_while_a_page_is_read_is_not_forgotten() {
+        let intake = Intake::new(CAPACITY);
+        intake.open();
+        intake.push([owed(10), owed(11), owed(12)]);
+        // The page did not catch up.
+        intake.shut();
+        intake.push([owed(13)]);
+        assert_eq!(urgent_ones(&intake), [11, 13]);
+    }
+
+    #[test]
+    fn what_is_dropped_from_a_full_queue_stands_before_what_was_passed_over_after_it() {
+        let intake = Intake::new(CAPACITY);
+        intake.open();
+        let capacity = i64::try_from(CAPACITY).unwrap();
+        intake.push((0..capacity + 4).map(owed));
+        intake.open();
+        let (urgent, newest) = (urgent_ones(&intake), capacity + 3);
+        assert_eq!((urgent.len(), urgent.is_sorted(), urgent.last()), (URGENT, true, Some(&newest)));
     }
 }

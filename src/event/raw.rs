@@ -20,6 +20,11 @@ impl Event {
         self.raw.0.get_or_init(|| parse::envelope_of(self))
     }
 
+    /// Drops what [`Event::raw`] made: as a tree a large body takes up to thirty times its size. It is made again when asked for.
+    pub(crate) fn forget_raw(&mut self) {
+        self.raw = Raw::default();
+    }
+
     /// For tests: says what the envelope is.
     #[cfg(test)]
     pub(crate) fn set_raw(&mut self, raw: Value) {

@@ -40,13 +40,13 @@ impl Received {
 }
 
 impl Received {
-    /// Cuts what could not be read when it came, as [`split`] cuts now. An array that is whole was one item of a batch: as a body, it
-    /// would have been cut.
+    /// Cuts what could not be read when it came, as [`split`] cuts now. An array in the form of one event was one item of a batch.
     ///
     /// # Errors
     /// As [`split`].
     pub fn split_again(&self) -> Result<Vec<Received>, Unreadable> {
-        if serde_json::from_slice::<Vec<IgnoredAny>>(without_bom(&self.body)).is_ok() {
+        let is_item = self.form.content_type == STRUCTURED;
+        if is_item && serde_json::from_slice::<Vec<IgnoredAny>>(without_bom(&self.body)).is_ok() {
             return Ok(vec![self.clone()]);
         }
         let Form { content_type, attributes } = &self.form;
@@ -63,6 +63,9 @@ impl Form {
 
 /// The media type of one structured `CloudEvent`.
 const STRUCTURED: &str = "application/cloudevents+json";
+
+/// Items of a batch. Job events have hundreds of bytes each; 1 MiB of `[],[],…` would cost hundreds of MiB to read.
+const MOST_ITEMS: usize = 10_000;
 
 /// Cuts one HTTP request into events: one for the structured and binary forms and a bare job event, one for each item
 /// of a batch (media type `application/cloudevents-batch+json`, or any JSON array at the top). A single event is not
@@ -91,11 +94,20 @@ pub fn split(
         }
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_slice(json).map_err(|e| Unreadable::not_json(&e))?;
+            if items.len() > MOST_ITEMS {
+                let items = items.len();
+                return Err(Unreadable {
+                    message: format!(
+                        "a batch of {items} items; at most {MOST_ITEMS} are read at once, send it in parts"
+                    ),
+                });
+            }
             Ok(items
                 .into_iter()
                 .map(|item| Received {
                     form: Form { content_type: STRUCTURED.to_owned(), attributes: Vec::new() },
-                    body: body.slice_ref(item.get().as_bytes()),
+                    // A copy: a slice would hold the whole batch in memory for as long as this one event waits there.
+                    body: Bytes::copy_from_slice(item.get().as_bytes()),
                     received_at,
                 })
                 .collect())
@@ -147,6 +159,14 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_of_more_items_than_events_can_be_is_not_cut() {
+        let batch = |items: usize| -> &'static str { format!("[{}0]", "0,".repeat(items - 1)).leak() };
+        assert_eq!(cut("application/json", &[], batch(MOST_ITEMS)).map(|events| events.len()), Ok(MOST_ITEMS));
+        let refused = cut("application/json", &[], batch(MOST_ITEMS + 1)).expect_err("too many");
+        assert_eq!(refused, "a batch of 10001 items; at most 10000 are read at once, send it in parts");
+    }
+
+    #[test]
     fn headers_make_the_binary_form_unless_the_body_says_it_is_structured() {
         let attributes = [("id", "7"), ("specversion", "1.0")];
         let binary = cut("application/json", &attributes, "[1]").expect("binary");
@@ -167,12 +187,14 @@ mod tests {
             body: Bytes::from_static(body.as_bytes()),
             received_at: Timestamp::UNIX_EPOCH,
         };
-        for (body, attributes) in
-            [("{\"a\": 1}", &[][..]), ("[{}, {}]", &[]), ("[1]", &[("id", "7")]), ("x", &[("id", "7")])]
-        {
+        for (body, attributes) in [("{\"a\": 1}", &[][..]), ("[1]", &[("id", "7")]), ("x", &[("id", "7")])] {
             let one = received(body, attributes);
             assert_eq!(one.split_again(), Ok(vec![one.clone()]), "{body}");
         }
+        let mut array = received("[{}, {}]", &[]);
+        assert_eq!(array.split_again().map(|events| events.len()), Ok(2), "a batch that was kept whole");
+        array.form.content_type = STRUCTURED.to_owned();
+        assert_eq!(array.split_again(), Ok(vec![array.clone()]), "an item of a batch");
         for body in ["7", "[{} {}]", ""] {
             assert!(received(body, &[]).split_again().is_err(), "{body}");
         }

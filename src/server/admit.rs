@@ -16,7 +16,7 @@ use crate::event::Outcome;
 use crate::event::{self, Event, OwnEvent, Received, Unreadable};
 use crate::message;
 use crate::routing::{self, Decision, Target};
-use crate::store::{Accepted, NewEvent, NewQuarantined, Store, StoreError};
+use crate::store::{Accepted, LIGHT, NewEvent, NewQuarantined, Store, StoreError};
 
 /// A store that has not answered by then counts as one that cannot write. What it still makes durable later is known as a
 /// duplicate when the sender tries again.
@@ -75,7 +75,7 @@ impl Corridor {
                 match event::parse(received) {
                     Ok(event) => {
                         let decision = routing::decide(&config.routes, &event);
-                        events.push(decided(&config, Arc::new(event), decision));
+                        events.push(decided(&config, event, decision));
                     }
                     Err((received, why)) => unreadable.push((place, received, why)),
                 }
@@ -97,7 +97,7 @@ impl Corridor {
         let new = {
             let config = self.config.load();
             let decision = straight_to(receiver, &routing::decide(&config.routes, &event));
-            decided(&config, Arc::new(event), decision)
+            decided(&config, event, decision)
         };
         self.accept_one(new).await
     }
@@ -110,7 +110,7 @@ impl Corridor {
         let new = {
             let config = self.config.load();
             let decision = routing::decide(&config.routes, &event);
-            decided(&config, Arc::new(event), decision)
+            decided(&config, event, decision)
         };
         self.accept_one(new).await
     }
@@ -191,10 +191,13 @@ fn headline(event: &Event) -> String {
     message::one_line(&if said.is_empty() { event.event_type.clone() } else { said.join(" ") })
 }
 
-pub(super) fn decided(config: &Config, event: Arc<Event>, decision: Decision) -> NewEvent {
+pub(super) fn decided(config: &Config, mut event: Event, decision: Decision) -> NewEvent {
     let wants_recovery = |name: &Arc<str>| config.receivers.get(name).is_some_and(|receiver| receiver.common.recovered);
     let opens = opens(&event, &decision, wants_recovery);
-    NewEvent { event, decision, opens, version: Arc::clone(&config.version) }
+    if event.received.body.len() > LIGHT {
+        event.forget_raw();
+    }
+    NewEvent { event: Arc::new(event), decision, opens, version: Arc::clone(&config.version) }
 }
 
 /// The receivers that shall hear when the failure is over.

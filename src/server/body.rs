@@ -1,4 +1,4 @@
-//! Reading a request's body: bounded in bytes and in time, copied only when it comes in pieces.
+//! Reading a request's body: bounded in bytes, alone and together with all others, and in time; copied only when it comes in pieces.
 
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ use serde::de::DeserializeOwned;
 
 use super::counters::Cause;
 use super::problems::{Problem, Sort};
+use super::room::{Room, Share};
+use crate::store::StoreError;
 
 /// The most a body may have: 1 MiB.
 pub const LIMIT: usize = 1024 * 1024;
@@ -18,11 +20,15 @@ pub const LIMIT: usize = 1024 * 1024;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Reads the body. Never holds more than [`LIMIT`] and one chunk of the connection's buffer.
+/// Reads the body. It counts in `room` until the share it comes with is dropped.
 ///
 /// # Errors
-/// Compressed, too large, too slow or broken off; with the cause to count.
-pub async fn read(request: &HttpRequest, payload: &mut web::Payload) -> Result<Bytes, (Cause, Problem)> {
+/// Compressed, too large, too slow, broken off, or no room beside the bodies of others; with the cause to count.
+pub async fn read(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    room: &Room,
+) -> Result<(Bytes, Share), (Cause, Problem)> {
     let headers = request.headers();
     if let Some(encoding) = headers.get(header::CONTENT_ENCODING)
         && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
@@ -35,28 +41,39 @@ pub async fn read(request: &HttpRequest, payload: &mut web::Payload) -> Result<B
         return Err((Cause::Encoding, problem));
     }
     let announced =
-        headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > LIMIT as u64) {
+        headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > LIMIT) {
         return Err(too_large());
     }
-    timeout(PATIENCE, collect(payload)).await.unwrap_or_else(|_| {
-        let detail = format!("The body did not arrive whole within {} s. Send it again.", PATIENCE.as_secs());
-        Err((Cause::Incomplete, Problem::new(Sort::Timeout, detail)))
-    })
+    let mut share = room.share();
+    timeout(PATIENCE, collect(payload, announced.unwrap_or(0), &mut share))
+        .await
+        .unwrap_or_else(|_| {
+            let detail = format!("The body did not arrive whole within {} s. Send it again.", PATIENCE.as_secs());
+            Err((Cause::Incomplete, Problem::new(Sort::Timeout, detail)))
+        })
+        .map(|body| (body, share))
 }
 
 /// Reads a JSON body of the API.
 ///
 /// # Errors
 /// As [`read`], and 400 with the place if it is not what is expected.
-pub async fn read_json<T: DeserializeOwned>(request: &HttpRequest, payload: &mut web::Payload) -> Result<T, Problem> {
-    let body = read(request, payload).await.map_err(|(_, problem)| problem)?;
+pub async fn read_json<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    room: &Room,
+) -> Result<T, Problem> {
+    let (body, _share) = read(request, payload, room).await.map_err(|(_, problem)| problem)?;
     serde_json::from_slice(&body).map_err(|e| Problem::bad(format!("The body is not the JSON expected here: {e}.")))
 }
 
-async fn collect(payload: &mut web::Payload) -> Result<Bytes, (Cause, Problem)> {
+async fn collect(payload: &mut web::Payload, announced: usize, share: &mut Share) -> Result<Bytes, (Cause, Problem)> {
     let mut first: Option<Bytes> = None;
     let mut all: Option<BytesMut> = None;
+    let mut held = 0;
+    // What is announced is promised whole at once: who begins can end, and not half of everybody.
+    let mut there_is_room = share.grow(announced);
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|e| {
             (
@@ -64,20 +81,30 @@ async fn collect(payload: &mut web::Payload) -> Result<Bytes, (Cause, Problem)> 
                 Problem::bad(format!("The body broke off: {e}. Nothing of it was kept: send it again.")),
             )
         })?;
-        let held = all.as_ref().map_or(first.as_ref().map_or(0, Bytes::len), BytesMut::len);
-        if held + chunk.len() > LIMIT {
+        held += chunk.len();
+        if held > LIMIT {
             return Err(too_large());
+        }
+        there_is_room = there_is_room && share.grow(held);
+        if !there_is_room {
+            // The rest is read and dropped: a sender that still writes would hear a broken connection instead of the answer.
+            (first, all) = (None, None);
+            share.give_back();
+            continue;
         }
         match (&mut all, first.take()) {
             (Some(all), _) => all.extend_from_slice(&chunk),
             (None, None) => first = Some(chunk),
             (None, Some(begun)) => {
-                let mut both = BytesMut::with_capacity((begun.len() + chunk.len()) * 2);
+                let mut both = BytesMut::with_capacity(if announced >= held { announced } else { held * 2 });
                 both.extend_from_slice(&begun);
                 both.extend_from_slice(&chunk);
                 all = Some(both);
             }
         }
+    }
+    if !there_is_room {
+        return Err((Cause::Busy, StoreError::Busy.into()));
     }
     Ok(all.map(BytesMut::freeze).or(first).unwrap_or_default())
 }

@@ -20,9 +20,11 @@ pub enum Cause {
     Address,
     /// A body that did not arrive whole in time.
     Incomplete,
+    /// There was no room for the body beside those of other requests.
+    Busy,
 }
 
-const CAUSES: [(Cause, &str); 7] = [
+const CAUSES: [(Cause, &str); 8] = [
     (Cause::Unauthorized, "unauthorized"),
     (Cause::Forbidden, "forbidden"),
     (Cause::TooLarge, "too_large"),
@@ -30,6 +32,7 @@ const CAUSES: [(Cause, &str); 7] = [
     (Cause::Method, "method"),
     (Cause::Address, "address"),
     (Cause::Incomplete, "incomplete"),
+    (Cause::Busy, "busy"),
 ];
 
 /// Counters of the door. They only grow, and start at 0 with the process.

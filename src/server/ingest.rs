@@ -9,13 +9,20 @@ use super::counters::Cause;
 use super::problems::{Problem, Sort};
 use super::types::IngestAnswer;
 use super::{Admitted, Intake, auth, body};
-use crate::event::{self, Form, Received};
+use crate::event::{self, Form, Received, Unreadable};
 
 /// Where the vendor's reference page says events go.
 pub const WEBHOOK: &str = "/webhooks/v1alpha1/jobEvents";
 
 /// What an unreadable batch says in its answer: so many of its items, then how many more.
 const NAMED_ITEMS: usize = 5;
+
+/// So many unreadable items of a batch are kept each by itself; of more, the batch is kept whole, once. 1 MiB has room for half a
+/// million of them, and each would cost the store a write.
+const ITEMS_KEPT: usize = 100;
+
+/// The media type of a batch.
+const BATCH: &str = "application/cloudevents-batch+json";
 
 /// The paths events may be posted to: admins type the URL by hand.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -40,19 +47,23 @@ async fn ingest(
         return Err(refused(&intake, &request, cause, problem));
     }
     // Only after the credentials: nobody else fills the memory.
-    let bytes = match body::read(&request, &mut payload).await {
-        Ok(bytes) => bytes,
+    let (bytes, _until_answered) = match body::read(&request, &mut payload, &intake.room).await {
+        Ok(body) => body,
         Err((cause, problem)) => return Err(refused(&intake, &request, cause, problem)),
     };
     let headers = request.headers();
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let now = Timestamp::now();
-    match event::split(content_type, attributes(headers), bytes.clone(), now) {
-        Ok(items) => answer(&intake, items).await,
+    let items = event::split(content_type, attributes(headers), bytes.clone(), now);
+    let whole = || {
+        let form = Form { content_type: content_type.to_owned(), attributes: Vec::new() };
+        Received { form, body: bytes, received_at: now }
+    };
+    match items {
+        Ok(items) => answer(&intake, items, whole).await,
         Err(why) => {
-            let form = Form { content_type: content_type.to_owned(), attributes: Vec::new() };
             let problem = unreadable(std::slice::from_ref(&why.message), 1);
-            intake.corridor.quarantine(Received { form, body: bytes, received_at: now }, why).await?;
+            intake.corridor.quarantine(whole(), why).await?;
             Err(problem)
         }
     }
@@ -60,10 +71,14 @@ async fn ingest(
 
 /// Admits the items, quarantines what cannot be read, and says how it went. If anything could not be kept, the whole request
 /// is answered 503: what was kept is a duplicate when it comes again.
-async fn answer(intake: &Intake, items: Vec<Received>) -> Result<HttpResponse, Problem> {
+async fn answer(
+    intake: &Intake,
+    items: Vec<Received>,
+    whole: impl FnOnce() -> Received,
+) -> Result<HttpResponse, Problem> {
     let count = items.len();
     let mut answer = IngestAnswer { accepted: 0, duplicates: 0, quarantined: 0, ids: Vec::with_capacity(count) };
-    let mut reasons = Vec::new();
+    let (mut reasons, mut kept) = (Vec::new(), Vec::new());
     for (place, admitted) in intake.corridor.admit(items).await?.into_iter().enumerate() {
         match admitted {
             Admitted::Accepted(accepted) => {
@@ -79,9 +94,22 @@ async fn answer(intake: &Intake, items: Vec<Received>) -> Result<HttpResponse, P
                 if reasons.len() < NAMED_ITEMS {
                     reasons.push(if count == 1 { why.message.clone() } else { format!("item {}: {why}", place + 1) });
                 }
-                intake.corridor.quarantine(received, why).await?;
+                if kept.len() <= ITEMS_KEPT {
+                    kept.push((received, why));
+                }
             }
         }
+    }
+    if kept.len() > ITEMS_KEPT {
+        let message =
+            format!("{} of the {count} items of a batch cannot be read: {}", answer.quarantined, reasons.join("; "));
+        let mut batch = whole();
+        // Whatever it was called: read again, it is cut again.
+        BATCH.clone_into(&mut batch.form.content_type);
+        kept = vec![(batch, Unreadable { message })];
+    }
+    for (received, why) in kept {
+        intake.corridor.quarantine(received, why).await?;
     }
     if answer.quarantined > 0 && answer.quarantined == count {
         return Err(unreadable(&reasons, count));

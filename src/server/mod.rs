@@ -15,6 +15,7 @@ mod probe;
 mod problems;
 mod reload;
 mod reread;
+mod room;
 mod run;
 mod state;
 pub mod types;

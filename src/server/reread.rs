@@ -52,7 +52,7 @@ impl Corridor {
         let decide = |part| {
             let event = event::parse(part).map_err(|(_, why)| why)?;
             let decision = routing::decide(&config.routes, &event);
-            Ok(decided(&config, Arc::new(event), decision))
+            Ok(decided(&config, event, decision))
         };
         parts.into_iter().map(decide).collect()
     }

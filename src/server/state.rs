@@ -7,6 +7,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::mpsc;
 
 use super::probe::Probe;
+use super::room::Room;
 use super::{Corridor, Door, Reload, Standing};
 use crate::delivery::Lanes;
 
@@ -17,6 +18,8 @@ pub struct Intake {
     pub corridor: Arc<Corridor>,
     /// Who may do what.
     pub door: Door,
+    /// For the bodies of requests.
+    pub(super) room: Room,
     stopping: Arc<AtomicBool>,
 }
 
@@ -24,7 +27,7 @@ impl Intake {
     /// An open intake.
     #[must_use]
     pub fn new(corridor: Arc<Corridor>, door: Door) -> Intake {
-        Intake { corridor, door, stopping: Arc::default() }
+        Intake { corridor, door, room: Room::default(), stopping: Arc::default() }
     }
 
     /// Turns readiness red and asks every client for a new connection next time. Events are still taken.

@@ -8,6 +8,7 @@
 mod support;
 
 mod account;
+mod figures;
 
 mod clock;
 mod disk;

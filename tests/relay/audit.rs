@@ -56,7 +56,7 @@ async fn beside_a_relay_under_load_it_never_cries_wolf() {
         (audits, events) = (audits + 1, checked["events"].as_u64().expect("a number").max(events));
         if audits % 5 == 0 {
             relay.kill();
-            clean_file(&relay, "after a kill").await;
+            clean_file(&relay, "after a kill");
             relay.run().await;
             sender.now_at(&relay);
         }
@@ -81,7 +81,7 @@ async fn beside_a_relay_under_load_it_never_cries_wolf() {
 }
 
 /// The same, of the file alone: no relay runs.
-async fn clean_file(relay: &Relay, when: &str) {
+fn clean_file(relay: &Relay, when: &str) {
     let output = run_in(&relay.path(""), &["audit", "--json"]);
     assert_eq!(output.status.code(), Some(0), "{when}: {:#}", json(&output));
 }

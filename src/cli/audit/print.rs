@@ -23,11 +23,10 @@ impl fmt::Display for Report {
             count(references, "reference")
         )?;
         writeln!(f, "  {} in the books: what the rows say", count(lines, "number"))?;
-        match self.relay {
-            true => writeln!(f, "  the relay: its books, and a lane at everything that is due")?,
-            false => {
-                writeln!(f, "  not the relay: --url names one to be asked whether it looks after all that is owed")?
-            }
+        if self.relay {
+            writeln!(f, "  the relay: its books, and a lane at everything that is due")?;
+        } else {
+            writeln!(f, "  not the relay: --url names one to be asked whether it looks after all that is owed")?;
         }
         if self.ok {
             return write!(f, "\nAll is well.");

@@ -177,7 +177,9 @@ impl Plan {
         let mut weather: Vec<Weather> = (0..pick(rng, &[0, 0, 1, 2])).map(|_| weather(rng, length)).collect();
         let deaths = (0..pick(rng, &[0, 0, 1, 2, 4])).map(|_| death(rng, length)).collect();
         let calm = acts.last().map_or(length, |(at, _)| length.max(*at)) + Duration::from_secs(5);
-        weather.iter_mut().for_each(|weather| weather.to = weather.to.min(calm));
+        for weather in &mut weather {
+            weather.to = weather.to.min(calm);
+        }
         Plan { seed, files, acts, habits, weather, deaths, limits: limits(rng), calm }
     }
 

@@ -23,7 +23,7 @@ const NAMED: usize = 1000;
 const MOVE: &str = "move";
 
 pub async fn send(request: HttpRequest, mut payload: Payload, state: Data<State>) -> Result<Json<SendAnswer>, Problem> {
-    let asked: SendRequest = body::read_json(&request, &mut payload).await?;
+    let asked: SendRequest = body::read_json(&request, &mut payload, &state.intake.room).await?;
     let corridor = &state.intake.corridor;
     let to = asked.to.map(|name| known_receiver(&corridor.config.load(), &name)).transpose()?;
     // Not into the quarantine: its author is looking at the answer.
@@ -42,7 +42,7 @@ pub async fn replay(
     mut payload: Payload,
     state: Data<State>,
 ) -> Result<Json<ReplayAnswer>, Problem> {
-    let asked: ReplayRequest = body::read_json(&request, &mut payload).await?;
+    let asked: ReplayRequest = body::read_json(&request, &mut payload, &state.intake.room).await?;
     let corridor = &state.intake.corridor;
     if let Some(to) = &asked.to {
         known_receiver(&corridor.config.load(), to)?;
@@ -70,7 +70,7 @@ pub async fn dismiss(
     mut payload: Payload,
     state: Data<State>,
 ) -> Result<Json<DismissAnswer>, Problem> {
-    let asked: DismissRequest = body::read_json(&request, &mut payload).await?;
+    let asked: DismissRequest = body::read_json(&request, &mut payload, &state.intake.room).await?;
     let corridor = &state.intake.corridor;
     let result = match (&asked.deliveries[..], &asked.range) {
         (ids @ [_, ..], None) => {

@@ -42,7 +42,7 @@ pub async fn replay(
     mut payload: Payload,
     state: Data<State>,
 ) -> Result<Json<RereadAnswer>, Problem> {
-    let asked: RereadRequest = body::read_json(&request, &mut payload).await?;
+    let asked: RereadRequest = body::read_json(&request, &mut payload, &state.intake.room).await?;
     few(&asked.ids)?;
     let corridor = &state.intake.corridor;
     let mut items = Vec::with_capacity(asked.ids.len());
@@ -61,7 +61,7 @@ pub async fn dismiss(
     mut payload: Payload,
     state: Data<State>,
 ) -> Result<Json<DismissAnswer>, Problem> {
-    let asked: DismissItemsRequest = body::read_json(&request, &mut payload).await?;
+    let asked: DismissItemsRequest = body::read_json(&request, &mut payload, &state.intake.room).await?;
     let store = &state.intake.corridor.store;
     let ids = match (asked.ids.is_empty(), asked.all) {
         (false, false) => asked.ids,

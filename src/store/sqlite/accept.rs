@@ -14,6 +14,9 @@ use super::task::Writing;
 use crate::event::{DeliveryId, EventId, Outcome};
 use crate::store::{Accepted, NewEvent, StoreError};
 
+/// Bytes of a past status, its state's name included.
+const OF_ONE_STATUS: usize = 96;
+
 /// An event with all that can be worked out before it is the writer's turn.
 pub struct Prepared {
     new: NewEvent,
@@ -36,9 +39,14 @@ impl Prepared {
         Ok(Prepared { hashes: Hashes::of(&new.event), decision, line, attributes, new })
     }
 
-    /// About what it costs in memory.
+    /// About what it costs in memory. A body may be little else than past statuses, or one long error message.
     pub fn bytes(&self) -> usize {
-        self.new.event.received.body.len() + self.decision.len() + 512
+        let event = &self.new.event;
+        let read = event
+            .job
+            .as_ref()
+            .map_or(0, |job| job.history.len() * OF_ONE_STATUS + job.error.as_ref().map_or(0, String::len));
+        event.received.body.len() + read + self.decision.len() + 512
     }
 }
 

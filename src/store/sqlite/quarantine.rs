@@ -71,11 +71,13 @@ pub fn hash(content_type: &str, body: &[u8], attributes: Option<&str>) -> [u8; 3
 
 const COLUMNS: &str = "id, content_type, attributes, reason, first, last, count, length(body)";
 
-/// The newest items, with the beginnings of their bodies.
+/// The newest items, with the beginnings of their bodies. (The beginning of an empty one is NULL in SQL.)
 pub fn newest(db: &Connection, limit: usize) -> rusqlite::Result<Vec<Quarantined>> {
-    db.prepare_cached(&format!("SELECT {COLUMNS}, substr(body, 1, ?2) FROM quarantine ORDER BY id DESC LIMIT ?1"))?
-        .query_map(params![to_limit(limit), to_limit(BEGINNING)], item)?
-        .collect()
+    db.prepare_cached(&format!(
+        "SELECT {COLUMNS}, ifnull(substr(body, 1, ?2), x'') FROM quarantine ORDER BY id DESC LIMIT ?1"
+    ))?
+    .query_map(params![to_limit(limit), to_limit(BEGINNING)], item)?
+    .collect()
 }
 
 /// One item, whole.

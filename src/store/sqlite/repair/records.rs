@@ -35,8 +35,8 @@ pub fn node(pages: &Pages, number: u32) -> Option<Node> {
         _ => return None,
     };
     let inner = matches!(sort, Sort::TableInner | Sort::IndexInner);
-    let short = |at: usize| usize::from(u16::from_be_bytes([page[at], page[at + 1]]));
-    let cells = short(head + 3);
+    let u16_at = |at: usize| usize::from(u16::from_be_bytes([page[at], page[at + 1]]));
+    let cells = u16_at(head + 3);
     let pointers = head + if inner { 12 } else { 8 };
     let mut node = Node::default();
     if pointers + 2 * cells > SIZE {
@@ -45,7 +45,7 @@ pub fn node(pages: &Pages, number: u32) -> Option<Node> {
     }
     let mut taken = Vec::with_capacity(cells);
     for cell in 0..cells {
-        let at = short(pointers + 2 * cell);
+        let at = u16_at(pointers + 2 * cell);
         match read_cell(pages, &page, at, sort) {
             Some(Cell { child, row, end }) if at >= pointers + 2 * cells => {
                 taken.push((at, end));

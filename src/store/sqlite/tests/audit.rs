@@ -10,6 +10,10 @@ use tempfile::TempDir;
 
 use super::nobody;
 use crate::event::Form;
+use crate::store::Flaw::{
+    BooksWrong, DamagedRow, DeliveryMissing, DeliveryWrong, EventChanged, IndexWrong, Orphan, ReferenceWrong,
+    StateWrong, Undecided, VersionLost,
+};
 use crate::store::conformance::{Sample, tried};
 use crate::store::{Attempted, End, EventFilter, Flaw, History, NewQuarantined, NewTarget, SqliteStore, Store as _};
 
@@ -116,10 +120,6 @@ async fn each_damage_is_found_and_named() {
     let event = one("events", "fanout = 2");
     let owed = one("deliveries", "state = 0 AND attempts = 0");
     let tried_twice = one("deliveries", "attempts = 2");
-    use Flaw::{
-        BooksWrong, DamagedRow, DeliveryMissing, DeliveryWrong, EventChanged, IndexWrong, Orphan, ReferenceWrong,
-        StateWrong, Undecided, VersionLost,
-    };
     let cases: Vec<(String, Vec<Flaw>)> = vec![
         (
             format!("UPDATE events SET body = CAST(replace(body, 'product', 'produce') AS BLOB) WHERE id = {event}"),

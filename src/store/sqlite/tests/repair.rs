@@ -78,7 +78,7 @@ fn assert_true(old: &Dump, new: &Dump, repair: &Repair, what: &str) {
                     rebuilt.2 += 1;
                 }
                 "versions" => {
-                    assert!(matches!(&row[1], Value::Text(said) if said.contains("was lost")), "{what}: {row:?}")
+                    assert!(matches!(&row[1], Value::Text(said) if said.contains("was lost")), "{what}: {row:?}");
                 }
                 "names" => assert!(was.is_none(), "{what}: {was:?} became {row:?}"),
                 _ => panic!("{what}: {table}: {was:?} became {row:?}"),
@@ -124,6 +124,10 @@ fn repaired(path: &Path, old: &Dump, what: &str) -> Option<(Repair, Dump)> {
     let new = dump(&into);
     assert_true(old, &new, &repair, what);
     Some((repair, new))
+}
+
+fn size(path: &Path) -> usize {
+    usize::try_from(fs::metadata(path).unwrap().len()).unwrap()
 }
 
 fn damaged(path: &Path, damage: impl FnOnce(&mut Vec<u8>)) -> PathBuf {
@@ -185,7 +189,7 @@ async fn what_is_only_in_the_log_is_saved_and_a_cut_log_up_to_the_cut() {
 #[tokio::test]
 async fn a_file_cut_anywhere_gives_what_is_before_the_cut() {
     let (_directory, path) = eventful().await;
-    let (old, size) = (dump(&path), fs::metadata(&path).unwrap().len() as usize);
+    let (old, size) = (dump(&path), size(&path));
     let mut saved = BTreeSet::new();
     for step in 0..=60 {
         let cut = size * step / 60;
@@ -211,7 +215,7 @@ async fn a_file_cut_anywhere_gives_what_is_before_the_cut() {
 async fn any_page_overwritten_costs_what_was_on_it() {
     let (_directory, path) = eventful().await;
     let old = dump(&path);
-    let pages = fs::metadata(&path).unwrap().len() as usize / PAGE;
+    let pages = size(&path) / PAGE;
     let mut random = fastrand::Rng::with_seed(7);
     let mut fewest = usize::MAX;
     for page in 0..pages {
@@ -227,7 +231,7 @@ async fn any_page_overwritten_costs_what_was_on_it() {
             let what = format!("page {} of {pages}: {how}", page + 1);
             let (repair, new) = repaired(&copy, &old, &what).unwrap_or_else(|| panic!("{what}: nothing is left"));
             assert!(
-                repair.events_lost.is_none_or(|lost| lost as usize == 60 - new["events"].len()),
+                repair.events_lost.is_none_or(|lost| lost + u64::try_from(new["events"].len()).unwrap() == 60),
                 "{what}: {repair:?}"
             );
             fewest = fewest.min(new["events"].len());
@@ -239,16 +243,17 @@ async fn any_page_overwritten_costs_what_was_on_it() {
 #[tokio::test]
 async fn garbage_in_the_middle_never_becomes_a_row() {
     let (_directory, path) = eventful().await;
-    let (old, size) = (dump(&path), fs::metadata(&path).unwrap().len() as usize);
+    let (old, size) = (dump(&path), size(&path));
     for seed in 0..150 {
         let mut random = fastrand::Rng::with_seed(seed);
         let copy = damaged(&path, |bytes| {
             for _ in 0..random.usize(1..6) {
                 // Disks lose sectors.
                 let at = random.usize(..size / 512) * 512;
-                match random.bool() {
-                    true => random.fill(&mut bytes[at..at + 512]),
-                    false => bytes[at..at + 512].fill(0),
+                if random.bool() {
+                    random.fill(&mut bytes[at..at + 512]);
+                } else {
+                    bytes[at..at + 512].fill(0);
                 }
             }
         });
