@@ -5,6 +5,7 @@ mod support;
 mod deliver;
 mod drill;
 mod durable;
+mod egress;
 mod explain;
 mod hindsight;
 mod keep;
