@@ -120,42 +120,37 @@ fn within_v6(ip: Ipv6Addr, prefix: Ipv6Addr, length: u32) -> bool {
 
 /// Every IPv4 address that an IPv6 one may stand for.
 fn embedded(ip: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
-    let bits = ip.to_bits();
-    // 32 bits, `after` of them from the left.
-    let at = |after: u32| (bits >> (96 - after)) as u32;
-    // RFC 6052: an octet of zeroes stands in bits 64 to 71, and the address flows around it.
-    let around = |after: u32| {
-        let before = 64 - after;
-        let high = if before == 0 { 0 } else { (bits >> 64) as u32 & (u32::MAX >> (32 - before)) };
-        let low = ((bits << 72) >> (96 + before)) as u32;
-        if before == 0 { low } else { high << (32 - before) | low }
-    };
+    let octets = ip.octets();
+    let of = |places: [usize; 4]| places.map(|place| octets[place]);
+    let last = of([12, 13, 14, 15]);
     let is = |prefix: [u16; 8], length| within_v6(ip, Ipv6Addr::from(prefix), length);
-    // Under one prefix several lengths are possible, so most readings are none: what no translator takes says nothing.
     let local = is([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48);
-    let translated = |v4: u32| local && (1..224).contains(&(v4 >> 24));
+    // Several lengths are possible under that prefix, so most readings are none: what no translator takes says nothing.
+    let translated = |v4: [u8; 4]| (local && (1..224).contains(&v4[0]), v4);
     let isatap = matches!(ip.segments(), [_, _, _, _, 0 | 0x100 | 0x200 | 0x300, 0x5efe, _, _]);
     let teredo = is([0x2001, 0, 0, 0, 0, 0, 0, 0], 32);
     [
         // Compatible (RFC 4291, 2.5.5.1), mapped (2.5.5.2), translated (RFC 2765, 2.1).
-        (is([0; 8], 96), at(96)),
-        (is([0, 0, 0, 0, 0, 0xffff, 0, 0], 96), at(96)),
-        (is([0, 0, 0, 0, 0xffff, 0, 0, 0], 96), at(96)),
-        // NAT64: the well-known prefix (RFC 6052), and those that RFC 8215 leaves to each network.
-        (is([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96), at(96)),
-        (translated(at(96)), at(96)),
-        (translated(around(48)), around(48)),
-        (translated(around(56)), around(56)),
-        (translated(around(64)), around(64)),
-        // 6to4 (RFC 3056); Teredo's server and its client, whose bits are turned over (RFC 4380, 4).
-        (is([0x2002, 0, 0, 0, 0, 0, 0, 0], 16), at(16)),
-        (teredo, at(32)),
-        (teredo, !at(96)),
+        (is([0; 8], 96), last),
+        (is([0, 0, 0, 0, 0, 0xffff, 0, 0], 96), last),
+        (is([0, 0, 0, 0, 0xffff, 0, 0, 0], 96), last),
+        // NAT64 by the well-known prefix (RFC 6052, 2.1), and by those that RFC 8215 leaves to each network: of 96, 48, 56 or 64 bits,
+        // around an octet of zeroes (RFC 6052, 2.2).
+        (is([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96), last),
+        translated(last),
+        translated(of([6, 7, 9, 10])),
+        translated(of([7, 9, 10, 11])),
+        translated(of([9, 10, 11, 12])),
+        // 6to4 (RFC 3056, 2); Teredo's server and its client, whose bits are turned over (RFC 4380, 4).
+        (is([0x2002, 0, 0, 0, 0, 0, 0, 0], 16), of([2, 3, 4, 5])),
+        (teredo, of([4, 5, 6, 7])),
+        (teredo, last.map(|octet| !octet)),
         // ISATAP (RFC 5214, 6.1).
-        (isatap, at(96)),
+        (isatap, last),
     ]
     .into_iter()
-    .filter_map(|(applies, v4)| applies.then(|| Ipv4Addr::from(v4)))
+    .filter(|(applies, _)| *applies)
+    .map(|(_, v4)| Ipv4Addr::from(v4))
 }
 
 #[cfg(test)]

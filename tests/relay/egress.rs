@@ -146,13 +146,12 @@ fn at(address: &str, port: u16) -> SocketAddr {
 
 /// A receiver for each line of settings, called `r0`, `r1`, …; all get every event of the sender.
 fn routes(receivers: &[String]) -> String {
-    let mut text = String::from("receivers:\n");
-    for (n, settings) in receivers.iter().enumerate() {
-        text += &format!("  r{n}: {{ retry: {{ first: 5ms, max: 20ms }}, {settings} }}\n");
-    }
+    let settings = receivers.iter().enumerate();
+    let settings = settings.map(|(n, kind)| format!("  r{n}: {{ retry: {{ first: 5ms, max: 20ms }}, {kind} }}\n"));
     let names: Vec<String> = (0..receivers.len()).map(|n| format!("r{n}")).collect();
-    text + &format!(
-        "routes:\n  - {{ name: all, when: {{ not: {{ event_type: jobrelay.* }} }}, to: [{}] }}\n",
+    format!(
+        "receivers:\n{}routes:\n  - {{ name: all, when: {{ not: {{ event_type: jobrelay.* }} }}, to: [{}] }}\n",
+        settings.collect::<String>(),
         names.join(", ")
     )
 }
