@@ -19,7 +19,7 @@ pub fn event(data: &[u8]) {
     // Whatever it is called and whatever comes with it.
     for content_type in ["", "application/json", "application/cloudevents-batch+json", "text/plain"] {
         for attributes in [Vec::new(), vec![("id".to_owned(), String::from_utf8_lossy(data).into_owned())]] {
-            read(content_type, attributes, body.clone()).into_iter().flatten().for_each(look_at);
+            read(content_type, attributes, body.clone()).iter().flatten().for_each(look_at);
         }
     }
     let Some(structured) = one("application/cloudevents+json", Vec::new(), body.clone()) else { return };
@@ -34,8 +34,8 @@ pub fn event(data: &[u8]) {
         let binary = one(content_type, attributes, body).expect("the binary form is read");
         assert_eq!(said, self::said(&binary), "in the binary form");
     }
-    // JSON's fractions may change their last digit when they are written again.
-    if !has_fraction(structured.raw()) {
+    // JSON's fractions may change their last digit when they are written again; and what came without a version is said with less.
+    if structured.raw()["specversion"].is_string() && !has_fraction(structured.raw()) {
         let again = Received::structured(structured.raw(), structured.received.received_at);
         let again = parse(again).expect("what an event says of itself is an event");
         assert_eq!(said, self::said(&again), "from its own words");
@@ -56,11 +56,11 @@ fn one(content_type: &str, attributes: Attributes, body: Bytes) -> Option<Event>
 }
 
 /// Everything that is derived from an event can be.
-fn look_at(event: Event) {
+fn look_at(event: &Event) {
     assert!(!event.id.is_empty() && !event.key.is_empty(), "{event:?}");
-    let _ = serde_json::to_vec(&flat(&event)).expect("JSON");
+    let _ = serde_json::to_vec(&flat(event)).expect("JSON");
     let again = parse(event.received.clone()).expect("what was read once is read again");
-    assert_eq!(said(&event), said(&again));
+    assert_eq!(said(event), said(&again));
 }
 
 /// All that decides what happens to it.

@@ -21,18 +21,15 @@ pub fn signature(data: &[u8]) {
     {
         assert!(!why.contains(&flag) || "a signing secret begins with `whsec_`".contains(&flag), "{why}");
     }
-    for (name, value) in [("authorization", header.as_bytes()), ("x-api-key", header.as_bytes())] {
-        if let Some(fits) = credential_fits(&flag, name, value) {
+    for name in ["authorization", "x-api-key"] {
+        if let Some(fits) = credential_fits(&flag, name, header.as_bytes()) {
             assert_eq!(fits, expected(&flag, name, &header), "{flag:?} for {name}: {header:?}");
         }
     }
-    let [_, user, password] = {
-        let mut it = flag.splitn(3, ':');
-        std::array::from_fn(|_| it.next().unwrap_or_default())
-    };
-    let right = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
-    if let Some(fits) = credential_fits(&flag, "authorization", right.as_bytes()) {
-        assert!(fits || !flag.trim_start().starts_with("basic"), "{flag:?} does not open its own door");
+    if let Some(("basic", pair)) = flag.split_once(':') {
+        let right = format!("Basic {}", STANDARD.encode(pair));
+        let fits = credential_fits(&flag, "authorization", right.as_bytes());
+        assert_ne!(fits, Some(false), "{flag:?} does not open its own door");
     }
 }
 
@@ -70,16 +67,11 @@ fn hmac_sha256(key: &[u8], text: &[u8]) -> [u8; 32] {
 /// Whether a header opens a door, by plain comparison.
 fn expected(flag: &str, name: &str, header: &str) -> bool {
     let (kind, rest) = flag.split_once(':').unwrap_or_default();
-    match kind.trim() {
-        "basic" => {
-            let Some((scheme, value)) = header.split_once(' ') else { return false };
-            let canonical = value.trim().trim_end_matches('=').to_owned();
-            let right = STANDARD.encode(rest).trim_end_matches('=').to_owned();
-            name == "authorization" && scheme.eq_ignore_ascii_case("basic") && canonical == right
-        }
-        _ => {
-            let (wanted, value) = rest.split_once(':').unwrap_or_default();
-            wanted.trim().eq_ignore_ascii_case(name) && header.as_bytes().trim_ascii() == value.trim().as_bytes()
-        }
+    if kind.trim() == "basic" {
+        let Some((scheme, value)) = header.split_once(' ') else { return false };
+        let (given, right) = (value.trim().trim_end_matches('='), STANDARD.encode(rest));
+        return name == "authorization" && scheme.eq_ignore_ascii_case("basic") && given == right.trim_end_matches('=');
     }
+    let (wanted, value) = rest.split_once(':').unwrap_or_default();
+    wanted.trim().eq_ignore_ascii_case(name) && header.as_bytes().trim_ascii() == value.trim().as_bytes()
 }
