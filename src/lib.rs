@@ -13,6 +13,8 @@ pub mod cli;
 pub mod config;
 pub mod delivery;
 pub mod event;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod message;
 pub mod receiver;
 pub mod relay;

@@ -151,7 +151,11 @@ struct Signals {
 async fn start(options: &Options) -> Result<Relay, End> {
     // Before anything that takes time: a stop during the start must not kill.
     let signals = Signals::listen().map_err(|e| End::Failed(format!("signals cannot be received: {e}")))?;
-    let source = source::Source { routes: options.routes.clone(), secrets: Secrets { path: options.secrets.clone() } };
+    let source = source::Source {
+        routes: options.routes.clone(),
+        secrets: Secrets { path: options.secrets.clone() },
+        deny_private: options.deny_private,
+    };
     let watch = source::Watch::new(source.look());
     let terminal = std::io::stderr().is_terminal();
     let loaded = match source.load(terminal) {

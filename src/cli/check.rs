@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 
 use self::print::{Checked, Format};
 use super::failure::Failure;
@@ -40,6 +41,10 @@ pub struct CheckArgs {
     /// receivers name are not looked for
     #[arg(long)]
     no_env: bool,
+
+    /// As `serve --deny-private` runs it: private addresses are refused, too
+    #[arg(long, env = "JOBRELAY_DENY_PRIVATE", value_parser = FalseyValueParser::new())]
+    deny_private: bool,
 
     /// For people, JSON for programs, or annotations of a pull request on GitHub
     #[arg(long, value_name = "FORMAT", default_value = "human")]
@@ -82,7 +87,7 @@ impl CheckArgs {
             secrets.read().map_err(|e| Failure::new(format!("cannot read the secrets in {}: {e}", path.display())))?;
         }
         let variables = if self.no_env { Variables::Imagined } else { Variables::Known(&secrets) };
-        let mut checked = examine(&file, bytes, &variables, self.strict);
+        let mut checked = examine(&file, bytes, &variables, self.deny_private, self.strict);
         if let Some(config) = &checked.config {
             match self.since.look_back(&checked.text, config, &mut checked.problems) {
                 Ok(hindsight) => checked.hindsight = hindsight,
@@ -100,7 +105,13 @@ impl CheckArgs {
 }
 
 /// Everything that can be found wrong with a file by itself.
-fn examine<'a>(file: &'a str, bytes: Vec<u8>, variables: &Variables<'_>, strict: bool) -> Checked<'a> {
+fn examine<'a>(
+    file: &'a str,
+    bytes: Vec<u8>,
+    variables: &Variables<'_>,
+    deny_private: bool,
+    strict: bool,
+) -> Checked<'a> {
     let mut problems = Problems::default();
     let text = yaml::decode(bytes, &mut problems);
     let (config, found) = match variables {
@@ -109,7 +120,7 @@ fn examine<'a>(file: &'a str, bytes: Vec<u8>, variables: &Variables<'_>, strict:
     };
     problems.extend(found);
     if let (Some(config), Variables::Known(_)) = (&config, variables) {
-        usable::check(config, &text, &mut problems);
+        usable::check(config, &text, deny_private, &mut problems);
     }
     Checked { file, text, config: config.filter(|_| !problems.has_errors()), problems, strict, hindsight: None }
 }

@@ -1,6 +1,5 @@
 //! The only place that speaks HTTP outwards: requests in the relay's own words become reqwest's, answers come back bounded.
 
-use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
@@ -17,9 +16,10 @@ use tokio::time::{Instant, timeout_at};
 use super::environment::{Environment, Network, WallClock};
 use super::guard::{forbidden, forbidden_literal};
 use super::mail;
+use super::proxies::{environment_proxies, is_environment_proxy};
 #[cfg(test)]
 use super::simulated;
-use crate::receiver::{Answer, Common, Failure, Letter, Request, Tls, retry_after};
+use crate::receiver::{Answer, Common, Failure, Letter, Request, SecretUrl, Tls, retry_after};
 
 /// No more of an answer is read.
 const ANSWER_BYTES: usize = 16 * 1024;
@@ -39,7 +39,8 @@ pub struct Client {
     now: WallClock,
     timeout: Duration,
     deny_private: bool,
-    proxied: bool,
+    /// The receiver's own.
+    proxy: Option<SecretUrl>,
 }
 
 /// What requests go through.
@@ -64,6 +65,11 @@ impl Client {
     /// A sentence that names the file or setting at fault.
     pub fn new(common: &Common, deny_private: bool) -> Result<Client, String> {
         install_crypto();
+        if let Some((variable, why)) =
+            environment_proxies().find_map(|proxy| Some((proxy.variable, proxy.forbidden()?)))
+        {
+            return Err(format!("the proxy of the environment, {variable}, cannot be used: {why}"));
+        }
         let mut builder = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT.min(common.timeout))
@@ -80,13 +86,7 @@ impl Client {
         }
         let inner = builder.build().map_err(|e| format!("the HTTP client cannot be set up: {}", plain(&e)))?;
         let now = Timestamp::now;
-        Ok(Client {
-            wire: Wire::Http(inner),
-            now,
-            timeout: common.timeout,
-            deny_private,
-            proxied: common.proxy.is_some(),
-        })
+        Ok(Client { wire: Wire::Http(inner), now, timeout: common.timeout, deny_private, proxy: common.proxy.clone() })
     }
 
     /// The client for a receiver's settings in this environment.
@@ -102,7 +102,7 @@ impl Client {
                 now: environment.now,
                 timeout: common.timeout,
                 deny_private,
-                proxied: false,
+                proxy: None,
             }),
         }
     }
@@ -112,7 +112,7 @@ impl Client {
     /// # Errors
     /// When no answer came. The text carries no URL.
     pub async fn send(&self, request: &Request) -> Result<Answer, Failure> {
-        self.vet_literal(request)?;
+        self.vet_named(request)?;
         let deadline = Instant::now() + self.timeout;
         let mut response = match timeout_at(deadline, self.call(request)).await {
             Ok(result) => result?,
@@ -152,12 +152,20 @@ impl Client {
         builder.send().await.map_err(|error| self.failure(&error))
     }
 
-    /// An IP address in the URL reaches no resolver.
-    fn vet_literal(&self, request: &Request) -> Result<(), Failure> {
-        match forbidden_literal(request.url.expose(), self.deny_private) {
-            Some(why) => Err(Failure::ForbiddenAddress(why)),
-            None => Ok(()),
+    /// What reaches no resolver: an IP address in the URL or as the receiver's proxy. Nor may a receiver borrow the one name that the
+    /// resolver lets through to a private address.
+    fn vet_named(&self, request: &Request) -> Result<(), Failure> {
+        let urls = [Some(request.url.expose()), self.proxy.as_ref().map(SecretUrl::expose)];
+        for url in urls.into_iter().flatten() {
+            if let Some(why) = forbidden_literal(url, self.deny_private) {
+                return Err(Failure::ForbiddenAddress(why));
+            }
+            if self.deny_private && url.domain().is_some_and(is_environment_proxy) {
+                let why = "the relay's own proxy is no receiver's to name (--deny-private)";
+                return Err(Failure::ForbiddenAddress(why.to_owned()));
+            }
         }
+        Ok(())
     }
 
     fn failure(&self, error: &reqwest::Error) -> Failure {
@@ -178,7 +186,7 @@ impl Client {
             return Failure::Dns(text);
         }
         if error.is_connect() {
-            let through = if self.proxied { "through the proxy: " } else { "" };
+            let through = if self.proxy.is_some() { "through the proxy: " } else { "" };
             return Failure::Connect(format!("{through}{text}"));
         }
         Failure::Interrupted(text)
@@ -242,7 +250,8 @@ fn with_tls(mut builder: reqwest::ClientBuilder, tls: &Tls) -> Result<reqwest::C
     Ok(builder)
 }
 
-/// Resolves with the system's resolver and hands on only vetted addresses: what was checked is what is connected to.
+/// Resolves with the system's resolver and hands on only vetted addresses: what was checked is what is connected to. Through a proxy,
+/// the only name that comes here is the proxy's own: the receiver's is the proxy's to resolve, and to police.
 #[derive(Debug)]
 struct VettedResolver {
     deny_private: bool,
@@ -250,7 +259,8 @@ struct VettedResolver {
 
 impl Resolve for VettedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let deny_private = self.deny_private;
+        // Who runs the relay has named that proxy, not who writes routes.yaml: it may well be a private one.
+        let deny_private = self.deny_private && !is_environment_proxy(name.as_str());
         Box::pin(async move {
             let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0))
                 .await
@@ -317,21 +327,4 @@ fn plain(error: &(dyn StdError + 'static)) -> String {
         return if error.is_builder() { "invalid request".to_owned() } else { "the connection failed".to_owned() };
     }
     cause.to_string()
-}
-
-/// The proxy settings of the environment, to be shown at start: (variable, value without credentials).
-#[must_use]
-pub fn proxies_in_environment() -> HashMap<&'static str, String> {
-    ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"]
-        .into_iter()
-        .filter_map(|name| {
-            let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
-            let shown = match url::Url::parse(&value) {
-                Ok(url) if url.has_host() => format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default()),
-                _ if name.eq_ignore_ascii_case("no_proxy") => value,
-                _ => "(set)".to_owned(),
-            };
-            Some((name, shown))
-        })
-        .collect()
 }

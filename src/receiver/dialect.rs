@@ -57,10 +57,15 @@ impl Dialect {
         out
     }
 
-    /// Code inside a line.
+    /// Code inside a line. Between ticks it stays in that line: a blank line or a heading would end it, and what follows would be read
+    /// as markup and mentions.
     fn inline_code(&self, code: &str, out: &mut String) {
+        let ticks = self.code.0.ends_with('`');
         out.push_str(self.code.0);
-        code.chars().for_each(|c| (self.escape_code)(c, out));
+        for c in code.chars() {
+            let c = if ticks && matches!(c, '\n' | '\r') { ' ' } else { c };
+            (self.escape_code)(c, out);
+        }
         out.push_str(self.code.1);
     }
 

@@ -42,4 +42,6 @@ pub use schema::schema;
 pub(crate) use secret::names_a_secret;
 pub use secret::{Secret, SecretUrl, is_key_like};
 pub use settings::{Common, Rate, Retry, Tls};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use sign::signed;
 pub use verdict::{Judgement, Reason, Verdict};

@@ -77,6 +77,20 @@ pub(super) fn headers(
     ]
 }
 
+/// The headers of a message signed with the one secret `text` is, for fuzzing.
+///
+/// # Errors
+/// A sentence, if it is no secret.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn signed(
+    text: &str,
+    delivery: DeliveryId,
+    now: Timestamp,
+    body: &[u8],
+) -> Result<Vec<(String, String)>, String> {
+    Ok(headers(&[SigningSecret::parse(text)?], delivery, now, body))
+}
+
 impl<'de> Deserialize<'de> for SigningSecret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         SigningSecret::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::{self, Config, Secrets};
+use crate::delivery::check_addresses;
 use crate::server::types::Refusal;
 use crate::yaml::{self, Lines, Place, Problems, Severity};
 
@@ -20,6 +21,8 @@ use crate::yaml::{self, Lines, Place, Problems, Severity};
 pub(super) struct Source {
     pub routes: PathBuf,
     pub secrets: Secrets,
+    /// `--deny-private`: receivers at private addresses are refused too.
+    pub deny_private: bool,
 }
 
 /// What is on disk, ready to run.
@@ -96,6 +99,9 @@ impl Source {
         let text = yaml::decode(bytes, &mut problems);
         let (config, found) = config::load(&text, &self.secrets);
         problems.extend(found);
+        if let Some(config) = &config {
+            check_addresses(config, &text, self.deny_private, &mut problems);
+        }
         let plain = |problems| yaml::report_without_source(&file, &text, &config::discreet(problems));
         if let Some(config) = config.filter(|_| !problems.has_errors()) {
             Ok(Loaded { config: Arc::new(config), warnings: plain(problems) })
@@ -193,7 +199,7 @@ mod tests {
             fs::create_dir(dir.path().join("secrets")).unwrap();
             fs::write(dir.path().join("secrets/A"), "one").unwrap();
             let secrets = Secrets { path: Some(dir.path().join("secrets")) };
-            let source = Source { routes: dir.path().join("routes.yaml"), secrets };
+            let source = Source { routes: dir.path().join("routes.yaml"), secrets, deny_private: false };
             let watch = Watch::new(source.look());
             Files { dir, source, watch }
         }

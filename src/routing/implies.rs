@@ -76,6 +76,12 @@ impl Proof {
     }
 }
 
+/// Whether every event that fulfils `this` is seen to fulfil `other`.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn implies(this: &When, other: &When) -> bool {
+    Proof::new().implies(Known::of(this), other)
+}
+
 impl Part {
     /// Whether a plain part shows another to hold.
     fn implies(&self, other: &Part) -> bool {
@@ -175,10 +181,6 @@ mod tests {
     use super::*;
     use crate::routing::testing::{any_event, any_when, when};
     use crate::routing::when::{Clause, Written};
-
-    fn implies(this: &When, other: &When) -> bool {
-        Proof::new().implies(Known::of(this), other)
-    }
 
     #[test]
     fn what_follows_is_seen() {

@@ -18,6 +18,8 @@ mod when;
 pub use decide::{Decision, Route, Routes, Target, decide};
 pub use explain::{Condition, Explanation, Reading, RouteReading, explain, readings_for};
 pub use hours::moment_of_week;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use implies::implies;
 pub use path::Path;
 pub use pattern::Pattern;
 pub use read::{is_condition, read_when};

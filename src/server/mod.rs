@@ -22,6 +22,8 @@ pub mod types;
 
 pub use admit::{Admitted, Corridor};
 pub(crate) use api::{fresh_id, mark_as_test};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use auth::credential_fits;
 pub use auth::{Door, instructions, start_policy};
 pub use counters::Counters;
 pub use reload::{Reload, Standing};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Fake, PLANNING_FAILED, Relay, Reply, Request, event, update};
+use crate::support::{Fake, PLANNING_FAILED, Relay, Reply, Request, update};
 
 fn jobs(fake: &Fake) -> Vec<String> {
     fake.requests().iter().map(|request| request.json()["job"].as_str().unwrap_or_default().to_owned()).collect()
@@ -308,17 +308,4 @@ async fn console_and_inbox_need_no_account() {
     relay.until("the log has the message", || relay.log_text().contains("Something went wrong while planning")).await;
     let message = relay.says(&["deliveries", "--receiver", "box", "--message"]).await;
     assert!(message.contains("Customers") && message.contains("Something went wrong while planning"), "{message}");
-}
-
-#[tokio::test]
-async fn addresses_that_must_not_be_called_block_their_lane() {
-    let routes = "receivers:\n  meta: { kind: webhook, url: \"http://169.254.169.254/latest\", retry: { first: 5ms, max: 10ms } }\nroutes:\n  - name: all\n    to: meta\n";
-    let relay = Relay::start(routes).await;
-    relay.accept(&event(&json!({"jobId": "1", "sourceId": "s"}))).await;
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while relay.lane("meta").await["health"] != "blocked" {
-        assert!(Instant::now() < deadline, "{}", relay.lane("meta").await);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert!(relay.lane("meta").await["detail"].as_str().is_some_and(|d| d.contains("169.254.169.254")));
 }

@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod deliver;
 mod drill;
+mod egress;
 mod explain;
 mod hindsight;
 mod keep;

@@ -76,17 +76,21 @@ pub struct Fake {
 
 impl Fake {
     pub fn start() -> Fake {
-        Fake::with(None)
+        Fake::at(anywhere())
+    }
+
+    pub fn at(address: SocketAddr) -> Fake {
+        Fake::with(address, None)
     }
 
     /// With a certificate for `localhost`, made here; returns it as PEM, to be trusted.
     pub fn start_tls() -> (Fake, String) {
         let (acceptor, pem) = certificate();
-        (Fake::with(Some(acceptor)), pem)
+        (Fake::with(anywhere(), Some(acceptor)), pem)
     }
 
-    fn with(tls: Option<TlsAcceptor>) -> Fake {
-        let listener = listen("127.0.0.1:0".parse().expect("an address"));
+    fn with(address: SocketAddr, tls: Option<TlsAcceptor>) -> Fake {
+        let listener = listen(address);
         let address = listener.local_addr().expect("a bound socket has an address");
         let rule: Rule = Box::new(|_| Reply::Status(200, "ok"));
         let shared =
@@ -174,6 +178,11 @@ pub fn certificate() -> (TlsAcceptor, String) {
         .with_single_cert(vec![made.cert.der().clone()], key)
         .expect("the certificate fits its key");
     (TlsAcceptor::from(Arc::new(config)), pem)
+}
+
+/// A port of the system's choice.
+fn anywhere() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
 fn listen(address: SocketAddr) -> TcpListener {

@@ -7,38 +7,13 @@ use std::fs;
 use proptest::prelude::*;
 
 use super::print::{Checked, Format};
-use crate::config::{self, SAMPLE};
-use crate::yaml::{self, Lines, Problems};
-
-/// Reads as `check` does, without the files that settings name.
-fn examined(bytes: Vec<u8>) -> Checked<'static> {
-    let mut problems = Problems::default();
-    let text = yaml::decode(bytes, &mut problems);
-    let (config, found) = config::load_without_secrets(&text);
-    problems.extend(found);
-    Checked {
-        file: "f",
-        text,
-        config: config.filter(|_| !problems.has_errors()),
-        problems,
-        strict: false,
-        hindsight: None,
-    }
-}
+use crate::config::SAMPLE;
+use crate::fuzzing::read_routes;
 
 /// Used, or refused for a reason that has a place and a cure.
 fn holds(bytes: impl Into<Vec<u8>>) -> Checked<'static> {
-    let checked = examined(bytes.into());
-    let text = &checked.text;
-    assert_eq!(checked.config.is_none(), checked.problems.has_errors(), "{text}");
-    let lines = Lines::of(text);
-    for problem in checked.problems.iter() {
-        let place = lines.place(text, problem.span);
-        let line = text.split('\n').nth(place.line - 1).unwrap_or_else(|| panic!("{problem:?} in {text}"));
-        assert!(place.column <= line.chars().count() + 2, "{problem:?} at {place:?} in {text}");
-        assert!(problem.help.as_ref().is_some_and(|help| !help.is_empty()), "{problem:?} in {text}");
-    }
-    checked
+    let (text, config, problems) = read_routes(bytes.into());
+    Checked { file: "f", text, config, problems, strict: false, hindsight: None }
 }
 
 /// The same, and what is printed.
@@ -243,12 +218,11 @@ fn a_large_file_is_read_or_refused_in_time_that_grows_with_it() {
             many("  - { name: x, to: [b, c], when: { stat: x } }\n")
         ),
     ] {
-        let checked = examined(text.into_bytes());
-        assert_eq!(checked.config.is_none(), checked.problems.has_errors());
+        let checked = holds(text);
         for format in [Format::Human, Format::Json, Format::Github] {
             let _ = checked.text(format, false);
         }
     }
-    let checked = examined(vec![b'#'; 5_000_000]);
+    let checked = holds(vec![b'#'; 5_000_000]);
     assert!(checked.text(Format::Github, false).contains("larger than 4 MiB"));
 }

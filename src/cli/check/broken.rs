@@ -28,7 +28,7 @@ fn check(bytes: Vec<u8>) -> Checked<'static> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("secrets");
     fs::write(&path, "SLACK_WEBHOOK_URL=https://hooks.slack.com/services/T0/B0/key\nSIGNATURE={{ raw }}\n").unwrap();
-    examine("routes.yaml", bytes, &Variables::Known(&Secrets { path: Some(path) }), true)
+    examine("routes.yaml", bytes, &Variables::Known(&Secrets { path: Some(path) }), false, true)
 }
 
 #[test]

@@ -199,7 +199,7 @@ mod tests {
         "receivers: { ops: { kind: console }, spare: { kind: inbox } }\nroutes:\n  - { name: all, to: ops }\n";
 
     fn checked(file: &'static str, text: &str, strict: bool) -> Checked<'static> {
-        examine(file, text.into(), &Variables::Known(&Secrets::default()), strict)
+        examine(file, text.into(), &Variables::Known(&Secrets::default()), false, strict)
     }
 
     #[test]

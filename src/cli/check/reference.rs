@@ -61,7 +61,8 @@ mod tests {
         let path = dir.path().join("secrets");
         std::fs::write(&path, SECRETS).unwrap();
         let report = text.clone();
-        let checked = examine("routes.yaml", text.into(), &Variables::Known(&Secrets { path: Some(path) }), true);
+        let checked =
+            examine("routes.yaml", text.into(), &Variables::Known(&Secrets { path: Some(path) }), false, true);
         let codes = checked.problems.iter().map(|problem| problem.code).collect();
         (codes, crate::yaml::report("routes.yaml", &report, &checked.problems, false))
     }

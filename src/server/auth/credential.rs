@@ -164,6 +164,16 @@ impl Credential {
     }
 }
 
+/// Whether a header opens the door that `flag` describes; `None` if the flag is refused, or no header can have the value. For fuzzing.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn credential_fits(flag: &str, name: &'static str, value: &[u8]) -> Option<bool> {
+    let credential = Credential::parse(flag).ok()?;
+    let mut headers = HeaderMap::new();
+    headers.insert(HeaderName::from_static(name), HeaderValue::from_bytes(value).ok()?);
+    let _ = Credential::given(std::slice::from_ref(&credential), &headers);
+    Some(credential.is_in(&headers))
+}
+
 /// The credential of an `Authorization` header of this scheme (compared without case).
 fn authorization<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;

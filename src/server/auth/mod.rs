@@ -5,5 +5,7 @@ mod door;
 mod guard;
 mod policy;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use credential::credential_fits;
 pub use door::{Door, check_admin, check_webhook};
 pub use policy::{instructions, start_policy};
