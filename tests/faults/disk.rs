@@ -248,11 +248,12 @@ async fn a_damaged_file_is_refused_and_not_touched() {
                 fs::write(&log, in_log).expect("writable");
             }
             let word = if left == "killed" && *what == "emptied" { "its log" } else { word };
-            is_refused(&format!("{left}, {what}"), &relay, &[word, "Nothing was changed", "jobrelay.db", "ut "]).await;
+            is_refused(&format!("{left}, {what}"), &relay, &[word, "nothing was changed", "jobrelay.db", " back"])
+                .await;
         }
     }
     fs::remove_file(&file).expect("a file can be removed");
-    is_refused("only the log is left", &relay, &["missing", "its log", "Nothing was changed"]).await;
+    is_refused("only the log is left", &relay, &["missing", "its log", "nothing was changed"]).await;
     fs::write(&file, &killed.0).expect("writable");
     fs::write(&log, killed.1.expect("a log")).expect("writable");
     let _ = fs::remove_file(relay.path("data/jobrelay.db-shm"));

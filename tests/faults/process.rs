@@ -139,14 +139,17 @@ async fn kills_during_the_start_lose_nothing() {
 fn set_back(store: &Path) -> i64 {
     const FIRST: &str = "'meta', 'names', 'events', 'deliveries', 'attempts', 'copies', 'openings', 'lookup', 'lanes', 'quarantine', 'probe'";
     let db = rusqlite::Connection::open(store).expect("a store is a SQLite file");
-    let found = db.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a number");
+    let found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a number");
     if found > 1 {
         let tables: Vec<String> = db
             .prepare(&format!("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ({FIRST})"))
             .and_then(|mut later| later.query_map([], |row| row.get(0))?.collect())
             .expect("the names of tables");
         let drop: Vec<String> = tables.iter().map(|table| format!("DROP TABLE {table};")).collect();
-        let drop = drop.concat();
+        let mut drop = drop.concat();
+        if found > 4 {
+            drop.push_str("ALTER TABLE quarantine DROP COLUMN attributes;");
+        }
         db.execute_batch(&format!(
             "BEGIN; {drop} CREATE TABLE versions(version TEXT PRIMARY KEY, text TEXT NOT NULL, saved_at INTEGER NOT NULL); \
              PRAGMA user_version = 1; COMMIT;"

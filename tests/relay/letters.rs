@@ -371,9 +371,9 @@ async fn a_secret_in_an_event_is_not_shown() {
     let error = r#"{"reason": "AUTH", "message": "the key hunter22-token was refused"}"#;
     let event = relay.accept(&update("job-1", "Customers", error)).await;
     relay.drained("sink").await;
+    let delivery = relay.get("/api/v1/deliveries").await["items"][0]["id"].as_str().expect("an ID").to_owned();
     relay.post_raw("text/plain", &[], b"hunter22-token".to_vec()).await;
     let item = relay.get("/api/v1/quarantine").await["items"][0]["id"].to_string();
-    let delivery = relay.get("/api/v1/deliveries").await["items"][0]["id"].as_str().expect("an ID").to_owned();
     for arguments in [
         &["events", "--json"][..],
         &["events", "show", &event],

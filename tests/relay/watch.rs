@@ -69,7 +69,7 @@ async fn storms_of_dead_letters_and_of_unreadable_items_are_one_event_a_minute_e
     .await;
     for (sort, lists_them) in [
         ("delivery_dead", "`jobrelay deliveries --receiver sink --state dead` lists them"),
-        ("quarantined", "`GET /api/v1/quarantine` lists them"),
+        ("quarantined", "`jobrelay quarantine` lists them"),
     ] {
         let told = told(&ops, sort);
         assert_eq!(told.len(), 2, "the first at once, a minute later the others: {told:#?}");

@@ -78,14 +78,14 @@ impl Place {
         let shown = self.path.display();
         if fs::metadata(&self.log).is_ok_and(|log| log.len() > 0) {
             return Err(StoreError::Unreadable(format!(
-                "{shown} is missing or empty, but its log {} is there, and may hold what was never delivered. Nothing was changed. \
-                 Put the file back beside its log; or move the log away to begin with an empty store",
+                "{shown} is missing or empty, but its log {} is there, and may hold what was never delivered; nothing was changed. \
+                 To do: put the file back beside its log, or move the log away to begin with an empty store",
                 self.log.display()
             )));
         }
         if self.known && self.path.exists() {
             return Err(StoreError::Unreadable(format!(
-                "{shown} is empty, though a relay has run on it. Nothing was changed. Put a backup in its place; or remove it to begin \
+                "{shown} is empty, though a relay has run on it; nothing was changed. To do: copy a backup back, or remove it to begin \
                  with an empty store"
             )));
         }
