@@ -52,8 +52,10 @@ fn read(received: &Received) -> Result<Parts, Unreadable> {
     if envelope::is_envelope(&members) {
         envelope::unwrap_data(&mut members);
         let attributes = envelope::Attributes::of(&members);
-        // Other events of the sender may name a job too (the one that changed a record, say) without being its event.
-        let named_job = attributes.event_type.to_ascii_lowercase().contains("job");
+        // Other events of the sender may name a job too (the one that changed a record, say) without being its event. One without a
+        // type is read like a bare one, which says no more of itself.
+        let event_type = attributes.event_type.to_ascii_lowercase();
+        let named_job = event_type.is_empty() || event_type.contains("job");
         let job = match members.get("data") {
             Some(data) => data.as_object().and_then(|data| read_job(data, named_job)),
             None => read_job_among_attributes(&members),
