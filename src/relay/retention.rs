@@ -50,7 +50,8 @@ pub(super) async fn run(store: Arc<dyn Store>, retention: Duration) {
         if deleted > 0 {
             tracing::info!(deleted, %before, "deleted events past the retention");
         }
-        if let (Some(was), Some(is)) = (expired, dead_expired(&*store).await)
+        if deleted > 0
+            && let (Some(was), Some(is)) = (expired, dead_expired(&*store).await)
             && is > was
         {
             let dead = is - was;

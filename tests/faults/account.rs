@@ -76,6 +76,13 @@ impl Account {
         }
     }
 
+    /// [`settle`](Account::settle), once nothing is owed to `a` and `b` any more.
+    pub async fn settle_drained(&self, relay: &Relay, accepted: &BTreeSet<String>, [a, b]: [&Fake; 2]) {
+        relay.drained("a").await;
+        relay.drained("b").await;
+        self.settle(accepted, &[a, b]);
+    }
+
     /// Holds what arrived (all of it has) against what was accepted, and says what it came to.
     ///
     /// Nothing is lost; keys are in order; and a message comes again only under the same ID, and only if it was in flight at a kill:

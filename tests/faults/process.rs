@@ -25,9 +25,7 @@ async fn kills_in_a_loop_under_load_lose_nothing() {
         sender.now_at(&relay);
     }
     let accepted = sender.finish().await;
-    relay.drained("a").await;
-    relay.drained("b").await;
-    account.settle(&accepted, &[&a, &b]);
+    account.settle_drained(&relay, &accepted, [&a, &b]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,9 +48,7 @@ async fn a_receiver_away_and_a_kill_lose_nothing() {
     a.up();
     relay.run().await;
     account.is_back();
-    relay.drained("a").await;
-    relay.drained("b").await;
-    account.settle(&accepted, &[&a, &b]);
+    account.settle_drained(&relay, &accepted, [&a, &b]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,9 +66,7 @@ async fn a_stop_under_load_ends_in_order_and_sends_nothing_twice() {
         sender.now_at(&relay);
     }
     let accepted = sender.finish().await;
-    relay.drained("a").await;
-    relay.drained("b").await;
-    account.settle(&accepted, &[&a, &b]);
+    account.settle_drained(&relay, &accepted, [&a, &b]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,9 +124,7 @@ async fn kills_during_the_start_lose_nothing() {
     }
     relay.run().await;
     account.is_back();
-    relay.drained("a").await;
-    relay.drained("b").await;
-    account.settle(&accepted, &[&a, &b]);
+    account.settle_drained(&relay, &accepted, [&a, &b]).await;
 }
 
 /// Makes a store one of the first schema again: what later ones added goes. Returns the schema it had.
@@ -178,9 +170,7 @@ async fn kills_while_an_old_store_is_brought_up_to_date_lose_nothing() {
     relay.run().await;
     account.is_back();
     println!("left by the kills: {schemas:?} (schema: times); {old} of them were gone on with");
-    relay.drained("a").await;
-    relay.drained("b").await;
-    account.settle(&accepted, &[&a, &b]);
+    account.settle_drained(&relay, &accepted, [&a, &b]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,9 +193,7 @@ async fn kills_during_a_reload_lose_nothing() {
         sender.now_at(&relay);
     }
     let accepted = sender.finish().await;
-    relay.drained("a").await;
-    relay.drained("b").await;
-    account.settle(&accepted, &[&a, &b]);
+    account.settle_drained(&relay, &accepted, [&a, &b]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

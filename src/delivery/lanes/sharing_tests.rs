@@ -2,18 +2,12 @@
 
 use std::time::Duration;
 
+use super::tests::inbox;
 use super::*;
-use crate::config::load_without_secrets;
 use crate::event::DeliveryId;
 use crate::store::conformance::Sample;
 use crate::store::memory::Durable;
 
-const FILE: &str = "
-receivers:
-  ops: { kind: inbox }
-routes:
-  - { name: all, to: ops }
-";
 /// Longer than any test runs: nothing here may wait for it.
 const LONG: Duration = Duration::from_secs(600);
 
@@ -25,19 +19,8 @@ struct Relay {
 async fn relay(durable: &Durable, name: &str) -> Relay {
     let junction = Junction::default();
     let store: Arc<dyn Store> = Arc::new(durable.open(name, junction.handoff()));
-    let (tell, _) = mpsc::unbounded_channel();
-    let setup = Setup {
-        store: Arc::clone(&store),
-        junction,
-        tell,
-        public_url: None,
-        deny_private: false,
-        narrator: Arc::default(),
-        environment: Environment::real(),
-    };
-    let (config, problems) = load_without_secrets(FILE);
-    let config = Arc::new(config.unwrap_or_else(|| panic!("{problems:?}")));
-    Relay { store, lanes: Lanes::start(setup, config).await.unwrap() }
+    let lanes = inbox(Arc::clone(&store), junction).await;
+    Relay { store, lanes }
 }
 
 /// What is under way, without an end of its own.

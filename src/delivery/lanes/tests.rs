@@ -97,13 +97,8 @@ faulty! {
     close() -> ();
 }
 
-/// The lane of `ops`, which owes one message from the beginning.
-async fn lanes(claims: fn(usize) -> Act, pages: fn(usize) -> Act) -> (TempDir, Lanes) {
-    let dir = tempfile::tempdir().unwrap();
-    let junction = Junction::default();
-    let inner = SqliteStore::open(&dir.path().join("jobrelay.db"), junction.handoff()).unwrap();
-    inner.accept(vec![Sample::new("a").to(&["ops"]).build()]).await.unwrap();
-    let store = Arc::new(Faulty { inner, claims: (AtomicUsize::new(0), claims), pages: (AtomicUsize::new(0), pages) });
+/// The lanes of a routes.yaml that has one receiver, the inbox `ops`.
+pub(super) async fn inbox(store: Arc<dyn Store>, junction: Junction) -> Lanes {
     let (tell, _) = mpsc::unbounded_channel();
     let setup = Setup {
         store,
@@ -116,7 +111,17 @@ async fn lanes(claims: fn(usize) -> Act, pages: fn(usize) -> Act) -> (TempDir, L
     };
     let text = "receivers: { ops: { kind: inbox } }\nroutes: [{ name: all, to: ops }]\n";
     let config = load_without_secrets(text).0.expect("a usable file");
-    (dir, Lanes::start(setup, Arc::new(config)).await.unwrap())
+    Lanes::start(setup, Arc::new(config)).await.unwrap()
+}
+
+/// The lane of `ops`, which owes one message from the beginning.
+async fn lanes(claims: fn(usize) -> Act, pages: fn(usize) -> Act) -> (TempDir, Lanes) {
+    let dir = tempfile::tempdir().unwrap();
+    let junction = Junction::default();
+    let inner = SqliteStore::open(&dir.path().join("jobrelay.db"), junction.handoff()).unwrap();
+    inner.accept(vec![Sample::new("a").to(&["ops"]).build()]).await.unwrap();
+    let store = Arc::new(Faulty { inner, claims: (AtomicUsize::new(0), claims), pages: (AtomicUsize::new(0), pages) });
+    (dir, inbox(store, junction).await)
 }
 
 async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
