@@ -16,10 +16,10 @@ use crate::server::credential_fits;
 pub fn signature(data: &[u8]) {
     let [flag, header, body] = super::parts(data);
     signs(&flag, body.as_bytes());
-    if flag.len() > 3
-        && let Err(why) = signed(&flag, DeliveryId(1), Timestamp::UNIX_EPOCH, b"")
-    {
-        assert!(!why.contains(&flag) || "a signing secret begins with `whsec_`".contains(&flag), "{why}");
+    if let Err(why) = signed(&flag, DeliveryId(1), Timestamp::UNIX_EPOCH, b"") {
+        // One of two sentences, whatever the secret is: neither repeats it.
+        let of = |secret| signed(secret, DeliveryId(1), Timestamp::UNIX_EPOCH, b"").expect_err("no signing secret");
+        assert!([of(""), of("whsec_!")].contains(&why), "{why}");
     }
     for name in ["authorization", "x-api-key"] {
         if let Some(fits) = credential_fits(&flag, name, header.as_bytes()) {
