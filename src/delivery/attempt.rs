@@ -79,26 +79,25 @@ struct Outcome {
 /// Makes one attempt of `owed`. `recent`: what the same lane has sent.
 ///
 /// # Errors
-/// When the store cannot give the event: no attempt was made.
+/// When the store is closed: no attempt was made.
 pub async fn attempt(means: &Means, recent: &Recent, owed: &Owed) -> Result<Tried, StoreError> {
     let at = (means.now)();
     let begun = Instant::now();
     let event = match &owed.content {
-        Some(event) => Some(Arc::clone(event)),
-        None => means.store.event(owed.event).await?.map(|stored| stored.event),
-    };
-    let Some(event) = event else {
-        let judgement = dead(Reason::Client, "its event is not in the store any more".to_owned());
-        return Ok(Tried { at, ..Tried::unsent(judgement) });
+        Some(event) => Arc::clone(event),
+        None => match content(means, owed.event).await? {
+            Ok(event) => event,
+            Err(judgement) => return Ok(Tried { at, ..Tried::unsent(judgement) }),
+        },
     };
     if let Some(job) = event.job.as_ref().and_then(|job| job.id.as_deref()) {
         tracing::Span::current().record("job", job);
     }
     let own = event.is_own();
-    let late = lateness(means, owed.event, &event, at).await?;
+    let late = lateness(means, owed.event, &event, at).await;
     let mut subject =
         Subject { id: owed.id, event, route: Arc::clone(&owed.route), closes: owed.closes, earlier: None };
-    subject.earlier = earlier(means, recent, &subject).await?;
+    subject.earlier = earlier(means, recent, &subject).await;
 
     let way = Way {
         config: &means.config,
@@ -116,6 +115,19 @@ pub async fn attempt(means: &Means, recent: &Recent, owed: &Owed) -> Result<Trie
     Ok(Tried { at, took: begun.elapsed(), reference, own, ..outcome.redacted(&means.config.redactor) })
 }
 
+/// The event from the store, or what its absence means: what can never be sent is dead at once, what may be read another time ends
+/// when `retry.for` has passed.
+async fn content(means: &Means, id: EventId) -> Result<Result<Arc<Event>, Judgement>, StoreError> {
+    let later = |detail| Judgement::not_delivered(Verdict::Later, Reason::Template, detail);
+    Ok(match means.store.event(id).await {
+        Ok(Some(stored)) => Ok(stored.event),
+        Ok(None) => Err(dead(Reason::Template, "its event is not in the store any more".to_owned())),
+        Err(StoreError::Closed) => return Err(StoreError::Closed),
+        Err(error @ StoreError::EventUnreadable { .. }) => Err(dead(Reason::Template, error.to_string())),
+        Err(error) => Err(later(format!("its event could not be read: {error}"))),
+    })
+}
+
 /// Makes one attempt outside any lane: nothing waits for it, nothing is kept of it.
 ///
 /// # Errors
@@ -131,11 +143,11 @@ pub async fn try_once(config: &Config, receiver: &Receiver, subject: &Subject) -
 /// The message of a delivery of the event `id` as it would be, or was, sent at `now`.
 ///
 /// # Errors
-/// When nothing can be sent, or the store cannot be read: a sentence, redacted.
+/// When nothing can be sent: a sentence, redacted.
 pub async fn preview(means: &Means, id: EventId, subject: &Subject, now: Timestamp) -> Result<Preview, String> {
     let redactor = &means.config.redactor;
-    let late = lateness(means, id, &subject.event, now).await.map_err(|e| e.to_string())?;
-    let earlier = earlier(means, &Recent::default(), subject).await.map_err(|e| e.to_string())?;
+    let late = lateness(means, id, &subject.event, now).await;
+    let earlier = earlier(means, &Recent::default(), subject).await;
     let subject = Subject { earlier, ..subject.clone() };
     let public_url = means.public_url.as_deref();
     let prepared = prepare(&means.config, &means.receiver, public_url, &subject, late, now, false);
@@ -213,12 +225,16 @@ fn without_secrets(mut answer: Answer, redactor: &Redactor) -> Answer {
 }
 
 /// How late a message to people is at `now`, and what the next run of the same key has come to until then.
-async fn lateness(means: &Means, id: EventId, event: &Event, now: Timestamp) -> Result<Option<Late>, StoreError> {
+/// One that cannot be found out is left unsaid.
+async fn lateness(means: &Means, id: EventId, event: &Event, now: Timestamp) -> Option<Late> {
     let by = Duration::try_from(now.duration_since(event.received.received_at)).unwrap_or_default();
     if by <= LATE || means.receiver.kind.audience() == Audience::Machine {
-        return Ok(None);
+        return None;
     }
-    let next = means.store.next_of_key(&event.key, id, now).await?;
+    let next = means.store.next_of_key(&event.key, id, now).await.unwrap_or_else(|error| {
+        tracing::warn!(receiver = %means.receiver.name, event = %id, "what came of it since could not be read: {error}");
+        None
+    });
     let since = next.and_then(|stored| {
         let job = stored.event.job.as_ref()?;
         match job.outcome {
@@ -226,7 +242,7 @@ async fn lateness(means: &Means, id: EventId, event: &Event, now: Timestamp) -> 
             None => job.state.as_ref().map(|state| Since::Going(state.as_str().to_owned())),
         }
     });
-    Ok(Some(Late { by, since }))
+    Some(Late { by, since })
 }
 
 /// Delivered without any service.

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::lane::{URGENT, urgent};
+use super::lane::URGENT;
 use crate::store::{LIGHT, Owed};
 
 /// The intake of one lane. It begins shut.
@@ -31,7 +31,7 @@ struct Inner {
 impl Inner {
     /// It stays on disk only, and is remembered if it is urgent.
     fn pass_over(&mut self, owed: Owed) {
-        if urgent(&owed) {
+        if owed.urgent {
             if self.urgent.len() == URGENT {
                 self.urgent.pop_front();
             }
@@ -132,6 +132,7 @@ mod tests {
             attempts: 0,
             not_before: None,
             closes: (id % 2 == 1).then_some(DeliveryId(1)),
+            urgent: id % 2 == 1,
             content: None,
         }
     }

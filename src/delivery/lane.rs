@@ -21,7 +21,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::ahead::Ahead;
-pub use self::ahead::{URGENT, urgent};
+pub use self::ahead::URGENT;
 use self::queue::{Item, Queue, Standing};
 use self::ready::{Head, Ready};
 use super::Health;
@@ -37,6 +37,8 @@ use crate::store::{End, KeyHash, Owed};
 const OF_ONE_KEY: usize = 64;
 /// If everything held waits for a retry while the receiver answers others, so many times the capacity.
 const STRETCH: usize = 10;
+/// How long after an attempt that sent nothing the next one may come, where nothing else says so.
+const AFTER_NONE: Duration = Duration::from_secs(1);
 /// A lane that could not record so many outcomes stops sending: what is in flight at a crash would be sent twice.
 pub const UNRECORDED: usize = 1_000;
 
@@ -104,6 +106,8 @@ pub struct Lane {
     /// While a page is being read: its limit.
     loading: Option<usize>,
     load_not_before: Duration,
+    /// The last page that was asked for could not be read.
+    unreadable: bool,
     refreshing: bool,
     unrecorded: usize,
     pace: Pace,
@@ -141,6 +145,7 @@ impl Lane {
             behind: true,
             loading: None,
             load_not_before: Duration::ZERO,
+            unreadable: false,
             refreshing: false,
             unrecorded: 0,
             pace: Pace::new(settings.rate),
@@ -233,16 +238,16 @@ impl Lane {
             self.cautious = true;
         }
 
+        // What could not be put together was not sent, and says nothing about the receiver.
+        let sent = judgement.reason != Some(Reason::Template);
         let (end, gave_up, news) = match judgement.verdict {
             Verdict::Delivered | Verdict::Refused => {
                 let end = if judgement.verdict == Verdict::Delivered { End::Delivered } else { End::Dead };
                 self.drop_head(key);
-                // What could not be put together was not sent, and says nothing about the receiver.
-                let sent = judgement.reason != Some(Reason::Template);
                 (end, false, if sent { self.good(now) } else { None })
             }
             Verdict::Later | Verdict::Blocked => {
-                let news = self.bad(key, judgement, now);
+                let news = if sent { self.bad(key, judgement, now) } else { self.unsent(now) };
                 if self.condition.health() != Health::Blocked && age >= self.settings.retry.give_up {
                     self.drop_head(key);
                     (End::Dead, true, news)
@@ -258,17 +263,21 @@ impl Lane {
         Some(Ended { end, number, gave_up, news })
     }
 
-    /// An attempt could not be made: its event could not be read. Tries again in a second.
+    /// An attempt could not be made: the store is closed. Tries again in a second.
     pub fn untried(&mut self, id: DeliveryId, now: Now) {
         if let Some(key) = self.in_flight.remove(&id) {
-            let again = now.mono + Duration::from_secs(1);
-            if self.condition.health() != Health::Open {
-                // No key waits here, and this was no probe: the next one would be due at once, and so on.
-                self.hold_until = self.hold_until.max(again);
-            }
-            self.postpone(key, again);
+            self.unsent(now);
+            self.postpone(key, now.mono + AFTER_NONE);
             self.settle(key, now);
         }
+    }
+
+    /// While the lane is not open no key waits: this was no probe, so the next one would be due at once, and so on.
+    fn unsent(&mut self, now: Now) -> Option<News> {
+        if self.condition.health() != Health::Open {
+            self.hold_until = self.hold_until.max(now.mono + AFTER_NONE);
+        }
+        None
     }
 
     /// So many outcomes are on disk now.
@@ -298,6 +307,12 @@ impl Lane {
     #[must_use]
     pub fn waits_for_records(&self) -> bool {
         self.unrecorded >= self.settings.unrecorded
+    }
+
+    /// Whether what is owed cannot be read at present.
+    #[must_use]
+    pub fn cannot_read(&self) -> bool {
+        self.unreadable
     }
 
     /// Whether a message could go out now. After [`Lane::poll`] said to wait none can, unless this machine is at fault.
@@ -394,7 +409,7 @@ impl Lane {
             return;
         }
         queue.last = owed.id;
-        queue.items.push_back(Item { came, urgent: urgent(&owed), owed });
+        queue.items.push_back(Item { came, urgent: owed.urgent, owed });
         self.held += 1;
         if queue.items.len() == 1 {
             self.settle(key, now);

@@ -9,7 +9,7 @@ use super::lane::UNRECORDED;
 use super::prepare::Subject;
 use crate::event::{DeliveryId, Event};
 use crate::receiver::{Judgement, Threads};
-use crate::store::{InThread, KeyHash, StoreError};
+use crate::store::{InThread, KeyHash};
 
 /// More than a lane sends without a record.
 const REMEMBERED: usize = 2 * UNRECORDED;
@@ -62,13 +62,10 @@ impl Recent {
     }
 }
 
-/// What `subject` answers to, for kinds that have threads.
-///
-/// # Errors
-/// When the store cannot be read.
-pub async fn earlier(means: &Means, recent: &Recent, subject: &Subject) -> Result<Option<String>, StoreError> {
+/// What `subject` answers to, for kinds that have threads. A message whose thread cannot be read begins one.
+pub async fn earlier(means: &Means, recent: &Recent, subject: &Subject) -> Option<String> {
     if matches!(means.receiver.kind.threads(), Threads::None) {
-        return Ok(None);
+        return None;
     }
     let message = InThread {
         receiver: means.receiver.name.clone(),
@@ -79,7 +76,7 @@ pub async fn earlier(means: &Means, recent: &Recent, subject: &Subject) -> Resul
         before: if subject.id == DeliveryId(0) { DeliveryId(i64::MAX) } else { subject.id },
     };
     if message.job.is_none() && message.closes.is_none() {
-        return Ok(None);
+        return None;
     }
     let just_sent = match message.closes {
         Some(_) => recent.of_failure(&message),
@@ -88,9 +85,15 @@ pub async fn earlier(means: &Means, recent: &Recent, subject: &Subject) -> Resul
     let found = match just_sent {
         Some(reference) => Some(reference),
         // Of a recovery whose failure began no thread, its own job's counts.
-        None => means.store.reference(&message).await?.or_else(|| recent.of_job(&message)),
+        None => {
+            let kept = means.store.reference(&message).await.unwrap_or_else(|error| {
+                tracing::warn!(receiver = %message.receiver, delivery = %subject.id, "its thread could not be read: {error}");
+                None
+            });
+            kept.or_else(|| recent.of_job(&message))
+        }
     };
-    Ok(found.and_then(|kept| of_kind(&kept, means.receiver.kind_name)))
+    found.and_then(|kept| of_kind(&kept, means.receiver.kind_name))
 }
 
 /// As kept: a name in routes.yaml may come to stand for another service, which knows nothing of the references of the first.

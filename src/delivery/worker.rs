@@ -198,7 +198,7 @@ impl Worker {
                 biased;
                 Some(command) = self.commands.recv() => self.obey(command, &mut driver),
                 Some(done) = driver.tasks.join_next() => {
-                    let moved = !matches!(done, Ok(Done::Kept { .. }));
+                    let moved = !matches!(done, Ok(Done::Kept { .. } | Done::Page(Err(_)) | Done::KeyPage(_, Err(_))));
                     self.finish(done, &mut driver);
                     moved
                 }
@@ -309,7 +309,7 @@ impl Worker {
         match done {
             Ok(Done::Attempt(owed, Ok(tried))) => self.ended(&owed, tried, driver, now),
             Ok(Done::Attempt(owed, Err(error))) => {
-                tracing::error!(receiver = %name, delivery = %owed.id, "the event could not be read, trying again: {error}");
+                tracing::error!(receiver = %name, delivery = %owed.id, "not tried: {error}");
                 driver.lane.untried(owed.id, now);
             }
             Ok(Done::Page(Ok(page))) => {
@@ -443,7 +443,11 @@ impl Worker {
         let (lane, now) = (&driver.lane, self.now());
         #[cfg(test)]
         lane.check();
-        let waits = if lane.could_send(now) && !self.stopping {
+        // Meanwhile what is in memory may go out; that is not what the lane is for.
+        let stuck = lane.cannot_read();
+        let waits = if stuck {
+            Waits::Store
+        } else if lane.could_send(now) && !self.stopping {
             Waits::Nothing
         } else if lane.waits_for_records() {
             Waits::Records
@@ -455,7 +459,7 @@ impl Worker {
             Waits::Store
         };
         let begins = was_idle && matches!(waits, Waits::Idle | Waits::Answers { .. } | Waits::Store);
-        self.pulse.turn(now.mono, waits, moved || begins);
+        self.pulse.turn(now.mono, waits, !stuck && (moved || begins));
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         status.in_flight = lane.in_flight();
         let condition = lane.condition();

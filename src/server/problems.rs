@@ -157,9 +157,10 @@ impl From<StoreError> for Problem {
             StoreError::Unwritable(_) => {
                 Problem::later(10, format!("Nothing of this request was kept: {error}. Send it again."))
             }
-            StoreError::Unreadable(_) | StoreError::InUse { .. } | StoreError::Newer { .. } => {
-                Problem::new(Sort::Internal, error.to_string())
-            }
+            StoreError::Unreadable(_)
+            | StoreError::EventUnreadable { .. }
+            | StoreError::InUse { .. }
+            | StoreError::Newer { .. } => Problem::new(Sort::Internal, error.to_string()),
         }
     }
 }

@@ -82,9 +82,20 @@ pub struct Owed {
     pub not_before: Option<Timestamp>,
     /// Of a recovery: the failure's delivery it closes.
     pub closes: Option<DeliveryId>,
+    /// Someone may have to act on it now: a failure, the recovery that closes one, or a word of the relay itself. Not known of a
+    /// failure that is read from disk without its event.
+    pub urgent: bool,
     /// Absent after a failed attempt, and where its body is larger than [`LIGHT`], so that what waits is cheap: it is read by ID
     /// when its turn comes.
     pub content: Option<Arc<Event>>,
+}
+
+impl Owed {
+    /// Whether someone may have to act now on a delivery that closes this failure, or tells of this event.
+    #[must_use]
+    pub fn is_urgent(closes: Option<DeliveryId>, event: Option<&Event>) -> bool {
+        closes.is_some() || event.is_some_and(Event::is_alarm)
+    }
 }
 
 /// What one attempt came to.
@@ -500,6 +511,14 @@ pub enum StoreError {
     /// The file, or what was found in it.
     #[error("the store cannot be read: {0}")]
     Unreadable(String),
+    /// An event is there, but says nothing any more: damaged, or this version reads it more strictly than the one that took it in.
+    #[error("{event} cannot be read any more: {why}")]
+    EventUnreadable {
+        /// Which.
+        event: EventId,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Only one relay at a time.
     #[error("the store is in use by another relay (process {pid}): {path}")]
     InUse {

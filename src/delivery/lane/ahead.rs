@@ -18,12 +18,6 @@ pub const AT_ONCE: usize = 8;
 /// More are not remembered; then urgent ones wait like all others.
 const REMEMBERED: usize = 10_000;
 
-/// Whether someone may have to act on it now: a failure, the recovery that closes one, or a word of the relay itself.
-#[must_use]
-pub fn urgent(owed: &Owed) -> bool {
-    owed.closes.is_some() || owed.content.as_ref().is_some_and(|event| event.is_alarm())
-}
-
 /// What is known of the urgent ones.
 #[derive(Debug, Default)]
 pub struct Ahead {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::ahead::urgent;
 use super::queue::{Item, KeyPage};
 use super::{Health, Lane, Now, OF_ONE_KEY, STRETCH, Step};
 use crate::store::{KeyHash, Owed};
@@ -11,6 +10,7 @@ impl Lane {
     /// A page that [`Step::Load`] asked for. A full one has more behind it.
     pub fn loaded(&mut self, page: Vec<Owed>, now: Now) {
         self.mark(now);
+        self.unreadable = false;
         self.behind = self.loading.take().is_some_and(|limit| page.len() >= limit);
         for owed in page {
             if owed.id > self.cursor {
@@ -25,6 +25,7 @@ impl Lane {
 
     /// The store could not be read: asks again in a second.
     pub fn load_failed(&mut self, key: Option<KeyHash>, now: Now) {
+        self.unreadable = true;
         self.load_not_before = now.mono + Duration::from_secs(1);
         match key {
             None => self.loading = None,
@@ -41,6 +42,7 @@ impl Lane {
 
     /// A page that [`Step::LoadKey`] asked for.
     pub fn loaded_key(&mut self, key: KeyHash, page: Vec<Owed>, now: Now) {
+        self.unreadable = false;
         let came: Vec<Duration> = page.iter().map(|owed| self.clock.came(owed.id, now.mono)).collect();
         let Some(queue) = self.keys.get_mut(&key) else { return };
         let Some(asked) = queue.loading.take() else { return };
@@ -54,7 +56,7 @@ impl Lane {
         for (owed, came) in page.into_iter().zip(came) {
             if owed.id > queue.last && owed.id <= self.cursor {
                 queue.last = owed.id;
-                queue.items.push_back(Item { came, urgent: urgent(&owed), owed });
+                queue.items.push_back(Item { came, urgent: owed.urgent, owed });
                 self.held += 1;
             }
         }

@@ -10,7 +10,7 @@ use crate::store::Owed;
 #[derive(Debug)]
 pub struct Item {
     pub owed: Owed,
-    /// See [`super::urgent`].
+    /// See [`Owed::urgent`].
     pub urgent: bool,
     /// When it came, on the age clock.
     pub came: Duration,

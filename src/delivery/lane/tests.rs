@@ -31,6 +31,7 @@ fn owed(id: i64, key: i64) -> Owed {
         attempts: 0,
         not_before: None,
         closes: None,
+        urgent: false,
         content: None,
     }
 }
@@ -363,7 +364,7 @@ fn what_fails_now_is_heard_of_before_a_long_backlog_is_through() {
     assert!(matches!(lane.poll(at(0)), Step::Load { limit: 15, .. }));
     lane.loaded((1..=20).map(|n| owed(n, n)).collect(), at(0));
     // Far above what was read: a job that runs, then fails, and one that fails behind more of its own than are worth a look.
-    let failed = |id, key| Owed { closes: Some(DeliveryId(1)), ..owed(id, key) };
+    let failed = |id, key| Owed { urgent: true, ..owed(id, key) };
     lane.offer(failed(1_001, 901));
     lane.offer(failed(2_000, 900));
     let (mut sent, mut pages) = (Vec::new(), 0);
@@ -417,12 +418,12 @@ struct Simulation {
 impl Simulation {
     fn accept(&mut self, keys: i64) {
         self.next_id += 1;
-        let closes = (self.chance.u8(..) < 40).then_some(DeliveryId(1));
-        let fresh = Owed { closes, ..owed(self.next_id, self.chance.i64(0..keys)) };
+        let urgent = self.chance.u8(..) < 40;
+        let fresh = Owed { urgent, ..owed(self.next_id, self.chance.i64(0..keys)) };
         self.disk.insert(self.next_id, fresh.clone());
         if self.gap || self.intake.len() > 20 {
             self.gap = true;
-            if urgent(&fresh) {
+            if fresh.urgent {
                 self.urgent.push(fresh);
             }
         } else {

@@ -61,6 +61,7 @@ impl State {
     pub fn one_owed(&self, id: DeliveryId) -> Owed {
         let kept = &self.deliveries[&id];
         let delivery = &kept.delivery;
+        let event = &self.events[&delivery.event].event;
         Owed {
             id,
             event: delivery.event,
@@ -70,9 +71,8 @@ impl State {
             attempts: delivery.attempts,
             not_before: delivery.not_before,
             closes: delivery.closes,
-            content: Some(&self.events[&delivery.event].event)
-                .filter(|event| event.received.body.len() <= LIGHT)
-                .map(Arc::clone),
+            urgent: Owed::is_urgent(delivery.closes, Some(event)),
+            content: (event.received.body.len() <= LIGHT).then(|| Arc::clone(event)),
         }
     }
 

@@ -114,7 +114,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Read> {
         let decision = serde_json::from_str(&decision).map_err(|e| e.to_string())?;
         Ok(StoredEvent { id, event, decision, version })
     });
-    Ok(read.map_err(|why| StoreError::Unreadable(format!("{id}: {why}"))))
+    Ok(read.map_err(|why| StoreError::EventUnreadable { event: id, why }))
 }
 
 /// The event itself, from four columns: `received_at`, `content_type`, `attributes`, `body`. The inner error says why it cannot be

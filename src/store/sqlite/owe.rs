@@ -61,6 +61,7 @@ pub fn owe(w: &mut Writing<'_>, new: Owe<'_>, content: Option<&Arc<Event>>) -> r
         attempts: 0,
         not_before: None,
         closes: new.closes,
+        urgent: Owed::is_urgent(new.closes, content.map(|event| &**event)),
         content: content.cloned(),
     });
     Ok(id)
