@@ -79,7 +79,7 @@ struct Outcome {
 /// Makes one attempt of `owed`. `recent`: what the same lane has sent.
 ///
 /// # Errors
-/// When the store is closed: no attempt was made.
+/// When the store cannot give the event at present: no attempt was made.
 pub async fn attempt(means: &Means, recent: &Recent, owed: &Owed) -> Result<Tried, StoreError> {
     let at = (means.now)();
     let begun = Instant::now();
@@ -115,16 +115,16 @@ pub async fn attempt(means: &Means, recent: &Recent, owed: &Owed) -> Result<Trie
     Ok(Tried { at, took: begun.elapsed(), reference, own, ..outcome.redacted(&means.config.redactor) })
 }
 
-/// The event from the store, or what its absence means: what can never be sent is dead at once, what may be read another time ends
-/// when `retry.for` has passed.
+/// The event from the store, or what it means that there is none: what can never be sent is dead at once.
+///
+/// # Errors
+/// When it may be read another time.
 async fn content(means: &Means, id: EventId) -> Result<Result<Arc<Event>, Judgement>, StoreError> {
-    let later = |detail| Judgement::not_delivered(Verdict::Later, Reason::Template, detail);
     Ok(match means.store.event(id).await {
         Ok(Some(stored)) => Ok(stored.event),
         Ok(None) => Err(dead(Reason::Template, "its event is not in the store any more".to_owned())),
-        Err(StoreError::Closed) => return Err(StoreError::Closed),
         Err(error @ StoreError::EventUnreadable { .. }) => Err(dead(Reason::Template, error.to_string())),
-        Err(error) => Err(later(format!("its event could not be read: {error}"))),
+        Err(error) => return Err(error),
     })
 }
 

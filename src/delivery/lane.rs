@@ -263,7 +263,7 @@ impl Lane {
         Some(Ended { end, number, gave_up, news })
     }
 
-    /// An attempt could not be made: the store is closed. Tries again in a second.
+    /// An attempt could not be made: its event could not be read. Tries again in a second.
     pub fn untried(&mut self, id: DeliveryId, now: Now) {
         if let Some(key) = self.in_flight.remove(&id) {
             self.unsent(now);

@@ -309,7 +309,7 @@ impl Worker {
         match done {
             Ok(Done::Attempt(owed, Ok(tried))) => self.ended(&owed, tried, driver, now),
             Ok(Done::Attempt(owed, Err(error))) => {
-                tracing::error!(receiver = %name, delivery = %owed.id, "not tried: {error}");
+                tracing::error!(receiver = %name, delivery = %owed.id, "the event could not be read, trying again: {error}");
                 driver.lane.untried(owed.id, now);
             }
             Ok(Done::Page(Ok(page))) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 
 use super::ids;
 use super::lookup::{self, Tail};
@@ -23,7 +23,15 @@ type Read = Result<StoredEvent, StoreError>;
 /// # Errors
 /// `SQLite`'s; inside, that this one cannot be read.
 pub fn one(db: &Connection, id: EventId) -> rusqlite::Result<Option<Read>> {
-    db.prepare_cached(&format!("SELECT {COLUMNS} WHERE e.id = ?1"))?.query_row(params![id.0], stored).optional()
+    let found =
+        db.prepare_cached(&format!("SELECT {COLUMNS} WHERE e.id = ?1"))?.query_row(params![id.0], stored).optional();
+    match found {
+        // Its place in the file is damaged, and will be next time.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+            Ok(Some(Err(StoreError::EventUnreadable { event: id, why: error.to_string() })))
+        }
+        found => found,
+    }
 }
 
 pub fn page(db: &Connection, tail: &Tail, filter: &EventFilter) -> rusqlite::Result<Vec<StoredEvent>> {
