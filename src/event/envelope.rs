@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
+use super::json::{Json, Object};
+use super::received::without_bom;
+use super::{Received, Unreadable};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value};
-
-use super::received::without_bom;
-use super::{Received, Unreadable};
 
 /// The attributes the relay works with. An absent one is empty.
 #[derive(Default)]
@@ -23,7 +22,7 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    pub fn of(members: &Map<String, Value>) -> Self {
+    pub fn of(members: &Object<'_>) -> Self {
         let word = |name| members.get(name).and_then(text).map(Cow::into_owned);
         let test = members.get("jobrelaytest");
         Attributes {
@@ -31,58 +30,65 @@ impl Attributes {
             source: word("source").unwrap_or_default(),
             event_type: word("type").unwrap_or_default(),
             time: members.get("time").and_then(timestamp),
-            test: test.is_some_and(|mark| mark == true || mark == "true"),
+            test: matches!(test, Some(Json::Bool(true))) || test.and_then(Json::as_str) == Some("true"),
         }
     }
 }
 
 /// The object at the top of the body, or one rebuilt from headers and body.
-pub(super) fn open(received: &Received) -> Result<Map<String, Value>, Unreadable> {
+pub(super) fn open(received: &Received) -> Result<Object<'_>, Unreadable> {
     if !received.form.attributes.is_empty() {
         return rebuild(received);
     }
     match json(&received.body)? {
-        Value::Object(members) => Ok(members),
-        Value::Array(_) => Err(Unreadable::expected("a JSON array where one event belongs")),
+        Json::Object(members) => Ok(members),
+        Json::Array(_) => Err(Unreadable::expected("a JSON array where one event belongs")),
         _ => Err(Unreadable::expected("a single JSON value where an event belongs")),
     }
 }
 
 /// A bare job event may have an `id` and a `type` of its own, hence more than these two are asked for.
-pub(super) fn is_envelope(members: &Map<String, Value>) -> bool {
+pub(super) fn is_envelope(members: &Object<'_>) -> bool {
     let has = |name: &str| members.get(name).and_then(text).is_some();
     // One of the vendor's pages spells it in camelCase; CloudEvents, in lower case.
     has("specversion")
         || has("specVersion")
         || has("spec_version")
-        || has("type") && has("id") && (has("source") || members.contains_key("data"))
+        || has("type") && has("id") && (has("source") || members.get("data").is_some())
 }
 
 /// Puts JSON that was carried as text (base64, or JSON in a string) in its place, so that rules and templates find
 /// the same paths whatever form it came in. Anything else under `data` or `data_base64` stays as it is.
-pub(super) fn unwrap_data(members: &mut Map<String, Value>) {
-    let inner = match (members.get("data"), members.get("data_base64")) {
-        (Some(Value::String(text)), _) if text.trim_start().starts_with('{') => serde_json::from_str(text).ok(),
-        (None | Some(Value::Null), Some(Value::String(text))) => {
-            STANDARD.decode(text).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
+pub(super) fn unwrap_data(members: &mut Object<'_>) {
+    let inner: Option<Json<'static>> = match (members.get("data"), members.get("data_base64")) {
+        (Some(Json::String(text)), _) if text.trim_start().starts_with('{') => {
+            serde_json::from_str(text).ok().map(Json::into_owned)
+        }
+        (None | Some(Json::Null), Some(Json::String(text))) => {
+            let bytes = STANDARD.decode(&**text).ok();
+            bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok().map(Json::into_owned))
         }
         _ => None,
     };
     if let Some(inner) = inner {
-        members.shift_remove("data_base64");
-        members.insert("data".to_owned(), inner);
+        members.remove("data_base64");
+        members.insert("data", inner);
     }
 }
 
 /// The binary form: attributes from headers, data from the body.
-fn rebuild(received: &Received) -> Result<Map<String, Value>, Unreadable> {
+fn rebuild(received: &Received) -> Result<Object<'_>, Unreadable> {
     let form = &received.form;
-    let mut members: Map<String, Value> =
-        form.attributes.iter().map(|(name, value)| (name.clone(), header_text(value).into())).collect();
+    let mut members = Object::default();
+    for (name, value) in &form.attributes {
+        members.insert(name.as_str(), header_text(value).into());
+    }
     // A header's value is text. Without a version the body would be taken for a bare job event.
-    members.entry("specversion").or_insert_with(|| "1.0".into());
-    if !form.content_type.is_empty() {
-        members.entry("datacontenttype").or_insert_with(|| form.content_type.as_str().into());
+    if members.get("specversion").is_none() {
+        members.insert("specversion", "1.0".into());
+    }
+    if !form.content_type.is_empty() && members.get("datacontenttype").is_none() {
+        members.insert("datacontenttype", form.content_type.as_str().into());
     }
     if received.body.is_empty() {
         return Ok(members);
@@ -95,11 +101,11 @@ fn rebuild(received: &Received) -> Result<Map<String, Value>, Unreadable> {
         (Err(_), Ok(text)) => ("data", text.into()),
         (Err(_), Err(_)) => ("data_base64", STANDARD.encode(&received.body).into()),
     };
-    members.insert(name.to_owned(), data);
+    members.insert(name, data);
     Ok(members)
 }
 
-fn json(body: &[u8]) -> Result<Value, Unreadable> {
+fn json(body: &[u8]) -> Result<Json<'_>, Unreadable> {
     serde_json::from_slice(without_bom(body)).map_err(|e| Unreadable::not_json(&e))
 }
 
@@ -120,16 +126,16 @@ fn header_text(value: &str) -> String {
 }
 
 /// A text that says something: blank and null are absent, a number is taken as written.
-pub(super) fn text(value: &Value) -> Option<Cow<'_, str>> {
+pub(super) fn text<'a>(value: &'a Json<'_>) -> Option<Cow<'a, str>> {
     match value {
-        Value::String(text) if !text.trim().is_empty() => Some(text.into()),
-        Value::Number(number) => Some(number.to_string().into()),
+        Json::String(text) if !text.trim().is_empty() => Some((&**text).into()),
+        Json::Number(number) => Some(number.to_string().into()),
         _ => None,
     }
 }
 
 /// An RFC 3339 date and time; anything else is absent.
-pub(super) fn timestamp(value: &Value) -> Option<Timestamp> {
+pub(super) fn timestamp(value: &Json<'_>) -> Option<Timestamp> {
     value.as_str()?.trim().parse().ok()
 }
 
@@ -183,7 +189,8 @@ mod tests {
             (r#"{"specversion":"","jobId":"1"}"#, false),
             (r#"{"data":{"jobId":"1"}}"#, false),
         ] {
-            assert_eq!(is_envelope(&serde_json::from_str(body).expect("JSON")), envelope, "{body}");
+            let json: Json<'_> = serde_json::from_str(body).expect("JSON");
+            assert_eq!(is_envelope(json.as_object().expect("an object")), envelope, "{body}");
         }
     }
 }

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde_json::Value;
-
+use super::json::Json;
 use super::status::Status;
 use super::{Past, State};
+use jiff::Timestamp;
 
 /// Reads a list of past statuses, in either order, into one that begins with the oldest and leaves out the current
 /// status, which some lists repeat.
-pub(super) fn read(list: &Value, current: Option<&State>, since: Option<Timestamp>) -> Vec<Past> {
+pub(super) fn read(list: &Json<'_>, current: Option<&State>, since: Option<Timestamp>) -> Vec<Past> {
     let mut past: Vec<Past> = list.as_array().into_iter().flatten().filter_map(status).collect();
     past.retain(|past| Some(&past.state) != current || past.since != since);
     let mut known = past.iter().filter_map(|past| past.since);
@@ -26,17 +25,17 @@ pub(super) fn read(list: &Value, current: Option<&State>, since: Option<Timestam
     past
 }
 
-fn status(value: &Value) -> Option<Past> {
+fn status(value: &Json<'_>) -> Option<Past> {
     let mut status = Status::default();
     match value {
-        Value::Object(members) => {
+        Json::Object(members) => {
             status.fill(members);
             // A job's own `status` may be text; so may one of its past ones.
-            if let Some(state @ Value::String(_)) = members.get("status") {
+            if let Some(state @ Json::String(_)) = members.get("status") {
                 status.fill_state(state);
             }
         }
-        Value::String(_) => status.fill_state(value),
+        Json::String(_) => status.fill_state(value),
         _ => {}
     }
     Some(Past { state: status.state()?, since: status.since() })
@@ -83,7 +82,7 @@ fn between(from: Timestamp, to: Timestamp) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -98,7 +97,8 @@ mod tests {
     /// (queued, ran) in minutes.
     fn told(list: &Value, state: &State, minute: i64) -> (Option<u64>, Option<u64>) {
         let (state, since) = (Some(state), Some(at(minute)));
-        let history = read(list, state, since);
+        let text = list.to_string();
+        let history = read(&serde_json::from_str(&text).expect("JSON"), state, since);
         let minutes = |duration: Option<Duration>| duration.map(|d| d.as_secs() / 60);
         (minutes(queued_for(&history, state, since)), minutes(ran_for(&history, state, since)))
     }
@@ -133,7 +133,8 @@ mod tests {
     #[test]
     fn history_is_oldest_first_without_the_current_status() {
         let list = json!([entry("DONE", 9), entry("RUNNING", 0), entry("PENDING", 0), 17, {"error": {}}]);
-        let history = read(&list, Some(&State::Done), Some(at(9)));
+        let text = list.to_string();
+        let history = read(&serde_json::from_str(&text).expect("JSON"), Some(&State::Done), Some(at(9)));
         let states: Vec<&str> = history.iter().map(|past| past.state.as_str()).collect();
         assert_eq!(states, ["PENDING", "RUNNING"]);
     }
@@ -141,7 +142,8 @@ mod tests {
     #[test]
     fn without_times_only_a_list_that_is_surely_newest_first_is_turned() {
         let list = json!([entry("STOPPING", 5), {"state": "RUNNING"}, entry("PENDING", 1)]);
-        let history = read(&list, None, None);
+        let text = list.to_string();
+        let history = read(&serde_json::from_str(&text).expect("JSON"), None, None);
         let states: Vec<&str> = history.iter().map(|past| past.state.as_str()).collect();
         assert_eq!(states, ["PENDING", "RUNNING", "STOPPING"]);
     }

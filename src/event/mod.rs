@@ -7,6 +7,7 @@ mod history;
 mod id;
 mod job;
 mod job_type;
+mod json;
 mod own;
 mod parse;
 mod raw;

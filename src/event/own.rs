@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::json::Object;
 use super::view::Millis;
 use super::{DeliveryId, EventId, Received, fingerprint};
 
@@ -108,11 +109,11 @@ pub fn own(what: &OwnEvent, now: Timestamp) -> Received {
 }
 
 /// The receiver an envelope speaks of, if it is one of the relay's own.
-pub(super) fn about(source: &str, event_type: &str, members: &Map<String, Value>) -> Option<String> {
+pub(super) fn about(source: &str, event_type: &str, members: &Object<'_>) -> Option<String> {
     if source != SOURCE || !event_type.starts_with(TYPE_PREFIX) {
         return None;
     }
-    Some(members.get("data")?.get("receiver")?.as_str()?.to_owned())
+    Some(members.get("data")?.as_object()?.get("receiver")?.as_str()?.to_owned())
 }
 
 /// The first error of a report, on one line.
@@ -196,6 +197,7 @@ fn bytes(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::json::Json;
     use super::super::parse;
     use super::*;
 
@@ -283,8 +285,8 @@ mod tests {
 
     #[test]
     fn only_the_relay_speaks_of_receivers() {
-        let data = json!({"data": {"receiver": "data-ops"}});
-        let members = data.as_object().expect("an object");
+        let json: Json<'_> = serde_json::from_str(r#"{"data":{"receiver":"data-ops"}}"#).expect("JSON");
+        let members = json.as_object().expect("an object");
         assert_eq!(about("/jobrelay", "jobrelay.receiver_down", members), Some("data-ops".to_owned()));
         assert_eq!(about("acme.tamr.cloud", "jobrelay.receiver_down", members), None);
         assert_eq!(about("/jobrelay", "other", members), None);

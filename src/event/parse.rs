@@ -1,8 +1,9 @@
 //! From bytes to an [`Event`]: tolerant exactly where the vendor's documents end.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::job::Subject;
+use super::json::{Json, Object};
 use super::raw::Raw;
 use super::read_job::{read_job, read_job_among_attributes};
 use super::{Event, Fingerprint, Job, Received, envelope, fingerprint, own, tenant};
@@ -32,22 +33,22 @@ impl Unreadable {
 /// # Errors
 /// Not JSON, or JSON that is neither a `CloudEvents` envelope nor a job event.
 pub fn parse(received: Received) -> Result<Event, (Received, Unreadable)> {
-    match read(&received) {
-        Ok(parts) => Ok(event(parts, received)),
+    match read(&received).map(event) {
+        Ok(event) => Ok(event(received)),
         Err(unreadable) => Err((received, unreadable)),
     }
 }
 
 /// An event's members in the shape of an envelope, and what was found in them.
-struct Parts {
-    members: Map<String, Value>,
+struct Parts<'a> {
+    members: Object<'a>,
     attributes: envelope::Attributes,
     job: Option<Job>,
     /// Not an envelope: a job event alone.
     bare: bool,
 }
 
-fn read(received: &Received) -> Result<Parts, Unreadable> {
+fn read(received: &Received) -> Result<Parts<'_>, Unreadable> {
     let mut members = envelope::open(received)?;
     if envelope::is_envelope(&members) {
         envelope::unwrap_data(&mut members);
@@ -63,24 +64,25 @@ fn read(received: &Received) -> Result<Parts, Unreadable> {
         return Ok(Parts { members, attributes, job, bare: false });
     }
     let attributes = envelope::Attributes::default();
-    if let Some(job) = members.get("data").and_then(Value::as_object).and_then(|data| read_job(data, true)) {
+    if let Some(job) = members.get("data").and_then(Json::as_object).and_then(|data| read_job(data, true)) {
         return Ok(Parts { members, attributes, job: Some(job), bare: true });
     }
     let job = read_job(&members, true).ok_or_else(|| neither(&members))?;
-    let mut wrapped = Map::new();
-    wrapped.insert("specversion".to_owned(), "1.0".into());
-    wrapped.insert("data".to_owned(), Value::Object(members));
+    let mut wrapped = Object::default();
+    wrapped.insert("specversion", "1.0".into());
+    wrapped.insert("data", Json::Object(members));
     Ok(Parts { members: wrapped, attributes, job: Some(job), bare: true })
 }
 
-fn event(parts: Parts, received: Received) -> Event {
+/// What the parts say, without the body they are borrowed from: that is put in last.
+fn event(parts: Parts<'_>) -> impl FnOnce(Received) -> Event + use<> {
     let Parts { members, attributes, job, .. } = parts;
     let envelope::Attributes { id, source, event_type, time, test } = attributes;
     let data = members.get("data").map_or_else(|| fingerprint::of_data(&members), fingerprint::of_data);
     let id = id.unwrap_or_else(|| derived_id(job.as_ref(), data));
     let about = own::about(&source, &event_type, &members);
     let tenant = tenant::host(&source);
-    Event {
+    move |received| Event {
         key: key(&id, &tenant, job.as_ref(), about.as_deref(), test),
         fingerprint: Fingerprint { id: fingerprint::of_id(&source, &id), data },
         id,
@@ -100,10 +102,10 @@ fn event(parts: Parts, received: Received) -> Event {
 pub(super) fn envelope_of(event: &Event) -> Value {
     // What could be read once can be read again; else there would be no event.
     let Ok(Parts { mut members, bare, .. }) = read(&event.received) else { return Value::Null };
-    if bare && !members.contains_key("id") {
-        members.insert("id".to_owned(), event.id.as_str().into());
+    if bare && members.get("id").is_none() {
+        members.insert("id", event.id.as_str().into());
     }
-    Value::Object(members)
+    Value::Object(members.into())
 }
 
 /// The ID of an event that came without one: the same job in the same state is the same event.
@@ -136,13 +138,13 @@ fn key(id: &str, tenant: &str, job: Option<&Job>, about: Option<&str>, test: boo
 }
 
 /// Names a few of the members that are there, so that the report can be understood without the body.
-fn neither(members: &Map<String, Value>) -> Unreadable {
+fn neither(members: &Object<'_>) -> Unreadable {
     const NAMED: usize = 8;
     const LETTERS: usize = 40;
     let mut names: Vec<String> = members
-        .keys()
+        .iter()
         .take(NAMED)
-        .map(|name| format!("{:?}", name.chars().take(LETTERS).collect::<String>()))
+        .map(|(name, _)| format!("{:?}", name.chars().take(LETTERS).collect::<String>()))
         .collect();
     if members.len() > NAMED {
         names.push("…".to_owned());

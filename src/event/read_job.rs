@@ -6,36 +6,33 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
-
 use super::envelope::text;
+use super::json::{Json, Object};
 use super::status::{Status, outcome};
 use super::{Job, JobType, Resource, State, history};
-
-type Members = Map<String, Value>;
 
 /// Where each member of a job was found; the first filled one counts.
 #[derive(Default, Clone, Copy)]
 struct Found<'a> {
-    job_id: Option<&'a Value>,
-    job_type: Option<&'a Value>,
+    job_id: Option<&'a Json<'a>>,
+    job_type: Option<&'a Json<'a>>,
     /// `id` and `type`: a job's own names for the two above, but also those of many things around it.
-    plain_id: Option<&'a Value>,
-    plain_type: Option<&'a Value>,
-    configuration: Option<&'a Members>,
-    status_text: Option<&'a Value>,
+    plain_id: Option<&'a Json<'a>>,
+    plain_type: Option<&'a Json<'a>>,
+    configuration: Option<&'a Object<'a>>,
+    status_text: Option<&'a Json<'a>>,
     status: Option<Status<'a>>,
-    history: Option<&'a Value>,
+    history: Option<&'a Json<'a>>,
     /// ID and display name of source, data product, workflow, destination.
-    resources: [[Option<&'a Value>; 2]; 4],
+    resources: [[Option<&'a Json<'a>>; 2]; 4],
 }
 
 /// Reads the job event in `data`. `named_job`: the surroundings already say that this is one (the envelope's type
 /// speaks of jobs, or there is no envelope), so that a job ID alone makes a job.
-pub(super) fn read_job(data: &Members, named_job: bool) -> Option<Job> {
+pub(super) fn read_job(data: &Object<'_>, named_job: bool) -> Option<Job> {
     let mut direct = Found::default();
     direct.fill(data, true);
-    if let Some(Value::Object(inner)) = data.get("job") {
+    if let Some(Json::Object(inner)) = data.get("job") {
         let found = Found::wrapped(inner, data);
         if found.is_job(named_job) {
             return Some(found.job());
@@ -44,12 +41,12 @@ pub(super) fn read_job(data: &Members, named_job: bool) -> Option<Job> {
     if direct.is_job(named_job) {
         return Some(direct.job());
     }
-    let inner = data.values().filter_map(Value::as_object);
+    let inner = data.values().filter_map(Json::as_object);
     inner.map(|inner| Found::wrapped(inner, data)).find(|found| found.is_job(named_job)).map(Found::job)
 }
 
 /// Reads a job whose members stand among the envelope's own attributes, where `id` and `type` are the envelope's.
-pub(super) fn read_job_among_attributes(members: &Members) -> Option<Job> {
+pub(super) fn read_job_among_attributes(members: &Object<'_>) -> Option<Job> {
     let mut found = Found::default();
     found.fill(members, false);
     found.is_job(false).then(|| found.job())
@@ -57,14 +54,14 @@ pub(super) fn read_job_among_attributes(members: &Members) -> Option<Job> {
 
 impl<'a> Found<'a> {
     /// The members of `inner`, and what stands around it.
-    fn wrapped(inner: &'a Members, around: &'a Members) -> Self {
+    fn wrapped(inner: &'a Object<'a>, around: &'a Object<'a>) -> Self {
         let mut found = Found::default();
         found.fill(inner, true);
         found.fill(around, false);
         found
     }
 
-    fn fill(&mut self, members: &'a Members, plain_names: bool) {
+    fn fill(&mut self, members: &'a Object<'a>, plain_names: bool) {
         self.fill_members(members, plain_names);
         if self.status.is_none() {
             let mut flat = Status::default();
@@ -78,13 +75,13 @@ impl<'a> Found<'a> {
         }
     }
 
-    fn fill_members(&mut self, members: &'a Members, plain_names: bool) {
-        for (name, value) in members {
+    fn fill_members(&mut self, members: &'a Object<'a>, plain_names: bool) {
+        for (name, value) in members.iter() {
             if blank(value) {
                 continue;
             }
             let [source, data_product, workflow, destination] = &mut self.resources;
-            let slot = match name.as_str() {
+            let slot = match name {
                 "jobId" | "job_id" => &mut self.job_id,
                 "jobType" | "job_type" => &mut self.job_type,
                 "id" if plain_names => &mut self.plain_id,
@@ -101,15 +98,15 @@ impl<'a> Found<'a> {
                 "destinationDisplayName" | "destination_display_name" => &mut destination[1],
                 "status" => {
                     match value {
-                        Value::Object(status) => self.status.get_or_insert_default().fill(status),
+                        Json::Object(status) => self.status.get_or_insert_default().fill(status),
                         other => _ = self.status_text.get_or_insert(other),
                     }
                     continue;
                 }
                 "configuration" => {
-                    if let (None, Value::Object(configuration)) = (self.configuration, value) {
+                    if let (None, Json::Object(configuration)) = (self.configuration, value) {
                         self.configuration = Some(configuration);
-                        for inner in configuration.values().filter_map(Value::as_object) {
+                        for inner in configuration.values().filter_map(Json::as_object) {
                             self.fill_members(inner, false);
                         }
                     }
@@ -131,7 +128,7 @@ impl<'a> Found<'a> {
         };
         let configured = || {
             self.configuration
-                .is_some_and(|members| ["load", "update", "publish"].iter().any(|kind| members.contains_key(*kind)))
+                .is_some_and(|members| ["load", "update", "publish"].iter().any(|kind| members.get(kind).is_some()))
         };
         has_status
             || self.job_type.is_some()
@@ -170,9 +167,9 @@ impl<'a> Found<'a> {
     /// By name if there is one, else by the sort of configuration, else by the identifiers.
     fn job_type(&self, job: &Job) -> Option<JobType> {
         let configured = || {
-            let mut sorts = self.configuration?.iter().filter(|(_, value)| value.is_object());
+            let mut sorts = self.configuration?.iter().filter(|(_, value)| value.as_object().is_some());
             let filled = sorts.clone().find(|(_, value)| !blank(value)).or_else(|| sorts.next());
-            filled.map(|(name, _)| Cow::Borrowed(name.as_str()))
+            filled.map(|(name, _)| Cow::Borrowed(name))
         };
         let name = self.job_type.or(self.plain_type).and_then(text).or_else(configured);
         let Some(name) = name else { return job.type_by_identifiers() };
@@ -188,19 +185,19 @@ impl<'a> Found<'a> {
     }
 }
 
-fn resource([id, name]: [Option<&Value>; 2]) -> Option<Resource> {
+fn resource([id, name]: [Option<&Json<'_>>; 2]) -> Option<Resource> {
     let [id, name] = [id, name].map(|value| value.and_then(text).map(Cow::into_owned));
     let resource = Resource { id, name };
     (resource.id.is_some() || resource.name.is_some()).then_some(resource)
 }
 
 /// Null, empty and blank say nothing; so do lists and objects of nothing.
-fn blank(value: &Value) -> bool {
+fn blank(value: &Json<'_>) -> bool {
     match value {
-        Value::Null => true,
-        Value::Bool(_) | Value::Number(_) => false,
-        Value::String(text) => text.trim().is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.is_empty(),
+        Json::Null => true,
+        Json::Bool(_) | Json::Number(_) => false,
+        Json::String(text) => text.trim().is_empty(),
+        Json::Array(items) => items.is_empty(),
+        Json::Object(members) => members.is_empty(),
     }
 }

@@ -1,9 +1,9 @@
 //! A job's status, and the rule that a failure is never read as a success.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
 
 use super::envelope::{text, timestamp};
+use super::json::{Json, Object};
 use super::{Outcome, State};
 
 /// The reason of an error that gives none.
@@ -14,11 +14,11 @@ pub const STOPPED_BY_USER: &str = "STOPPED_BY_USER";
 /// The members of a status, wherever they stand: in a `status` object, or flat beside the job's own.
 #[derive(Default, Clone, Copy)]
 pub(super) struct Status<'a> {
-    state: Option<&'a Value>,
-    since: Option<&'a Value>,
-    error: Option<&'a Value>,
+    state: Option<&'a Json<'a>>,
+    since: Option<&'a Json<'a>>,
+    error: Option<&'a Json<'a>>,
     /// A member nobody documented whose name tells of an error or a failure.
-    alarming: Option<&'a Value>,
+    alarming: Option<&'a Json<'a>>,
 }
 
 /// Why a job did not succeed.
@@ -29,9 +29,9 @@ pub(super) struct Failure {
 
 impl<'a> Status<'a> {
     /// Takes what `members` hold; what an earlier call found stays.
-    pub fn fill(&mut self, members: &'a Map<String, Value>) {
-        for (name, value) in members {
-            let slot = match name.as_str() {
+    pub fn fill(&mut self, members: &'a Object<'a>) {
+        for (name, value) in members.iter() {
+            let slot = match name {
                 "state" => &mut self.state,
                 "stateStartTime" | "state_start_time" => &mut self.since,
                 "error" => &mut self.error,
@@ -45,7 +45,7 @@ impl<'a> Status<'a> {
     }
 
     /// A status that is only the state's name.
-    pub fn fill_state(&mut self, state: &'a Value) {
+    pub fn fill_state(&mut self, state: &'a Json<'a>) {
         self.state.get_or_insert(state);
     }
 
@@ -61,7 +61,7 @@ impl<'a> Status<'a> {
     pub fn failure(&self, state: Option<&State>) -> Option<Failure> {
         let unnamed = |message| Failure { reason: UNKNOWN.to_owned(), message };
         match self.error {
-            Some(Value::Object(error)) => {
+            Some(Json::Object(error)) => {
                 let reason = error.get("reason").and_then(spoken);
                 let message = error.get("message").and_then(spoken);
                 Some(match (reason, message) {
@@ -89,28 +89,29 @@ pub(super) fn outcome(state: Option<&State>, failure: Option<&Failure>) -> Optio
 }
 
 fn alarms(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    name.contains("error") || name.contains("fail")
+    let says = |word: &str| name.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()));
+    says("error") || says("fail")
 }
 
 /// Whether a value says anything: `false`, zero, blank and null do not, nor do lists and objects of nothing else.
-fn tells(value: &Value) -> bool {
+fn tells(value: &Json<'_>) -> bool {
     match value {
-        Value::Null => false,
-        Value::Bool(yes) => *yes,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.trim().is_empty(),
-        Value::Array(items) => items.iter().any(tells),
-        Value::Object(members) => members.values().any(tells),
+        Json::Null => false,
+        Json::Bool(yes) => *yes,
+        Json::Number(number) => number.as_f64() != Some(0.0),
+        Json::String(text) => !text.trim().is_empty(),
+        Json::Array(items) => items.iter().any(tells),
+        Json::Object(members) => members.values().any(tells),
     }
 }
 
 /// For people: text as it is, structures as JSON. A mere `true` has nothing to say.
-fn spoken(value: &Value) -> Option<String> {
+fn spoken(value: &Json<'_>) -> Option<String> {
     match value {
-        Value::Bool(_) => None,
-        Value::String(text) => (!text.trim().is_empty()).then(|| text.clone()),
-        other => tells(other).then(|| other.to_string()),
+        Json::Bool(_) => None,
+        Json::String(text) => (!text.trim().is_empty()).then(|| text.to_string()),
+        other if tells(other) => serde_json::to_string(other).ok(),
+        _ => None,
     }
 }
 
@@ -119,7 +120,7 @@ mod tests {
     use super::*;
 
     fn read(status: &str) -> (Option<Outcome>, Option<String>, Option<String>) {
-        let status: Value = serde_json::from_str(status).expect("JSON");
+        let status: Json<'_> = serde_json::from_str(status).expect("JSON");
         let mut read = Status::default();
         read.fill(status.as_object().expect("an object"));
         let state = read.state();
