@@ -14,8 +14,8 @@ pub struct Pace {
     interval: Duration,
     /// How far ahead of the steady pace a burst may run.
     tolerance: Duration,
-    /// When the next message would be due at the steady pace.
-    due: Duration,
+    /// When the next message would be due at the steady pace; `None`: nothing was sent yet.
+    due: Option<Duration>,
 }
 
 impl Pace {
@@ -23,30 +23,25 @@ impl Pace {
     #[must_use]
     pub fn new(rate: Option<Rate>) -> Pace {
         let interval = rate.map_or(Duration::ZERO, |rate| rate.per / rate.count.max(1));
-        Pace { interval, tolerance: BURST_WINDOW.saturating_sub(interval), due: Duration::ZERO }
+        Pace { interval, tolerance: BURST_WINDOW.saturating_sub(interval), due: None }
     }
 
     /// From now on at another rate: the next message waits as long after the last one as this rate says, not as the old one did.
     pub fn change(&mut self, rate: Option<Rate>) {
         let changed = Pace::new(rate);
-        let nothing_sent = self.due == Duration::ZERO;
-        let due = if nothing_sent {
-            self.due
-        } else {
-            self.due.saturating_sub(self.interval).saturating_add(changed.interval)
-        };
+        let due = self.due.map(|due| due.saturating_sub(self.interval).saturating_add(changed.interval));
         *self = Pace { due, ..changed };
     }
 
     /// When the next message may go, at the earliest.
     #[must_use]
     pub fn ready_at(&self) -> Duration {
-        self.due.saturating_sub(self.tolerance)
+        self.due.unwrap_or_default().saturating_sub(self.tolerance)
     }
 
     /// A message goes out now.
     pub fn sent(&mut self, now: Duration) {
-        self.due = self.due.max(now) + self.interval;
+        self.due = Some(self.due.map_or(now, |due| due.max(now)) + self.interval);
     }
 }
 
