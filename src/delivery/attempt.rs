@@ -90,9 +90,6 @@ pub async fn attempt(means: &Means, recent: &Recent, owed: &Owed) -> Result<Trie
             Err(judgement) => return Ok(Tried { at, ..Tried::unsent(judgement) }),
         },
     };
-    if let Some(job) = event.job.as_ref().and_then(|job| job.id.as_deref()) {
-        tracing::Span::current().record("job", job);
-    }
     let own = event.is_own();
     let late = lateness(means, owed.event, &event, at).await;
     let mut subject =
@@ -104,6 +101,7 @@ pub async fn attempt(means: &Means, recent: &Recent, owed: &Owed) -> Result<Trie
         receiver: &means.receiver,
         client: &means.client,
         public_url: means.public_url.as_deref(),
+        event: Some(owed.event),
     };
     let (mut outcome, plain) = once(way, &subject, late, at).await;
     if let Threads::Named(name) = means.receiver.kind.threads() {
@@ -135,7 +133,8 @@ async fn content(means: &Means, id: EventId) -> Result<Result<Arc<Event>, Judgem
 pub async fn try_once(config: &Config, receiver: &Receiver, subject: &Subject) -> Result<Tried, String> {
     let client = Client::new(&receiver.common, false)?;
     let (at, begun) = (Timestamp::now(), Instant::now());
-    let (outcome, _) = once(Way { config, receiver, client: &client, public_url: None }, subject, None, at).await;
+    let (outcome, _) =
+        once(Way { config, receiver, client: &client, public_url: None, event: None }, subject, None, at).await;
     let own = subject.event.is_own();
     Ok(Tried { at, took: begun.elapsed(), own, ..outcome.redacted(&config.redactor) })
 }
@@ -171,6 +170,8 @@ struct Way<'a> {
     receiver: &'a Receiver,
     client: &'a Client,
     public_url: Option<&'a str>,
+    /// Of a delivery of the store's.
+    event: Option<EventId>,
 }
 
 /// Sends the message, and once more in plain form if its form is refused; says whether that was the last.
@@ -207,8 +208,11 @@ async fn send(means: Way<'_>, subject: &Subject, late: Option<Late>, now: Timest
             means.receiver.judge(&answer.map(|answer| without_secrets(answer, &means.config.redactor)))
         }
         Outgoing::Console(text) => {
-            // Who, what and why are in the attempt's span.
-            tracing::info!("\n{text}");
+            // A span, and not fields of the line: they would stand behind the text.
+            let job = subject.event.job.as_ref().and_then(|job| job.id.as_deref());
+            let (receiver, delivery, route) = (&*means.receiver.name, subject.id, &*subject.route);
+            tracing::info_span!("attempt", receiver, %delivery, event = means.event.map(display), route, job)
+                .in_scope(|| tracing::info!("\n{text}"));
             written("written to the log")
         }
         Outgoing::Inbox(_) => written("kept in the inbox"),

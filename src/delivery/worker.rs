@@ -4,12 +4,13 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tracing::Instrument;
 
 use super::attempt::{Means, Tried, attempt};
 use super::clock::Now;
@@ -30,6 +31,8 @@ const CLAIM: Duration = Duration::from_secs(30);
 /// A lane that broke begins anew after this long, twice as long each time it breaks again soon.
 const ANEW_AFTER: Duration = Duration::from_secs(1);
 const ANEW_AT_LATEST: Duration = Duration::from_secs(30);
+/// Of what has ended, so much is looked at before the lane is asked what to do next.
+const AT_ONE_TURN: usize = 64;
 
 /// What a worker is told.
 #[derive(Debug)]
@@ -177,7 +180,7 @@ impl Worker {
         self.recording = Some(tokio::spawn(record(Arc::clone(&self.means.store), outcomes, self.sender.clone())));
         let mut driver = Driver {
             lane: Lane::new(settings(&self.means, self.capacity, self.unrecorded), self.kept.take(), self.now()),
-            tasks: JoinSet::new(),
+            tasks: FuturesUnordered::new(),
             recorder,
             worth_saving: false,
             keeping: false,
@@ -197,11 +200,7 @@ impl Worker {
             moved = tokio::select! {
                 biased;
                 Some(command) = self.commands.recv() => self.obey(command, &mut driver),
-                Some(done) = driver.tasks.join_next() => {
-                    let moved = !matches!(done, Ok(Done::Kept { .. } | Done::Page(Err(_)) | Done::KeyPage(_, Err(_))));
-                    self.finish(done, &mut driver);
-                    moved
-                }
+                Some(done) = driver.tasks.next() => self.finish_all(done, &mut driver),
                 () = self.intake.arrived() => false,
                 () = tokio::time::sleep_until(sleep_until) => false,
                 _ = housekeeping.tick() => {
@@ -244,39 +243,25 @@ impl Worker {
             match driver.lane.poll(self.now()) {
                 Step::Send(owed) => {
                     let (means, recent) = (self.means.clone(), Arc::clone(&self.recent));
-                    let now = means.now;
-                    let span = tracing::info_span!(
-                        "attempt",
-                        receiver = %means.receiver.name,
-                        delivery = %owed.id,
-                        event = %owed.event,
-                        route = %owed.route,
-                        job = tracing::field::Empty,
-                    );
-                    driver.tasks.spawn(
-                        async move {
-                            let result = AssertUnwindSafe(attempt(&means, &recent, &owed)).catch_unwind().await;
-                            Done::Attempt(owed, result.unwrap_or_else(|_| Ok(Tried::broken(now()))))
-                        }
-                        .instrument(span),
-                    );
+                    driver.begin(async move {
+                        let result = AssertUnwindSafe(attempt(&means, &recent, &owed)).catch_unwind().await;
+                        Done::Attempt(owed, result.unwrap_or_else(|_| Ok(Tried::broken((means.now)()))))
+                    });
                 }
                 Step::Load { after, limit } => {
                     self.intake.open();
                     let (store, name) = (Arc::clone(&self.means.store), Arc::clone(&self.means.receiver.name));
-                    driver.tasks.spawn(async move { Done::Page(whole(store.owed(&name, after, limit)).await) });
+                    driver.begin(async move { Done::Page(whole(store.owed(&name, after, limit)).await) });
                 }
                 Step::LoadKey { key, after, limit } => {
                     let (store, name) = (Arc::clone(&self.means.store), Arc::clone(&self.means.receiver.name));
-                    driver.tasks.spawn(async move {
+                    driver.begin(async move {
                         Done::KeyPage(key, whole(store.owed_of_key(&name, key, after, limit)).await)
                     });
                 }
                 Step::Look { key, after, limit } => {
                     let (store, name) = (Arc::clone(&self.means.store), Arc::clone(&self.means.receiver.name));
-                    driver
-                        .tasks
-                        .spawn(async move { Done::Look(whole(store.owed_of_key(&name, key, after, limit)).await) });
+                    driver.begin(async move { Done::Look(whole(store.owed_of_key(&name, key, after, limit)).await) });
                 }
                 Step::Wait(until) => return until,
             }
@@ -303,33 +288,44 @@ impl Worker {
         moved
     }
 
-    fn finish(&self, done: Result<Done, tokio::task::JoinError>, driver: &mut Driver) {
+    /// Takes this and what else has ended by now. Says whether any of it brought on what the lane waits for.
+    fn finish_all(&self, first: Done, driver: &mut Driver) -> bool {
         let now = self.now();
+        let mut moved = self.finish(first, driver, now);
+        for _ in 1..AT_ONE_TURN {
+            let Some(Some(done)) = driver.tasks.next().now_or_never() else { break };
+            moved |= self.finish(done, driver, now);
+        }
+        moved
+    }
+
+    fn finish(&self, done: Done, driver: &mut Driver, now: Now) -> bool {
+        let moved = !matches!(done, Done::Kept { .. } | Done::Page(Err(_)) | Done::KeyPage(_, Err(_)));
         let name = &self.means.receiver.name;
         match done {
-            Ok(Done::Attempt(owed, Ok(tried))) => self.ended(&owed, tried, driver, now),
-            Ok(Done::Attempt(owed, Err(error))) => {
+            Done::Attempt(owed, Ok(tried)) => self.ended(&owed, tried, driver, now),
+            Done::Attempt(owed, Err(error)) => {
                 tracing::error!(receiver = %name, delivery = %owed.id, "the event could not be read, trying again: {error}");
                 driver.lane.untried(owed.id, now);
             }
-            Ok(Done::Page(Ok(page))) => {
+            Done::Page(Ok(page)) => {
                 driver.lane.loaded(page, now);
                 if driver.lane.behind() {
                     self.intake.shut();
                 }
             }
-            Ok(Done::Page(Err(error))) => {
+            Done::Page(Err(error)) => {
                 tracing::error!(receiver = %name, "what is owed could not be read, trying again: {error}");
                 driver.lane.load_failed(None, now);
             }
             // Not worth a word: it waits like all others then.
-            Ok(Done::Look(page)) => driver.lane.looked(page.unwrap_or_default(), now),
-            Ok(Done::KeyPage(key, Ok(page))) => driver.lane.loaded_key(key, page, now),
-            Ok(Done::KeyPage(key, Err(error))) => {
+            Done::Look(page) => driver.lane.looked(page.unwrap_or_default(), now),
+            Done::KeyPage(key, Ok(page)) => driver.lane.loaded_key(key, page, now),
+            Done::KeyPage(key, Err(error)) => {
                 tracing::error!(receiver = %name, "what is owed could not be read, trying again: {error}");
                 driver.lane.load_failed(Some(key), now);
             }
-            Ok(Done::Kept { worth, result }) => {
+            Done::Kept { worth, result } => {
                 driver.keeping = false;
                 match result {
                     Ok(true) => driver.worth_saving = worth,
@@ -341,9 +337,8 @@ impl Worker {
                     Err(error) => tracing::warn!(receiver = %name, "the lane's claim or state was not kept: {error}"),
                 }
             }
-            // Each task catches its own panics, and nothing cancels one: this cannot be, and a driver that begins anew forgets nothing.
-            Err(error) => std::panic::resume_unwind(Box::new(error.to_string())),
         }
+        moved
     }
 
     fn ended(&self, owed: &Owed, tried: Tried, driver: &mut Driver, now: Now) {
@@ -429,7 +424,7 @@ impl Worker {
             }
             Ok(held)
         };
-        driver.tasks.spawn(async move { Done::Kept { worth, result: whole(keep).await } });
+        driver.begin(async move { Done::Kept { worth, result: whole(keep).await } });
     }
 
     /// The lane's state, while it owes something or is not well, and once more when that has passed.
@@ -479,7 +474,8 @@ impl Worker {
 
 struct Driver {
     lane: Lane,
-    tasks: JoinSet<Done>,
+    /// What is under way. Each catches its own panics.
+    tasks: FuturesUnordered<BoxFuture<'static, Done>>,
     recorder: mpsc::UnboundedSender<Attempted>,
     /// The state in the store says that it owes something or is not well.
     worth_saving: bool,
@@ -490,6 +486,10 @@ struct Driver {
 }
 
 impl Driver {
+    fn begin(&mut self, task: impl Future<Output = Done> + Send + 'static) {
+        self.tasks.push(task.boxed());
+    }
+
     /// Whether it owes something or is not well.
     fn worth(&self) -> bool {
         self.lane.owes() || self.lane.condition().health() != Health::Open

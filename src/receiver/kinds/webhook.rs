@@ -19,6 +19,9 @@ use crate::receiver::{
 };
 use crate::yaml::{self, read};
 
+/// Bytes that the flat form of nearly every event fits into.
+const USUAL: usize = 1_500;
+
 pub(super) const ENTRY: Entry = Entry {
     name: "webhook",
     http: true,
@@ -220,10 +223,9 @@ impl Webhook {
                     event: flat(call.event),
                 };
                 let failed = |error| Unsendable(format!("the event could not be written as JSON: {error}"));
-                Payload {
-                    content_type: "application/json".to_owned(),
-                    body: serde_json::to_vec(&flat).map_err(failed)?.into(),
-                }
+                let mut body = Vec::with_capacity(USUAL);
+                serde_json::to_writer(&mut body, &flat).map_err(failed)?;
+                Payload { content_type: "application/json".to_owned(), body: body.into() }
             }
         })
     }

@@ -122,18 +122,20 @@ fn paced(plan: &Plan, inner: &Inner) -> Result<(), String> {
             let mut changes =
                 inner.ruled.iter().filter(|ruled| life.from <= ruled.at && ruled.at <= life.to).peekable();
             for request in inner.requests.iter().filter(mine) {
-                let mut just_changed = false;
+                let (mut just_changed, mut just_gone) = (false, false);
                 while let Some(ruled) = changes.next_if(|ruled| ruled.at <= request.from) {
                     just_changed = ruled.at == request.from;
                     match (plan.files[ruled.file].receivers.get(name), &mut bucket) {
                         // A lane that is gone remembers nothing.
-                        (None, _) => bucket = None,
+                        (None, _) => (bucket, just_gone) = (None, just_changed),
                         (Some(settings), None) => bucket = Some(Bucket::new(settings.rate())),
                         (Some(settings), Some(bucket)) => bucket.change(settings.rate()),
                     }
                 }
                 let Some(bucket) = &mut bucket else { continue };
-                if just_changed {
+                if just_gone {
+                    // It may have been the last of the lane that is gone, or the first of the next.
+                } else if just_changed {
                     bucket.came_before(request.from);
                 } else if bucket.came(request.from) && !request.muddled && !slow(plan) {
                     return Err(format!("above the rate of {name}: {request:?}"));
