@@ -26,6 +26,10 @@ pub struct Arguments {
     #[arg(long)]
     pub full: bool,
 
+    /// Also build the relay from nothing, and say how long that takes (case `build`)
+    #[arg(long)]
+    pub build: bool,
+
     /// Write what was measured to docs/benchmarks
     #[arg(long)]
     pub write: bool,

@@ -1,13 +1,15 @@
 //! What every case is measured with.
 
-use std::time::Instant;
+use std::collections::BTreeMap;
 
 use crate::arguments::Arguments;
-use crate::events::Requests;
+use crate::figures::{CPU_PER_EVENT, HARNESS, RATE};
 use crate::generator;
-use crate::report::Report;
+use crate::report::{Point, Report};
+use crate::requests::Requests;
 use crate::sink::Sink;
 use crate::statistics::float;
+use crate::stores::Kept;
 use crate::subject::{Running, Setup, Subject};
 
 /// The sitting: subjects, the receiver at the other end, what was measured so far.
@@ -17,7 +19,12 @@ pub struct Bench {
     pub report: Report,
     pub rounds: usize,
     pub full: bool,
+    pub build: bool,
+    pub stores: BTreeMap<usize, Kept>,
 }
+
+/// So many data products have events where nothing else is said: order is kept among those of one.
+pub const PRODUCTS: usize = 500;
 
 /// What a run of many events came to.
 pub struct Run {
@@ -42,7 +49,8 @@ impl Bench {
             subjects.push(Subject::Relay { name, program });
         }
         let report = Report::new(subjects.iter().map(|subject| subject.name().to_owned()).collect());
-        Bench { subjects, sink: Sink::start(), report, rounds: arguments.rounds, full: arguments.full }
+        let Arguments { rounds, full, build, .. } = *arguments;
+        Bench { subjects, sink: Sink::start(), report, rounds, full, build, stores: BTreeMap::new() }
     }
 
     /// Measures every subject in turn, round after round.
@@ -64,6 +72,13 @@ impl Bench {
         });
     }
 
+    /// Adds what a run came to.
+    pub fn add(&mut self, point: &Point, subject: &Subject, run: &Run) {
+        self.report.add(point, &RATE, subject.name(), run.rate);
+        self.report.add(point, &CPU_PER_EVENT, subject.name(), run.cpu);
+        self.report.add(point, &HARNESS, subject.name(), run.harness);
+    }
+
     /// A fresh subject under as much load as it takes: `events`, of which each makes `messages` messages, after a tenth to warm up.
     pub fn fresh(&self, subject: &Subject, setup: &Setup, load: Load<'_>) -> Run {
         let running = subject.start(setup);
@@ -82,10 +97,9 @@ impl Bench {
             (took, posted.cpu)
         };
         go((events / 10).next_multiple_of(10));
-        let (cpu, sink, begun) = (running.figures.cpu(), self.sink.cpu(), Instant::now());
+        let (cpu, sink) = (running.figures.cpu(), self.sink.cpu());
         let (took, generator) = go(events);
         let (cpu, sink) = (running.figures.cpu() - cpu, self.sink.cpu() - sink);
-        debug_assert!(begun.elapsed().as_secs_f64() >= took);
         let (count, micros) = (float(events), 1e6);
         Run { rate: count / took, cpu: cpu * micros / count, harness: (generator + sink) * micros / count }
     }

@@ -9,9 +9,9 @@ use std::time::Instant;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::events::Requests;
 use crate::http;
 use crate::process::Thread;
+use crate::requests::Requests;
 
 /// Numbers no event had before.
 pub fn numbers(count: usize) -> usize {
@@ -65,7 +65,11 @@ pub struct Connection {
 impl Connection {
     /// Connects, and lets `poll` tell of answers by this token.
     pub fn open(address: SocketAddr, token: usize, poll: &Poll) -> Connection {
-        let stream = std::net::TcpStream::connect(address).expect("it listens");
+        Connection::of(std::net::TcpStream::connect(address).expect("it listens"), token, poll)
+    }
+
+    /// The same for a stream that is connected.
+    pub fn of(stream: std::net::TcpStream, token: usize, poll: &Poll) -> Connection {
         stream.set_nodelay(true).expect("an option every system has");
         stream.set_nonblocking(true).expect("an option every system has");
         let mut stream = TcpStream::from_std(stream);

@@ -70,11 +70,20 @@ impl Report {
         self.row(point, figure).budget = Some(budget);
     }
 
+    /// The value added last.
+    pub fn last(&self, point: &Point, figure: &'static Figure, subject: &str) -> Option<f64> {
+        self.values(point, figure, subject).and_then(|values| values.last().copied())
+    }
+
     /// The median of one subject's values.
     pub fn median(&self, point: &Point, figure: &'static Figure, subject: &str) -> Option<f64> {
+        self.values(point, figure, subject).and_then(Summary::of).map(|summary| summary.median)
+    }
+
+    fn values(&self, point: &Point, figure: &'static Figure, subject: &str) -> Option<&[f64]> {
         let place = self.subjects.iter().position(|name| name == subject)?;
         let row = self.rows.iter().find(|row| row.point == *point && row.figure == figure)?;
-        Summary::of(&row.values[place]).map(|summary| summary.median)
+        Some(&row.values[place])
     }
 
     fn row(&mut self, point: &Point, figure: &'static Figure) -> &mut Row {
@@ -137,8 +146,13 @@ impl Row {
         cells
     }
 
+    /// The ratio to the floor, where that has been measured, too.
+    pub fn to_floor(&self, values: &[f64]) -> Option<f64> {
+        ratio(values, &self.values[0]).filter(|_| self.figure.better != Better::Neither)
+    }
+
     /// What a subject's values are held against the budget with.
-    pub fn spent(&self, values: &[f64]) -> Option<f64> {
+    fn spent(&self, values: &[f64]) -> Option<f64> {
         match self.budget? {
             Budget::Itself(_) => Summary::of(values).map(|summary| summary.median),
             Budget::ToFloor(_) => ratio(values, &self.values[0]),

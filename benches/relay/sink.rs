@@ -11,7 +11,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
 use crate::process::Thread;
-use crate::{events, http};
+use crate::{http, requests};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const LISTENER: Token = Token(usize::MAX);
@@ -98,14 +98,14 @@ impl Sink {
 }
 
 impl Arrivals {
-    /// When the event at this place arrived first.
+    /// How long after the beginning the event at this place arrived first.
     pub fn of(&self, place: usize) -> Option<Duration> {
-        let after = self.after[place].load(Ordering::Relaxed);
+        let after = self.after.get(place)?.load(Ordering::Relaxed);
         (after > 0).then(|| Duration::from_nanos(after))
     }
 
     fn arrived(&self, body: &[u8]) {
-        let place = events::number_in(body).and_then(|number| number.checked_sub(self.first));
+        let place = requests::number_in(body).and_then(|number| number.checked_sub(self.first));
         let Some(after) = place.and_then(|place| self.after.get(place)) else { return };
         let now = u64::try_from(self.begun.elapsed().as_nanos()).expect("a benchmark ends within centuries");
         // What comes a second time came before.

@@ -1,13 +1,16 @@
 //! What is measured: the floor and one or two builds of the relay, each a process of its own in a directory of its own.
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::process::Figures;
+use crate::query;
 
 /// Something to start.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,22 +63,26 @@ impl Subject {
         running
     }
 
+    /// Starts it in a directory that may hold a store, and ends it once it is ready: how long that took, in ms.
+    pub fn ready_in(&self, dir: &Path, setup: &Setup) -> f64 {
+        let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
+        let mut command = self.command(dir, setup, address);
+        let begun = Instant::now();
+        let mut child = command.stderr(Stdio::null()).spawn().expect("it can be run");
+        while query::get(address, "/readyz").is_none() {
+            assert!(begun.elapsed() < Duration::from_secs(120), "{} does not get ready", self.name());
+            sleep(Duration::from_micros(500));
+        }
+        let took = begun.elapsed();
+        child.kill().expect("it runs");
+        child.wait().expect("it was killed");
+        took.as_secs_f64() * 1e3
+    }
+
     /// The same in a directory that may hold a store.
     pub fn start_in(&self, dir: &Path, setup: &Setup) -> Running {
-        let mut command = match self {
-            Subject::Floor => {
-                let mut command = Command::new(std::env::current_exe().expect("this program"));
-                command.args(["--floor", &setup.of_ten.to_string()]).args(&setup.floor);
-                command
-            }
-            Subject::Relay { program, .. } => {
-                std::fs::write(dir.join("routes.yaml"), &setup.routes).expect("a file can be written");
-                let mut command = Command::new(program);
-                command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]).current_dir(dir);
-                command
-            }
-        };
-        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it can be run");
+        let mut command = self.command(dir, setup, SocketAddr::from(([127, 0, 0, 1], 0)));
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("it can be run");
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         let mut said = String::new();
         let address = loop {
@@ -89,6 +96,24 @@ impl Subject {
         // A full pipe would stop it.
         std::thread::spawn(move || lines.for_each(drop));
         Running { figures: Figures(child.id()), child, address, dir: None }
+    }
+
+    fn command(&self, dir: &Path, setup: &Setup, listen: SocketAddr) -> Command {
+        let mut command = match self {
+            Subject::Floor => {
+                let mut command = Command::new(std::env::current_exe().expect("this program"));
+                command.args(["--floor", &setup.of_ten.to_string()]).args(&setup.floor);
+                command
+            }
+            Subject::Relay { program, .. } => {
+                std::fs::write(dir.join("routes.yaml"), &setup.routes).expect("a file can be written");
+                let mut command = Command::new(program);
+                command.args(["serve", "--listen", &listen.to_string(), "--log-format", "json"]).current_dir(dir);
+                command
+            }
+        };
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command
     }
 }
 

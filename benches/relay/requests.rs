@@ -2,12 +2,9 @@
 
 use std::fmt::Write as _;
 
-/// Stands where an event's number goes.
-const NUMBER: &str = "############";
-const DIGITS: usize = NUMBER.len();
+use crate::events::{ID, NUMBER, job};
 
-/// What stands before an event's number in its ID. The receiver finds an event by it.
-pub const ID: &str = "5f0c2b1e-0000-4000-8000-";
+const DIGITS: usize = NUMBER.len();
 
 /// Requests that differ in more than their number, taken in turn.
 #[derive(Clone)]
@@ -30,7 +27,7 @@ impl Requests {
 
     /// Events of about 700 bytes: jobs that are done, of so many data products.
     pub fn of_products(products: usize) -> Requests {
-        Requests::new((0..products).map(|product| done(product, "UPDATE_DATA_PRODUCT")))
+        Requests::new((0..products).map(|product| job(&format!("Customers {product}"), product, true)))
     }
 
     /// The request of the event with this number.
@@ -66,11 +63,4 @@ impl Variant {
 pub fn number_in(body: &[u8]) -> Option<usize> {
     let at = body.windows(ID.len()).position(|window| window == ID.as_bytes())? + ID.len();
     std::str::from_utf8(body.get(at..at + DIGITS)?).ok()?.parse().ok()
-}
-
-/// A job of this data product that failed.
-pub fn done(product: usize, job_type: &str) -> String {
-    format!(
-        r#"{{"specversion":"1.0","id":"{ID}{NUMBER}","source":"//acme.tamr.cloud/webhooks/v1alpha1","type":"com.tamr.job.v1alpha1","time":"2025-12-02T14:46:05.000Z","datacontenttype":"application/json","data":{{"jobId":"job_{NUMBER}","jobType":"{job_type}","dataProductId":"dp_{product}","dataProductDisplayName":"Customers {product}","workflowId":"","workflowDisplayName":"","status":{{"state":"DONE","stateStartTime":"2025-12-02T14:46:04.518Z","error":{{"reason":"PLANNING_FAILED","message":"Something went wrong while planning the job."}}}},"pastStatuses":[{{"state":"PENDING","stateStartTime":"2025-12-02T14:19:00.000Z"}},{{"state":"RUNNING","stateStartTime":"2025-12-02T14:20:00.000Z"}}]}}}}"#
-    )
 }
