@@ -54,22 +54,22 @@ impl Bench {
     }
 
     /// Measures every subject in turn, round after round.
-    pub fn alternate(&mut self, rounds: usize, mut measure: impl FnMut(&mut Bench, &Subject)) {
-        for round in 1..=rounds {
-            for subject in self.subjects.clone() {
-                eprintln!("  round {round} of {rounds}: {}", subject.name());
-                measure(self, &subject);
-            }
-        }
+    pub fn alternate(&mut self, rounds: usize, measure: impl FnMut(&mut Bench, &Subject)) {
+        self.take_turns(&self.subjects.clone(), rounds, measure);
     }
 
     /// The same without the floor.
-    pub fn alternate_relays(&mut self, rounds: usize, mut measure: impl FnMut(&mut Bench, &Subject)) {
-        self.alternate(rounds, |bench, subject| {
-            if *subject != Subject::Floor {
-                measure(bench, subject);
+    pub fn alternate_relays(&mut self, rounds: usize, measure: impl FnMut(&mut Bench, &Subject)) {
+        self.take_turns(&self.subjects.clone()[1..], rounds, measure);
+    }
+
+    fn take_turns(&mut self, subjects: &[Subject], rounds: usize, mut measure: impl FnMut(&mut Bench, &Subject)) {
+        for round in 1..=rounds {
+            for subject in subjects {
+                eprintln!("  round {round} of {rounds}: {}", subject.name());
+                measure(self, subject);
             }
-        });
+        }
     }
 
     /// Adds what a run came to.

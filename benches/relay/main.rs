@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench relay -- [--case NAMES] [--rounds N] [--relay PROGRAM]… [--full] [--build] [--write]`
 //!
+//! Stores are made where the environment's `TMPDIR` says: that must be on a disk, not in memory.
+//!
 //! `cases` ask the questions. `subject` starts what is measured (`floor`, or the real binary), `generator` (as fast as it
 //! goes) or `schedule` (at set times) posts `requests` to it, `sink` takes what comes out at the other end; `process` reads from Linux what
 //! that cost. `report` makes a table of it, `data` a file, `plot` pictures.

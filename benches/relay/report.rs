@@ -51,12 +51,13 @@ pub struct Report {
     /// Their names; the floor is the first.
     pub subjects: Vec<String>,
     pub rows: Vec<Row>,
+    budgets: Vec<(Point, &'static Figure, Budget)>,
 }
 
 impl Report {
     /// Nothing measured yet.
     pub fn new(subjects: Vec<String>) -> Report {
-        Report { subjects, rows: Vec::new() }
+        Report { subjects, rows: Vec::new(), budgets: Vec::new() }
     }
 
     /// Adds a round's value.
@@ -65,9 +66,9 @@ impl Report {
         self.row(point, figure).values[place].push(value);
     }
 
-    /// Says what a figure may be.
+    /// Says what a figure may be, before it is measured.
     pub fn budget(&mut self, point: &Point, figure: &'static Figure, budget: Budget) {
-        self.row(point, figure).budget = Some(budget);
+        self.budgets.push((point.clone(), figure, budget));
     }
 
     /// The value added last.
@@ -90,7 +91,9 @@ impl Report {
         let known = self.rows.iter().position(|row| row.point == *point && row.figure == figure);
         let at = known.unwrap_or_else(|| {
             let values = vec![Vec::new(); self.subjects.len()];
-            self.rows.push(Row { point: point.clone(), figure, budget: None, values });
+            let budget = self.budgets.iter().find(|(of, what, _)| of == point && *what == figure);
+            let budget = budget.map(|(_, _, budget)| *budget);
+            self.rows.push(Row { point: point.clone(), figure, budget, values });
             self.rows.len() - 1
         });
         &mut self.rows[at]
@@ -109,11 +112,17 @@ impl Report {
         }
         header.push("budget".to_owned());
         table.set_header(header);
-        let mut before = "";
-        for row in self.rows.iter().filter(|row| row.point.case == case) {
-            let name = if row.point.name == before { "" } else { &row.point.name };
-            before = &row.point.name;
-            table.add_row(row.cells(name));
+        let rows = || self.rows.iter().filter(|row| row.point.case == case);
+        let mut points: Vec<&Point> = Vec::new();
+        for row in rows() {
+            if !points.contains(&&row.point) {
+                points.push(&row.point);
+            }
+        }
+        for point in points {
+            for (place, row) in rows().filter(|row| row.point == *point).enumerate() {
+                table.add_row(row.cells(if place == 0 { &point.name } else { "" }));
+            }
         }
         for column in table.column_iter_mut().skip(2) {
             column.set_cell_alignment(CellAlignment::Right);

@@ -38,7 +38,8 @@ pub fn run(address: SocketAddr, sink: &Sink, schedule: Schedule<'_>, expected: i
     let Schedule { rate, events, requests } = schedule;
     let poll = Poll::new().expect("a kernel with epoll");
     let (free, idle) = mpsc::channel();
-    let connections = CONNECTIONS.min(events);
+    // Each is used a few times a second: one that idles longer would be closed.
+    let connections = (1..CONNECTIONS).take_while(|&count| float(count) < rate / 4.0).count() + 1;
     let (mut writers, mut readers) = (Vec::new(), Vec::new());
     for token in 0..connections {
         let stream = TcpStream::connect(address).expect("it listens");
@@ -47,7 +48,6 @@ pub fn run(address: SocketAddr, sink: &Sink, schedule: Schedule<'_>, expected: i
         free.send(token).expect("both ends are here");
     }
     let target = sink.count();
-    // Arrivals are found by numbers that begin with a variant of the requests, so that places mean the same each time.
     let first = numbers(events);
     let begun = Instant::now() + Duration::from_millis(5);
     let arrivals = sink.note(first, events, begun);

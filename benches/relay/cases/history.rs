@@ -32,6 +32,7 @@ pub fn run(bench: &mut Bench) {
     let mut requests = Requests::of_products(PRODUCTS);
     bench.alternate_relays(bench.rounds.min(3), |bench, subject| {
         for (length, point, kept) in &histories {
+            let kept = kept.for_a_run();
             let running = subject.start_in(kept.path(), &setup);
             let load = Load { connections: 128, events: EVENTS, messages: Messages::ONE, requests: &mut requests };
             let run = bench.drive(&running, load);

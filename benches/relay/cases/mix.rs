@@ -18,7 +18,7 @@ pub fn run(bench: &mut Bench) {
     let url = bench.sink.url();
     let settings = |name: &str| {
         format!(
-            "kind: webhook, url: \"{url}{name}\", concurrency: 128, message: short, body: {{ text: \"{{{{ title }}}}\", link: \"{{{{ link }}}}\" }}"
+            "kind: webhook, url: \"{url}{name}\", concurrency: 128, message: short, body: {{ text: \"{{{{ message.title }}}}\", id: \"{{{{ raw.id }}}}\" }}"
         )
     };
     let routes = team::routes(settings, false);
