@@ -99,7 +99,7 @@ impl Bench {
         go((events / 10).next_multiple_of(10));
         let (cpu, sink) = (running.figures.cpu(), self.sink.cpu());
         let (took, generator) = go(events);
-        let (cpu, sink) = (running.figures.cpu() - cpu, self.sink.cpu() - sink);
+        let (cpu, sink) = (running.figures.cpu().since(&cpu), self.sink.cpu() - sink);
         let (count, micros) = (float(events), 1e6);
         Run { rate: count / took, cpu: cpu * micros / count, harness: (generator + sink) * micros / count }
     }

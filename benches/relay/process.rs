@@ -1,5 +1,6 @@
 //! What Linux says of a process: CPU time, memory, bytes written.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The figures of one process.
@@ -7,13 +8,12 @@ use std::path::PathBuf;
 pub struct Figures(pub u32);
 
 impl Figures {
-    /// User and system time so far, in seconds.
-    pub fn cpu(self) -> f64 {
-        let stat = self.read("stat");
-        let fields: Vec<&str> = stat[stat.rfind(')').expect("a name in brackets") + 2..].split(' ').collect();
-        let ticks = |at: usize| fields[at].parse::<f64>().expect("a number of ticks");
-        // Fields 14 and 15 of proc(5), in ticks of 10 ms.
-        (ticks(11) + ticks(12)) / 100.0
+    /// CPU time so far.
+    pub fn cpu(self) -> Cpu {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.0)).expect("Linux, and the process runs");
+        let threads = tasks.filter_map(|task| Some(Thread(task.ok()?.path())));
+        // One may end while it is looked at.
+        Cpu(threads.filter_map(|thread| Some((thread.0.clone(), thread.try_cpu()?))).collect())
     }
 
     /// Memory in use, in MiB.
@@ -46,7 +46,17 @@ fn value(text: &str, name: &str) -> f64 {
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
-/// A thread of this process.
+/// CPU time of a process, by thread: the process's own sum comes in ticks of 10 ms, too coarse for a trickle of events.
+pub struct Cpu(BTreeMap<PathBuf, f64>);
+
+impl Cpu {
+    /// What was spent since then, in seconds, by all threads that have not ended.
+    pub fn since(&self, before: &Cpu) -> f64 {
+        self.0.iter().map(|(thread, now)| now - before.0.get(thread).unwrap_or(&0.0)).sum()
+    }
+}
+
+/// A thread.
 pub struct Thread(PathBuf);
 
 impl Thread {
@@ -57,8 +67,12 @@ impl Thread {
 
     /// Its CPU time so far, in seconds.
     pub fn cpu(&self) -> f64 {
-        let text = std::fs::read_to_string(self.0.join("schedstat")).expect("a kernel that counts CPU time of threads");
-        let nanoseconds: f64 = text.split(' ').next().and_then(|word| word.parse().ok()).expect("a number");
-        nanoseconds / 1e9
+        self.try_cpu().expect("a kernel that counts CPU time of threads")
+    }
+
+    fn try_cpu(&self) -> Option<f64> {
+        let text = std::fs::read_to_string(self.0.join("schedstat")).ok()?;
+        let nanoseconds: f64 = text.split(' ').next()?.parse().ok()?;
+        Some(nanoseconds / 1e9)
     }
 }

@@ -43,7 +43,7 @@ pub fn measure(bench: &mut Bench, running: &Running, subject: &Subject, point: &
     go((events / 10).clamp(1, 1_000));
     let cpu = running.figures.cpu();
     let found = go(events);
-    let cpu = (running.figures.cpu() - cpu) * 1e6 / float(events);
+    let cpu = running.figures.cpu().since(&cpu) * 1e6 / float(events);
     let name = subject.name();
     bench.report.add(point, &P50, name, of_thousand(&found.end_to_end, 500));
     bench.report.add(point, &P99, name, of_thousand(&found.end_to_end, 990));
