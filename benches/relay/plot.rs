@@ -25,7 +25,7 @@ pub struct Plot<'a> {
     pub title: &'a str,
     /// What the horizontal axis tells; it counts decades, with 0 to the left of 1.
     pub across: &'a str,
-    /// What the vertical axis tells; it begins at 0.
+    /// What the vertical axis tells; it begins at 0, unless values are so far apart that it counts decades, too.
     pub down: &'a str,
     pub curves: Vec<Curve>,
 }
@@ -34,8 +34,17 @@ pub struct Plot<'a> {
 struct Scale {
     first: f64,
     last: f64,
-    top: f64,
+    vertical: Vertical,
 }
+
+/// From 0 to the top, or from decade to decade.
+enum Vertical {
+    Even { top: f64 },
+    Decades { first: f64, last: f64 },
+}
+
+/// Values further apart would be one line at the bottom.
+const FAR_APART: f64 = 20.0;
 
 impl Scale {
     fn of(curves: &[Curve]) -> Scale {
@@ -44,7 +53,33 @@ impl Scale {
         let first = across().fold(f64::INFINITY, f64::min);
         let last = across().fold(f64::NEG_INFINITY, f64::max);
         let most = points().map(|(_, value)| value.max).fold(0.0, f64::max);
-        Scale { first, last, top: (most / step(most)).ceil() * step(most) }
+        let lowest = points().map(|(_, value)| value.min).filter(|min| *min > 0.0).fold(most, f64::min);
+        let vertical = if most / lowest > FAR_APART {
+            Vertical::Decades { first: lowest.log10().floor(), last: most.log10().ceil() }
+        } else {
+            Vertical::Even { top: (most / step(most)).ceil() * step(most) }
+        };
+        Scale { first, last, vertical }
+    }
+
+    /// Where lines are drawn across.
+    fn lines(&self) -> Vec<f64> {
+        let (mut lines, mut at) = (Vec::new(), 0.0);
+        match self.vertical {
+            Vertical::Even { top } => {
+                while at <= top * 1.001 {
+                    lines.push(at);
+                    at += step(top).max(1e-9);
+                }
+            }
+            Vertical::Decades { first, last } => {
+                while first + at <= last {
+                    lines.push(10_f64.powf(first + at));
+                    at += 1.0;
+                }
+            }
+        }
+        lines
     }
 
     fn x(&self, at: f64) -> f64 {
@@ -52,7 +87,11 @@ impl Scale {
     }
 
     fn y(&self, value: f64) -> f64 {
-        HEIGHT - BOTTOM - value / self.top.max(1e-9) * (HEIGHT - TOP - BOTTOM)
+        let share = match self.vertical {
+            Vertical::Even { top } => value / top.max(1e-9),
+            Vertical::Decades { first, last } => (value.max(1e-9).log10() - first).max(0.0) / (last - first),
+        };
+        HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
     }
 }
 
@@ -85,9 +124,7 @@ impl Plot<'_> {
             self.title
         )?;
         writeln!(svg, r#"<text x="{LEFT}" y="20" font-size="15" font-weight="bold">{}</text>"#, self.title)?;
-        let step = step(scale.top);
-        let mut value = 0.0;
-        while value <= scale.top + step / 2.0 {
+        for value in scale.lines() {
             let y = scale.y(value);
             writeln!(
                 svg,
@@ -96,7 +133,6 @@ impl Plot<'_> {
                 y + 4.0,
                 short(value)
             )?;
-            value += step;
         }
         let mut marks: Vec<f64> = self.curves.iter().flat_map(|curve| &curve.points).map(|(at, _)| *at).collect();
         marks.sort_by(f64::total_cmp);

@@ -23,7 +23,7 @@ pub fn by_rate(bench: &mut Bench) {
             if f64::from(rate) > most * 0.9 {
                 break;
             }
-            let events = (usize::try_from(rate).expect("small") * seconds).max(10);
+            let events = (usize::try_from(rate).expect("small") * seconds).max(5);
             let point = Point::at(BY_RATE, format!("{rate}/s"), rate.into());
             latency::measure(bench, &running, subject, &point, rate.into(), events);
         }

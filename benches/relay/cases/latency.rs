@@ -18,7 +18,7 @@ pub fn run(bench: &mut Bench) {
     bench.report.budget(&thousand, &P99, Budget::Itself(5.0));
     bench.alternate_relays(bench.rounds.min(3), |bench, subject| {
         let running = subject.start(&setup);
-        measure(bench, &running, subject, &Point::new(NAME, "10/s"), 10.0, 60);
+        measure(bench, &running, subject, &Point::new(NAME, "10/s"), 10.0, 40);
     });
     bench.alternate(bench.rounds, |bench, subject| {
         let running = subject.start(&setup);
