@@ -9,6 +9,7 @@ use super::ledger::{self, DOOR, DUPLICATES, Line};
 use super::lookup::Hashes;
 use super::openings::Opening;
 use super::owe::{Owe, owe};
+use super::prints::Print;
 use super::rows::to_ns;
 use super::task::Writing;
 use crate::event::{DeliveryId, EventId, Outcome};
@@ -66,8 +67,9 @@ fn one(w: &mut Writing<'_>, item: &Prepared) -> rusqlite::Result<Accepted> {
     let deliveries = owe_all(w, item, id)?;
     insert(w, item, id, deliveries.len())?;
     w.memory.ledger.add(DOOR, item.line, 1);
-    w.memory.dedup.add(event.fingerprint, id);
+    w.memory.dedup.add(&event.fingerprint, id);
     w.memory.unindexed.add(id.0, item.hashes);
+    w.memory.prints.add(Print::new(id.0, &event.fingerprint, item.hashes));
     let deliveries = deliveries.into_iter().map(|o| (o.id, o.receiver)).collect();
     Ok(Accepted { id, duplicate: false, id_reused: sighting == Sighting::Reused, deliveries })
 }

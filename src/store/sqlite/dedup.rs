@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use rusqlite::{Connection, params};
-
+use super::prints::{Print, half};
 use crate::event::{EventId, Fingerprint};
 use crate::store::REMEMBERED;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 /// What is known of a fingerprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,94 +20,131 @@ pub enum Sighting {
 
 #[derive(Debug, Clone, Copy)]
 struct Seen {
-    data: [u8; 16],
+    id: u64,
+    data: u64,
     event: EventId,
 }
 
-/// The newest fingerprints. What is added counts at once, and goes again if it is not kept.
+/// The newest fingerprints, half of each: 128 bits tell two events apart. What is added counts at once, and goes again if it is not kept.
 #[derive(Debug)]
 pub struct Dedup {
-    /// By sender's ID, the newest of each.
-    newest: HashMap<[u8; 16], Seen>,
+    /// Oldest first.
+    order: VecDeque<Seen>,
+    /// The serial number of the first of `order`; numbers wrap.
+    first: u32,
+    /// By sender's ID, the serial number of the newest of each.
+    newest: HashTable<u32>,
     /// Older events of an ID that came back with other data.
-    older: HashMap<Fingerprint, EventId>,
-    order: VecDeque<(Fingerprint, EventId)>,
+    older: HashMap<(u64, u64), EventId>,
     /// What each of the last entries of `order`, not yet kept, took the place of.
-    replaced: Vec<Option<Seen>>,
+    replaced: Vec<Option<u32>>,
     limit: usize,
 }
 
 impl Dedup {
+    /// Of the newest events, oldest first.
+    pub fn of(newest: &[Print]) -> Dedup {
+        let mut dedup = Dedup::new(REMEMBERED);
+        for print in newest {
+            dedup.push(Seen { id: print.id, data: print.data, event: EventId(print.event) });
+        }
+        dedup.keep();
+        dedup
+    }
+
     fn new(limit: usize) -> Dedup {
         Dedup {
-            newest: HashMap::with_capacity(limit),
+            order: VecDeque::new(),
+            first: 0,
+            newest: HashTable::new(),
             older: HashMap::new(),
-            order: VecDeque::with_capacity(limit),
             replaced: Vec::new(),
             limit,
         }
     }
 
-    /// Rebuilds it from the newest rows.
-    pub fn load(db: &Connection) -> rusqlite::Result<Dedup> {
-        let mut dedup = Dedup::new(REMEMBERED);
-        let mut newest = db.prepare(
-            "SELECT id, fingerprint_id, fingerprint_data FROM events \
-             WHERE id >= ifnull((SELECT id FROM events ORDER BY id DESC LIMIT 1 OFFSET ?1), 0) ORDER BY id",
-        )?;
-        let mut rows = newest.query(params![i64::try_from(REMEMBERED - 1).unwrap_or(i64::MAX)])?;
-        while let Some(row) = rows.next()? {
-            dedup.add(Fingerprint { id: row.get(1)?, data: row.get(2)? }, EventId(row.get(0)?));
-        }
-        dedup.keep();
-        Ok(dedup)
-    }
-
     pub fn look(&self, fingerprint: &Fingerprint) -> Sighting {
-        match self.newest.get(&fingerprint.id) {
+        let [id, data] = [fingerprint.id, fingerprint.data].map(half);
+        match self.newest.find(id, |&serial| self.at(serial).id == id).map(|&serial| self.at(serial)) {
             None => Sighting::New,
-            Some(seen) if seen.data == fingerprint.data => Sighting::Again(seen.event),
-            Some(_) => self.older.get(fingerprint).map_or(Sighting::Reused, |&event| Sighting::Again(event)),
+            Some(seen) if seen.data == data => Sighting::Again(seen.event),
+            Some(_) => self.older.get(&(id, data)).map_or(Sighting::Reused, |&event| Sighting::Again(event)),
         }
     }
 
-    pub fn add(&mut self, fingerprint: Fingerprint, event: EventId) {
-        let before = self.newest.insert(fingerprint.id, Seen { data: fingerprint.data, event });
-        if let Some(seen) = before {
-            self.older.insert(Fingerprint { id: fingerprint.id, data: seen.data }, seen.event);
+    pub fn add(&mut self, fingerprint: &Fingerprint, event: EventId) {
+        let [id, data] = [fingerprint.id, fingerprint.data].map(half);
+        self.push(Seen { id, data, event });
+    }
+
+    /// The oldest that is remembered.
+    pub fn oldest(&self) -> Option<EventId> {
+        self.order.front().map(|seen| seen.event)
+    }
+
+    fn push(&mut self, seen: Seen) {
+        let serial = self.first.wrapping_add(number(self.order.len()));
+        self.order.push_back(seen);
+        let (order, first) = (&self.order, self.first);
+        let is = |&other: &u32| at(order, first, other).id == seen.id;
+        let before = match self.newest.entry(seen.id, is, |&other| at(order, first, other).id) {
+            Entry::Vacant(place) => {
+                place.insert(serial);
+                None
+            }
+            Entry::Occupied(mut place) => Some(std::mem::replace(place.get_mut(), serial)),
+        };
+        if let Some(before) = before {
+            let Seen { id, data, event } = *self.at(before);
+            self.older.insert((id, data), event);
         }
         self.replaced.push(before);
-        self.order.push_back((fingerprint, event));
+    }
+
+    fn at(&self, serial: u32) -> &Seen {
+        at(&self.order, self.first, serial)
     }
 
     /// What was added is durable.
     pub fn keep(&mut self) {
         self.replaced.clear();
         while self.order.len() > self.limit {
-            let Some((fingerprint, event)) = self.order.pop_front() else { break };
-            if self.newest.get(&fingerprint.id).is_some_and(|seen| seen.event == event) {
-                self.newest.remove(&fingerprint.id);
-            } else if self.older.get(&fingerprint) == Some(&event) {
-                self.older.remove(&fingerprint);
+            let (Some(&Seen { id, data, event }), oldest) = (self.order.front(), self.first) else { break };
+            match self.newest.find_entry(id, |&serial| serial == oldest) {
+                Ok(newest) => _ = newest.remove(),
+                Err(_) if self.older.get(&(id, data)) == Some(&event) => _ = self.older.remove(&(id, data)),
+                Err(_) => {}
             }
+            self.order.pop_front();
+            self.first = self.first.wrapping_add(1);
         }
     }
 
     /// What was added since the last `keep` never happened.
     pub fn forget(&mut self) {
         while let Some(before) = self.replaced.pop() {
-            let Some((fingerprint, _)) = self.order.pop_back() else { break };
+            let last = self.first.wrapping_add(number(self.order.len())).wrapping_sub(1);
+            let Some(seen) = self.order.pop_back() else { break };
+            let Ok(mut newest) = self.newest.find_entry(seen.id, |&serial| serial == last) else { continue };
             match before {
-                None => {
-                    self.newest.remove(&fingerprint.id);
-                }
-                Some(seen) => {
-                    self.older.remove(&Fingerprint { id: fingerprint.id, data: seen.data });
-                    self.newest.insert(fingerprint.id, seen);
+                None => _ = newest.remove(),
+                Some(before) => {
+                    *newest.get_mut() = before;
+                    let Seen { id, data, .. } = *self.at(before);
+                    self.older.remove(&(id, data));
                 }
             }
         }
     }
+}
+
+/// Numbers wrap: only their distance counts, and far fewer are remembered at a time.
+fn at(order: &VecDeque<Seen>, first: u32, serial: u32) -> &Seen {
+    &order[serial.wrapping_sub(first) as usize]
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).expect("far fewer are remembered")
 }
 
 #[cfg(test)]
@@ -120,9 +158,9 @@ mod tests {
     #[test]
     fn an_id_that_changes_its_data_and_back_is_known_each_time() {
         let mut dedup = Dedup::new(10);
-        dedup.add(print(1, 1), EventId(1));
+        dedup.add(&print(1, 1), EventId(1));
         assert_eq!(dedup.look(&print(1, 2)), Sighting::Reused);
-        dedup.add(print(1, 2), EventId(2));
+        dedup.add(&print(1, 2), EventId(2));
         assert_eq!(dedup.look(&print(1, 1)), Sighting::Again(EventId(1)));
         assert_eq!(dedup.look(&print(1, 2)), Sighting::Again(EventId(2)));
     }
@@ -131,7 +169,7 @@ mod tests {
     fn the_oldest_are_forgotten() {
         let mut dedup = Dedup::new(2);
         for (n, fingerprint) in [print(1, 1), print(1, 2), print(2, 1), print(3, 1)].into_iter().enumerate() {
-            dedup.add(fingerprint, EventId(i64::try_from(n).unwrap()));
+            dedup.add(&fingerprint, EventId(i64::try_from(n).unwrap()));
             dedup.keep();
         }
         assert_eq!(dedup.look(&print(1, 1)), Sighting::New);
@@ -143,10 +181,10 @@ mod tests {
     #[test]
     fn what_was_not_kept_never_happened() {
         let mut dedup = Dedup::new(2);
-        dedup.add(print(1, 1), EventId(1));
+        dedup.add(&print(1, 1), EventId(1));
         dedup.keep();
         for (fingerprint, event) in [(print(1, 2), 2), (print(2, 1), 3), (print(1, 3), 4), (print(4, 1), 5)] {
-            dedup.add(fingerprint, EventId(event));
+            dedup.add(&fingerprint, EventId(event));
         }
         dedup.forget();
         assert_eq!(dedup.look(&print(1, 1)), Sighting::Again(EventId(1)));

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::prints::Print;
 use super::rows::to_limit;
 use super::task::Writing;
 use crate::event::Event;
@@ -21,7 +22,7 @@ const GENERATION: usize = if cfg!(test) { 30 } else { 20_000 };
 const STEP: usize = if cfg!(test) { 20 } else { 1_000 };
 
 /// The hashes one event is found by.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hashes {
     pub key: KeyHash,
     pub job: Option<i64>,
@@ -97,14 +98,19 @@ pub struct Unindexed {
 }
 
 impl Unindexed {
-    pub fn load(db: &Connection) -> rusqlite::Result<Unindexed> {
-        let entries = db
-            .prepare("SELECT id, key, job, sender FROM events WHERE id > (SELECT indexed FROM meta) ORDER BY id")?
-            .query_map([], |row| {
+    /// `newest`: of events, oldest first. Those that are not indexed are among them, unless the index has fallen far behind.
+    pub fn load(db: &Connection, newest: &[Print]) -> rusqlite::Result<Unindexed> {
+        let indexed: i64 = db.query_row("SELECT indexed FROM meta", [], |row| row.get(0))?;
+        let known = newest.first().map_or(i64::MAX, |print| print.event);
+        let mut entries = db
+            .prepare("SELECT id, key, job, sender FROM events WHERE id > ?1 AND id < ?2 ORDER BY id")?
+            .query_map(params![indexed, known], |row| {
                 let hashes = Hashes { key: KeyHash(row.get(1)?), job: row.get(2)?, sender: row.get(3)? };
                 Ok(Entry { event: row.get(0)?, hashes })
             })?
-            .collect::<rusqlite::Result<_>>()?;
+            .collect::<rusqlite::Result<VecDeque<_>>>()?;
+        let newest = newest.iter().filter(|print| print.event > indexed);
+        entries.extend(newest.map(|print| Entry { event: print.event, hashes: print.hashes }));
         Ok(Unindexed { tail: Tail(Arc::new(Mutex::new(entries))), fresh: Vec::new(), generation: None })
     }
 

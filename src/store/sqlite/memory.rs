@@ -8,6 +8,7 @@ use super::ledger::Lines;
 use super::lookup::Unindexed;
 use super::names::Names;
 use super::openings::Openings;
+use super::prints::{self, Prints};
 
 /// Changed while a transaction is written; then either [`keep`](Memory::keep) or [`forget`](Memory::forget).
 #[derive(Debug)]
@@ -19,21 +20,31 @@ pub struct Memory {
     pub openings: Openings,
     pub ledger: Lines,
     pub unindexed: Unindexed,
+    pub prints: Prints,
 }
 
 impl Memory {
     pub fn load(db: &Connection) -> rusqlite::Result<Memory> {
         let ids = Ids::load(db)?;
         let names = Names::load(db)?;
+        let (newest, prints) = prints::load(db)?;
         Ok(Memory {
             ids,
             kept_ids: ids,
-            dedup: Dedup::load(db)?,
+            dedup: Dedup::of(&newest),
             ledger: Lines::load(db, &names)?,
             names,
             openings: Openings::load(db)?,
-            unindexed: Unindexed::load(db)?,
+            unindexed: Unindexed::load(db, &newest)?,
+            prints,
         })
+    }
+
+    /// What the running transaction has to say of it.
+    pub fn write(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        self.ledger.write(db)?;
+        let oldest = self.dedup.oldest().map_or(i64::MAX, |event| event.0);
+        self.prints.write(db, oldest)
     }
 
     /// The transaction is durable.
@@ -44,6 +55,7 @@ impl Memory {
         self.openings.keep();
         self.ledger.keep(&self.names);
         self.unindexed.keep();
+        self.prints.keep();
     }
 
     /// The transaction never happened.
@@ -54,5 +66,6 @@ impl Memory {
         self.openings.forget();
         self.ledger.forget();
         self.unindexed.forget();
+        self.prints.forget();
     }
 }

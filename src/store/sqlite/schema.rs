@@ -15,7 +15,7 @@ use crate::store::StoreError;
 /// "JRLY": marks the file as ours.
 const APPLICATION_ID: i64 = 0x4a52_4c59;
 /// The schema this program writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 6;
+pub const VERSION: i64 = 7;
 
 /// Times are nanoseconds since the Unix epoch: an event read back must render the same bytes as the fresh one. Texts that repeat
 /// (receivers, routes, versions) are interned in `names`. No index on the hot path but those on what is owed or dead: small when all
@@ -82,6 +82,7 @@ CREATE TABLE lookup(
   generation INTEGER NOT NULL, hash INTEGER NOT NULL, event INTEGER NOT NULL,
   PRIMARY KEY(generation, hash, event)
 ) WITHOUT ROWID;
+CREATE TABLE prints(last INTEGER PRIMARY KEY, packed BLOB NOT NULL);  -- see `prints`
 CREATE TABLE lanes(receiver INTEGER PRIMARY KEY, state TEXT NOT NULL);
 CREATE TABLE versions(version TEXT PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE applied(id INTEGER PRIMARY KEY, version TEXT NOT NULL, at INTEGER NOT NULL);  -- each time a version began to rule
@@ -101,7 +102,7 @@ CREATE TABLE probe(id INTEGER PRIMARY KEY CHECK(id = 1), filler BLOB NOT NULL);
 ";
 
 /// From each older schema to the next. A step and its mark are one transaction.
-const STEPS: [(i64, &str); 4] = [
+const STEPS: [(i64, &str); 5] = [
     (
     1,
     "CREATE TABLE applied(id INTEGER PRIMARY KEY, version TEXT NOT NULL, at INTEGER NOT NULL);
@@ -134,6 +135,7 @@ const STEPS: [(i64, &str); 4] = [
            END AS line, count(*) FROM events GROUP BY line;
          INSERT INTO ledger SELECT 0, 6, sum(count) FROM quarantine HAVING count(*) > 0;",
     ),
+    (6, "CREATE TABLE prints(last INTEGER PRIMARY KEY, packed BLOB NOT NULL);"),
 ];
 
 /// Who uses a connection.

@@ -191,7 +191,7 @@ impl Writer {
         let mut writing = Writing { db: &self.db, memory: &mut self.memory, fresh: Vec::new(), now_ms };
         let end = execute(&self.db, "BEGIN IMMEDIATE")
             .and_then(|()| body(&mut writing))
-            .and_then(|()| writing.memory.ledger.write(&self.db))
+            .and_then(|()| writing.memory.write(&self.db))
             .and_then(|()| execute(&self.db, "COMMIT"));
         let fresh = writing.fresh;
         let end = match end {

@@ -95,7 +95,7 @@ async fn a_store_of_the_first_schema_is_brought_up_in_place() {
     {
         let db = Connection::open(&path).unwrap();
         db.execute_batch(
-            "DROP TABLE ledger; DROP TABLE totals; ALTER TABLE quarantine DROP COLUMN attributes; DROP TABLE threads; DROP TABLE applied; DROP TABLE versions; \
+            "DROP TABLE prints; DROP TABLE ledger; DROP TABLE totals; ALTER TABLE quarantine DROP COLUMN attributes; DROP TABLE threads; DROP TABLE applied; DROP TABLE versions; \
              CREATE TABLE versions(version TEXT PRIMARY KEY, text TEXT NOT NULL, saved_at INTEGER NOT NULL); \
              INSERT INTO versions VALUES('b', 'two', 2000000000), ('a', 'one', 1000000000); PRAGMA user_version = 1;",
         )
@@ -142,7 +142,10 @@ async fn the_books_of_an_older_store_begin_with_what_it_has() {
     };
     assert_eq!((before.events.matched, before.events.nobody), (6, 3));
     assert!(before.receivers.values().all(|of| of.balance() && of.made > 0), "{before:?}");
-    Connection::open(&path).unwrap().execute_batch("DROP TABLE ledger; PRAGMA user_version = 5;").unwrap();
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("DROP TABLE prints; DROP TABLE ledger; PRAGMA user_version = 5;")
+        .unwrap();
     for _ in 0..2 {
         let store = SqliteStore::open(&path, nobody()).unwrap();
         assert_eq!(store.ledger().await.unwrap().life, before);

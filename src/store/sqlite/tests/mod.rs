@@ -5,6 +5,7 @@ mod disk;
 mod files;
 mod history;
 mod killed;
+mod prints;
 mod repair;
 
 use std::fs;
