@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use super::by_hand::ByHand;
 use super::file::{File, STEADY, pick};
 use crate::delivery::Limits;
 
@@ -24,6 +25,8 @@ pub struct Plan {
     /// How each life of the process ends, if it does.
     pub deaths: Vec<Death>,
     pub limits: Limits,
+    /// How long events are kept.
+    pub retention: Duration,
     /// From here on nothing goes wrong any more.
     pub calm: Duration,
 }
@@ -40,6 +43,7 @@ pub enum Act {
     /// Stops the process in order, for so long.
     Stop(Duration),
     Resume(&'static str),
+    ByHand(ByHand),
 }
 
 /// An event of a job.
@@ -180,7 +184,13 @@ impl Plan {
         for weather in &mut weather {
             weather.to = weather.to.min(calm);
         }
-        Plan { seed, files, acts, habits, weather, deaths, limits: limits(rng), calm }
+        let limits = limits(rng);
+        for _ in 0..pick(rng, &[0, 0, 1, 3, 6]) {
+            acts.push((within(rng, length), Act::ByHand(ByHand::draw(rng))));
+        }
+        acts.sort_by_key(|(at, _)| *at);
+        let retention = Duration::from_secs(pick(rng, &[15, 60, 200, 30 * 86_400]));
+        Plan { seed, files, acts, habits, weather, deaths, limits, retention, calm }
     }
 
     /// How a receiver behaves now.

@@ -10,12 +10,13 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use tokio::time::sleep;
 
+use super::changes;
 use super::clock;
 use super::network::may_give_up;
 use super::plan::Trouble;
-use super::world::{Fate, Inner, Made, World};
+use super::world::{Change, Fate, Inner, Made, World};
 use crate::event::{DeliveryId, EventId};
-use crate::receiver::Verdict;
+use crate::receiver::{Reason, Verdict};
 use crate::store::memory::MemoryStore;
 use crate::store::{
     Accepted, Attempt, Attempted, Delivery, DeliveryFilter, End, EventFilter, InThread, KeyHash, LaneRow, Ledger, Mark,
@@ -125,6 +126,13 @@ fn accepted(world: &World, items: &[NewEvent], answers: &[Accepted]) {
         let key = KeyHash::of(&item.event.key);
         let product = item.event.job.as_ref().and_then(|job| job.data_product.as_ref()?.id.as_deref()?.parse().ok());
         let mut inner = world.lock();
+        if answer.duplicate {
+            inner.duplicates += 1;
+        } else {
+            let deliveries = answer.deliveries.iter().map(|(delivery, _)| *delivery).collect();
+            inner.changes.push(Change::Accepted { event: answer.id, deliveries });
+            inner.came.insert(answer.id, at);
+        }
         for (delivery, receiver) in &answer.deliveries {
             let receiver = Arc::clone(receiver);
             inner.of_key.entry((Arc::clone(&receiver), key)).or_default().push(*delivery);
@@ -157,6 +165,9 @@ fn recorded(world: &World, attempts: &[Attempted]) {
 
 fn wrong(world: &World, inner: &Inner, attempted: &Attempted) -> Option<String> {
     let Some(made) = inner.made.get(&attempted.delivery) else { return Some("nobody is owed it".to_owned()) };
+    if attempted.attempt.reason == Some(Reason::Template) {
+        return (!inner.gone_at.contains_key(&made.event)).then(|| "its event is there".to_owned());
+    }
     let life = inner.lives.len() - 1;
     // The plain form belongs to the same attempt as the one before it.
     let requests =
@@ -216,9 +227,15 @@ macro_rules! passed_on {
             }
 
             async fn replay(&self, deliveries: &[DeliveryId], to: Option<&str>) -> Result<Vec<Replayed>, StoreError> {
-                let (inner, deliveries) = (Arc::clone(&self.inner), deliveries.to_vec());
-                let to = to.map(str::to_owned);
-                self.call("replay", Sort::Writes, async move { inner.replay(&deliveries, to.as_deref()).await }).await
+                let (inner, world) = (Arc::clone(&self.inner), self.world.clone());
+                let (deliveries, to) = (deliveries.to_vec(), to.map(str::to_owned));
+                self.call("replay", Sort::Writes, async move {
+                    let before = changes::before(&inner);
+                    let new = inner.replay(&deliveries, to.as_deref()).await?;
+                    before.into_iter().for_each(|before| before.replayed(&world, &inner, None, to.as_deref(), &new));
+                    Ok(new)
+                })
+                .await
             }
 
             async fn replay_unchanged(
@@ -227,10 +244,65 @@ macro_rules! passed_on {
                 unchanged: Unchanged,
                 to: Option<&str>,
             ) -> Result<Vec<Replayed>, StoreError> {
-                let (inner, deliveries) = (Arc::clone(&self.inner), deliveries.to_vec());
-                let to = to.map(str::to_owned);
+                let (inner, world) = (Arc::clone(&self.inner), self.world.clone());
+                let (deliveries, to) = (deliveries.to_vec(), to.map(str::to_owned));
                 self.call("replay", Sort::Writes, async move {
-                    inner.replay_unchanged(&deliveries, unchanged, to.as_deref()).await
+                    let before = changes::before(&inner);
+                    let new = inner.replay_unchanged(&deliveries, unchanged, to.as_deref()).await?;
+                    before
+                        .into_iter()
+                        .for_each(|before| before.replayed(&world, &inner, Some(unchanged), to.as_deref(), &new));
+                    Ok(new)
+                })
+                .await
+            }
+
+            async fn replay_event(
+                &self,
+                event: EventId,
+                targets: Vec<NewTarget>,
+            ) -> Result<Vec<Replayed>, StoreError> {
+                let (inner, world) = (Arc::clone(&self.inner), self.world.clone());
+                self.call("replay_event", Sort::Writes, async move {
+                    let before = changes::before(&inner);
+                    let new = inner.replay_event(event, targets.clone()).await?;
+                    before.into_iter().for_each(|before| before.redecided(&world, &inner, event, &targets, &new));
+                    Ok(new)
+                })
+                .await
+            }
+
+            async fn dismiss(&self, deliveries: &[DeliveryId]) -> Result<u64, StoreError> {
+                let (inner, world) = (Arc::clone(&self.inner), self.world.clone());
+                let deliveries = deliveries.to_vec();
+                self.call("dismiss", Sort::Writes, async move {
+                    let before = changes::before(&inner);
+                    let count = inner.dismiss(&deliveries).await?;
+                    before.into_iter().for_each(|before| before.dismissed(&world, &inner, &deliveries, count));
+                    Ok(count)
+                })
+                .await
+            }
+
+            async fn move_owed(&self, receiver: &str, to: &str, limit: usize) -> Result<u64, StoreError> {
+                let (inner, world) = (Arc::clone(&self.inner), self.world.clone());
+                let (from, to) = (receiver.to_owned(), to.to_owned());
+                self.call("move_owed", Sort::Writes, async move {
+                    let before = changes::before(&inner);
+                    let count = inner.move_owed(&from, &to, limit).await?;
+                    before.into_iter().for_each(|before| before.moved(&world, &inner, (&from, &to), limit, count));
+                    Ok(count)
+                })
+                .await
+            }
+
+            async fn prune(&self, by: Timestamp, limit: usize) -> Result<u64, StoreError> {
+                let (inner, world) = (Arc::clone(&self.inner), self.world.clone());
+                self.call("prune", Sort::Writes, async move {
+                    let before = changes::before(&inner);
+                    let count = inner.prune(by, limit).await?;
+                    before.into_iter().for_each(|before| before.pruned(&world, &inner, by, limit, count));
+                    Ok(count)
                 })
                 .await
             }
@@ -275,9 +347,6 @@ passed_on! {
     Reads copy(id: DeliveryId) -> Option<String>;
     Reads reference(message: &InThread = message.clone()) -> Option<String>;
     Reads next_of_key(key: &str = key.to_owned(), after: EventId, until: Timestamp) -> Option<StoredEvent>;
-    Writes replay_event(event: EventId, targets: Vec<NewTarget>) -> Vec<Replayed>;
-    Writes dismiss(deliveries: &[DeliveryId] = deliveries.to_vec()) -> u64;
-    Writes move_owed(receiver: &str = receiver.to_owned(), to: &str = to.to_owned(), limit: usize) -> u64;
     Reads walk(filter: &DeliveryFilter = filter.clone(), from: Mark) -> Walked;
     Writes quarantine(item: NewQuarantined) -> bool;
     Reads quarantined(limit: usize) -> Vec<Quarantined>;
@@ -292,5 +361,4 @@ passed_on! {
     Reads version(version: &str = version.to_owned()) -> Option<Version>;
     Reads ruled_since(version: &str = version.to_owned(), by: Timestamp) -> Option<Timestamp>;
     Reads last_version() -> Option<Version>;
-    Writes prune(before: Timestamp, limit: usize) -> u64;
 }
