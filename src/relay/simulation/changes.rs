@@ -170,7 +170,7 @@ impl Before {
         for event in events {
             world.step("pruned", event.id);
             let received = event.event.received.received_at;
-            let kept = clock::now() - world.lock().came[&event.id];
+            let kept = clock::now().saturating_sub(world.lock().came[&event.id]);
             if received >= before || too_young(world, kept, received) {
                 world.violated(|| format!("{} was deleted after {kept:?}, received at {received}", event.id));
             }

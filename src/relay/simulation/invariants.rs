@@ -73,7 +73,9 @@ fn balanced(
     deliveries: &[Delivery],
 ) -> Result<(), String> {
     let mut books = Books::default();
-    events.iter().for_each(|stored| books.events.count(&stored.decision));
+    for stored in events {
+        books.events.count(&stored.decision);
+    }
     books.events.duplicates = inner.duplicates;
     for delivery in deliveries {
         books.receivers.entry(delivery.receiver.clone()).or_default().count(delivery.state);

@@ -8,8 +8,8 @@
 //!   `JOBRELAY_FIRST_SEED` says from which one on (else the time of day decides).
 //!
 //! `plan` draws what will happen; `file` is its routes.yaml; `world` remembers what happened and notices what may never happen; `network`
-//! and `store` are the relay's surroundings, `sender` and `by_hand` those who use it; `changes` notes what people and the retention made of
-//! what is durable; `life` runs a process until it dies; `invariants` and `decided` judge the whole.
+//! and `store` are the relay's surroundings, `sender` and `by_hand` those who use it; `noted` and `changes` note what became durable;
+//! `life` runs a process until it dies; `invariants` and `decided` judge the whole.
 
 mod by_hand;
 mod changes;
@@ -19,6 +19,7 @@ mod file;
 mod invariants;
 mod life;
 mod network;
+mod noted;
 mod plan;
 mod sender;
 mod store;
