@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use self::ahead::Ahead;
 pub use self::ahead::URGENT;
+use self::pages::Unread;
 use self::queue::{Item, Queue, Standing};
 use self::ready::{Head, Ready};
 use super::Health;
@@ -105,9 +106,7 @@ pub struct Lane {
     behind: bool,
     /// While a page is being read: its limit.
     loading: Option<usize>,
-    load_not_before: Duration,
-    /// The last page that was asked for could not be read.
-    unreadable: bool,
+    unread: Unread,
     refreshing: bool,
     unrecorded: usize,
     pace: Pace,
@@ -144,8 +143,7 @@ impl Lane {
             cursor: DeliveryId(0),
             behind: true,
             loading: None,
-            load_not_before: Duration::ZERO,
-            unreadable: false,
+            unread: Unread::default(),
             refreshing: false,
             unrecorded: 0,
             pace: Pace::new(settings.rate),
@@ -312,7 +310,7 @@ impl Lane {
     /// Whether what is owed cannot be read at present.
     #[must_use]
     pub fn cannot_read(&self) -> bool {
-        self.unreadable
+        self.unread.last
     }
 
     /// Whether a message could go out now. After [`Lane::poll`] said to wait none can, unless this machine is at fault.
@@ -334,7 +332,7 @@ impl Lane {
             }
             self.forget();
         }
-        if now.mono >= self.load_not_before
+        if now.mono >= self.unread.not_before
             && let Some(step) = self.load()
         {
             return step;
