@@ -18,6 +18,9 @@ use crate::store::{Books, Delivery, DeliveryBooks, DeliveryState, Store as _, St
 /// A receiver that is always well gets its messages within so much time in which store and process are well, whatever others do.
 const AT_ONCE: Duration = Duration::from_secs(4);
 
+/// Longer than what is under way takes, and than a rate keeps apart.
+const SOON: Duration = Duration::from_secs(25);
+
 /// Checks everything; the first that does not hold.
 ///
 /// # Errors
@@ -37,6 +40,7 @@ pub fn check(world: &World, auditor: &MemoryStore) -> Result<(), String> {
     balanced(&inner, auditor, &events, &deliveries)?;
     ordered(&inner)?;
     paced(&world.plan, &inner)?;
+    tried_when_mended(&world.plan, &inner)?;
     independent(&world.plan, &inner)
 }
 
@@ -143,6 +147,24 @@ fn paced(plan: &Plan, inner: &Inner) -> Result<(), String> {
                     return Err(format!("above the rate of {name}: {request:?}"));
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+/// A blocked lane tries again soon after someone said that its receiver is mended, or mended its settings, not when its next probe is due.
+fn tried_when_mended(plan: &Plan, inner: &Inner) -> Result<(), String> {
+    let within = |from: Duration, to: Duration, at: Duration| from <= at && at + SOON < to;
+    let taken_off = |name: &str| inner.made.values().any(|made| *made.receiver == *name && made.dismissed.is_some());
+    for &(name, at) in &inner.resumed {
+        let blocked =
+            inner.blocked.iter().any(|(of, from, to)| **of == *name && within(*from, to.unwrap_or_default(), at));
+        let undisturbed = inner.lives.iter().any(|life| within(life.from, life.to, at))
+            && plan.weather.iter().all(|weather| weather.to + SOON < at || at + SOON < weather.from)
+            && inner.ruled.iter().all(|ruled| ruled.at <= at || at + SOON < ruled.at);
+        let tried = || inner.requests.iter().any(|r| r.receiver == name && at <= r.from && r.from <= at + SOON);
+        if blocked && undisturbed && !taken_off(name) && !tried() {
+            return Err(format!("{name} was mended at {at:?}, and not tried"));
         }
     }
     Ok(())
