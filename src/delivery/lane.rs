@@ -208,10 +208,14 @@ impl Lane {
         for owed in fresh {
             if !self.behind && owed.id > self.cursor {
                 self.cursor = owed.id;
-                self.insert(owed, now);
+                // While a page was read it may have been taken ahead, and be done.
+                if !self.ahead.knows(owed.id) {
+                    self.insert(owed, now);
+                }
                 self.behind = self.held >= self.settings.capacity;
             }
         }
+        self.ahead.passed(self.cursor);
     }
 
     /// Fresh deliveries were passed over: they are on disk only.

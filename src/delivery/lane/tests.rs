@@ -424,6 +424,30 @@ fn what_fails_now_is_heard_of_before_a_long_backlog_is_through() {
     assert_eq!((sent, pages), (vec![1, 1_000, 2, 1_001, 3, 4, 5, 6, 7], 1));
 }
 
+#[test]
+fn what_was_taken_ahead_while_a_page_was_read_is_not_taken_again() {
+    let mut lane = Lane::new(settings(), None, at(0));
+    assert!(matches!(lane.poll(at(0)), Step::Load { .. }));
+    // Too many come meanwhile: the last is passed over, and looked up with those of its key before it.
+    let failed = |id| Owed { urgent: true, ..owed(id, 7) };
+    lane.offer(failed(3));
+    assert!(matches!(lane.poll(at(1)), Step::Look { .. }));
+    lane.looked((1..=3).map(failed).collect(), at(1));
+    assert_eq!(sends(&mut lane, at(1)), [1]);
+    ends(&mut lane, 1, Verdict::Delivered, at(2));
+    assert_eq!(sends(&mut lane, at(2)), [2]);
+    // The page is from before they came; then come those that found room.
+    lane.loaded(Vec::new(), at(3));
+    lane.take([failed(1), failed(2)], at(3));
+    lane.fall_behind();
+    ends(&mut lane, 2, Verdict::Delivered, at(4));
+    assert!(matches!(lane.poll(at(4)), Step::Load { after: DeliveryId(2), .. }));
+    assert_eq!(sends(&mut lane, at(4)), [3]);
+    lane.loaded(vec![failed(3)], at(5));
+    ends(&mut lane, 3, Verdict::Delivered, at(5));
+    assert_eq!(sends(&mut lane, at(6)), [0i64; 0]);
+}
+
 /// The lane beside a model of the store, with everything left to seeded chance.
 struct Simulation {
     chance: fastrand::Rng,
