@@ -237,7 +237,7 @@ async fn start(options: &Options) -> Result<Relay, End> {
     let mut helpers = vec![
         tokio::spawn(own::admit(corridor, own_events, refused, Timestamp::now)),
         tokio::spawn(reloader.run()),
-        tokio::spawn(retention::run(Arc::clone(&store), options.retention)),
+        tokio::spawn(retention::run(Arc::clone(&store), options.retention, Timestamp::now)),
         tokio::spawn(probe(Arc::clone(&state), Arc::clone(&store))),
         tokio::spawn(disk::watch(options.store.clone(), options.disk_low, Arc::clone(&state), tell)),
         tokio::spawn(narrate::run(narrator)),

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use self::ahead::Ahead;
 pub use self::ahead::URGENT;
+use self::pages::Unread;
 use self::queue::{Item, Queue, Standing};
 use self::ready::{Head, Ready};
 use super::Health;
@@ -105,9 +106,7 @@ pub struct Lane {
     behind: bool,
     /// While a page is being read: its limit.
     loading: Option<usize>,
-    load_not_before: Duration,
-    /// The last page that was asked for could not be read.
-    unreadable: bool,
+    unread: Unread,
     refreshing: bool,
     unrecorded: usize,
     pace: Pace,
@@ -144,8 +143,7 @@ impl Lane {
             cursor: DeliveryId(0),
             behind: true,
             loading: None,
-            load_not_before: Duration::ZERO,
-            unreadable: false,
+            unread: Unread::default(),
             refreshing: false,
             unrecorded: 0,
             pace: Pace::new(settings.rate),
@@ -210,10 +208,14 @@ impl Lane {
         for owed in fresh {
             if !self.behind && owed.id > self.cursor {
                 self.cursor = owed.id;
-                self.insert(owed, now);
+                // While a page was read it may have been taken ahead, and be done.
+                if !self.ahead.knows(owed.id) {
+                    self.insert(owed, now);
+                }
                 self.behind = self.held >= self.settings.capacity;
             }
         }
+        self.ahead.passed(self.cursor);
     }
 
     /// Fresh deliveries were passed over: they are on disk only.
@@ -312,7 +314,7 @@ impl Lane {
     /// Whether what is owed cannot be read at present.
     #[must_use]
     pub fn cannot_read(&self) -> bool {
-        self.unreadable
+        self.unread.last
     }
 
     /// Whether a message could go out now. After [`Lane::poll`] said to wait none can, unless this machine is at fault.
@@ -334,7 +336,7 @@ impl Lane {
             }
             self.forget();
         }
-        if now.mono >= self.load_not_before
+        if now.mono >= self.unread.not_before
             && let Some(step) = self.load()
         {
             return step;

@@ -11,29 +11,36 @@ use crate::store::{EventFilter, Store, StoreError};
 
 const EVERY: Duration = Duration::from_secs(60);
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
+/// How often the wall clock is looked at: an event that came between two jumps that nobody saw would seem older than it is.
+const LOOK: Duration = Duration::from_secs(1);
 /// Small enough that no accept waits noticeably behind one.
 const STEP: usize = 200;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Runs until aborted. What is still owed is never deleted, however old.
-pub(super) async fn run(store: Arc<dyn Store>, retention: Duration) {
-    let mut due = tokio::time::interval(retention.clamp(AT_MOST_EVERY, EVERY));
-    due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+/// Runs until aborted. What is still owed is never deleted, however old. `now`: the time on the wall.
+pub(super) async fn run(store: Arc<dyn Store>, retention: Duration, now: fn() -> Timestamp) {
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let every = retention.clamp(AT_MOST_EVERY, EVERY);
     let start = Instant::now();
-    let mut age = None;
+    let mut due = Duration::ZERO;
+    let mut age: Option<Age> = None;
     loop {
-        due.tick().await;
-        let age = match &mut age {
-            Some(age) => age,
-            none => match newest(&*store).await {
-                Ok(newest) => none.insert(Age::new(retention, newest, Timestamp::now())),
-                Err(error) => {
-                    tracing::warn!("old events were not looked for, trying again soon: {error}");
-                    continue;
+        look.tick().await;
+        let before = age.as_mut().and_then(|age| age.before(start.elapsed(), now()));
+        if start.elapsed() < due {
+            continue;
+        }
+        due = start.elapsed() + every;
+        let (Some(age), Some(before)) = (&mut age, before) else {
+            if age.is_none() {
+                match newest(&*store).await {
+                    Ok(newest) => (age, due) = (Some(Age::new(retention, newest, now())), Duration::ZERO),
+                    Err(error) => tracing::warn!("old events were not looked for, trying again soon: {error}"),
                 }
-            },
+            }
+            continue;
         };
-        let Some(before) = age.before(start.elapsed(), Timestamp::now()) else { continue };
         let mut deleted = 0;
         let expired = dead_expired(&*store).await;
         loop {
@@ -46,6 +53,7 @@ pub(super) async fn run(store: Arc<dyn Store>, retention: Duration) {
                 }
             }
             tokio::time::sleep(PAUSE).await;
+            age.before(start.elapsed(), now());
         }
         if deleted > 0 {
             tracing::info!(deleted, %before, "deleted events past the retention");
@@ -175,6 +183,43 @@ mod tests {
             age.before(Duration::from_secs(60) * n, day(0) + Duration::from_millis(60_003) * n);
         }
         assert!(age.ahead.len() < 60, "{}", age.ahead.len());
+    }
+
+    thread_local! {
+        /// When the clock on the wall began to go, and by how many seconds it is ahead.
+        static WALL: std::cell::Cell<(Option<Instant>, i64)> = const { std::cell::Cell::new((None, 0)) };
+    }
+
+    fn wall() -> Timestamp {
+        let (began, ahead) = WALL.get();
+        day(100) + began.expect("it goes").elapsed() + SignedDuration::from_secs(ahead)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_while_the_clock_is_back_for_a_moment_is_kept_as_long_as_all_else() {
+        use crate::store::conformance::Sample;
+
+        let began = Instant::now();
+        WALL.set((Some(began), 0));
+        let store = crate::store::memory::Durable::new(1, Arc::new(wall)).open("relay", Arc::new(|_| {}));
+        let store: Arc<dyn Store> = Arc::new(store);
+        let retention = Duration::from_secs(3_600);
+        let running = tokio::spawn(run(Arc::clone(&store), retention, wall));
+        let ahead = |seconds| async move {
+            tokio::time::sleep(Duration::from_secs(7)).await;
+            WALL.set((Some(began), seconds));
+        };
+        ahead(0).await;
+        ahead(-40 * 86_400).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let since = wall().duration_since(Sample::new("a").received_at());
+        let id = store.accept(vec![Sample::new("a").received_after(since).build()]).await.unwrap()[0].id;
+        ahead(0).await;
+        tokio::time::sleep(Duration::from_secs(3_570)).await;
+        assert!(store.event(id).await.unwrap().is_some(), "it is not an hour old");
+        tokio::time::sleep(Duration::from_secs(3_700)).await;
+        assert!(store.event(id).await.unwrap().is_none());
+        running.abort();
     }
 
     #[test]

@@ -6,11 +6,20 @@ use super::queue::{Item, KeyPage};
 use super::{Health, Lane, Now, OF_ONE_KEY, STRETCH, Step};
 use crate::store::{KeyHash, Owed};
 
+/// Pages that could not be read.
+#[derive(Debug, Default)]
+pub struct Unread {
+    /// The last that was asked for is one.
+    pub last: bool,
+    /// None is asked for before then.
+    pub not_before: Duration,
+}
+
 impl Lane {
     /// A page that [`Step::Load`] asked for. A full one has more behind it.
     pub fn loaded(&mut self, page: Vec<Owed>, now: Now) {
         self.mark(now);
-        self.unreadable = false;
+        self.unread.last = false;
         self.behind = self.loading.take().is_some_and(|limit| page.len() >= limit);
         for owed in page {
             if owed.id > self.cursor {
@@ -25,8 +34,7 @@ impl Lane {
 
     /// The store could not be read: asks again in a second.
     pub fn load_failed(&mut self, key: Option<KeyHash>, now: Now) {
-        self.unreadable = true;
-        self.load_not_before = now.mono + Duration::from_secs(1);
+        self.unread = Unread { last: true, not_before: now.mono + Duration::from_secs(1) };
         match key {
             None => self.loading = None,
             Some(key) => {
@@ -42,7 +50,7 @@ impl Lane {
 
     /// A page that [`Step::LoadKey`] asked for.
     pub fn loaded_key(&mut self, key: KeyHash, page: Vec<Owed>, now: Now) {
-        self.unreadable = false;
+        self.unread.last = false;
         let came: Vec<Duration> = page.iter().map(|owed| self.clock.came(owed.id, now.mono)).collect();
         let Some(queue) = self.keys.get_mut(&key) else { return };
         let Some(asked) = queue.loading.take() else { return };
@@ -97,7 +105,8 @@ impl Lane {
 
     /// If a failed read is to be tried again sooner, wait only until then.
     pub(super) fn or_load(&self, until: Option<Duration>, now: Now) -> Option<Duration> {
-        let wants = self.load_not_before > now.mono && (self.behind || !self.hungry.is_empty());
-        if wants { Some(until.map_or(self.load_not_before, |until| until.min(self.load_not_before))) } else { until }
+        let again = self.unread.not_before;
+        let wants = again > now.mono && (self.behind || !self.hungry.is_empty());
+        if wants { Some(until.map_or(again, |until| until.min(again))) } else { until }
     }
 }

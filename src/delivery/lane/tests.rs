@@ -218,6 +218,35 @@ fn a_blocked_lane_holds_everything_and_resumes_at_a_word() {
 }
 
 #[test]
+fn what_waits_for_a_retry_is_tried_at_a_word() {
+    let mut lane = caught_up(settings());
+    lane.take([owed(1, 1), owed(2, 2)], at(0));
+    sends(&mut lane, at(0));
+    ends(&mut lane, 1, Verdict::Later, at(1));
+    ends(&mut lane, 2, Verdict::Delivered, at(1));
+    assert_eq!(sends(&mut lane, at(2)), [0i64; 0]);
+    lane.resume(at(3));
+    assert_eq!(sends(&mut lane, at(3)), [1]);
+}
+
+#[test]
+fn what_spills_while_a_page_of_its_key_is_read_is_read_later() {
+    let mut lane = caught_up(settings());
+    lane.take([owed(1, 7)], at(0));
+    sends(&mut lane, at(0));
+    ends(&mut lane, 1, Verdict::Later, at(0));
+    lane.take([owed(2, 7)], at(1));
+    assert_eq!(sends(&mut lane, at(1_000)), [1]);
+    ends(&mut lane, 1, Verdict::Delivered, at(1_000));
+    assert!(matches!(lane.poll(at(1_000)), Step::LoadKey { .. }));
+    lane.take([owed(3, 7)], at(1_000));
+    lane.loaded_key(KeyHash(7), vec![owed(2, 7)], at(1_001));
+    assert_eq!(sends(&mut lane, at(1_001)), [2]);
+    ends(&mut lane, 2, Verdict::Delivered, at(1_002));
+    assert!(matches!(lane.poll(at(1_002)), Step::LoadKey { after: DeliveryId(2), .. }));
+}
+
+#[test]
 fn health_and_age_survive_a_restart() {
     let mut lane = caught_up(settings());
     lane.take((1..=3).map(|n| owed(n, n)), at(0));
@@ -395,6 +424,30 @@ fn what_fails_now_is_heard_of_before_a_long_backlog_is_through() {
     assert_eq!((sent, pages), (vec![1, 1_000, 2, 1_001, 3, 4, 5, 6, 7], 1));
 }
 
+#[test]
+fn what_was_taken_ahead_while_a_page_was_read_is_not_taken_again() {
+    let mut lane = Lane::new(settings(), None, at(0));
+    assert!(matches!(lane.poll(at(0)), Step::Load { .. }));
+    // Too many come meanwhile: the last is passed over, and looked up with those of its key before it.
+    let failed = |id| Owed { urgent: true, ..owed(id, 7) };
+    lane.offer(failed(3));
+    assert!(matches!(lane.poll(at(1)), Step::Look { .. }));
+    lane.looked((1..=3).map(failed).collect(), at(1));
+    assert_eq!(sends(&mut lane, at(1)), [1]);
+    ends(&mut lane, 1, Verdict::Delivered, at(2));
+    assert_eq!(sends(&mut lane, at(2)), [2]);
+    // The page is from before they came; then come those that found room.
+    lane.loaded(Vec::new(), at(3));
+    lane.take([failed(1), failed(2)], at(3));
+    lane.fall_behind();
+    ends(&mut lane, 2, Verdict::Delivered, at(4));
+    assert!(matches!(lane.poll(at(4)), Step::Load { after: DeliveryId(2), .. }));
+    assert_eq!(sends(&mut lane, at(4)), [3]);
+    lane.loaded(vec![failed(3)], at(5));
+    ends(&mut lane, 3, Verdict::Delivered, at(5));
+    assert_eq!(sends(&mut lane, at(6)), [0i64; 0]);
+}
+
 /// The lane beside a model of the store, with everything left to seeded chance.
 struct Simulation {
     chance: fastrand::Rng,
@@ -405,9 +458,9 @@ struct Simulation {
     /// Fresh ones on their way into the lane, as the intake keeps them.
     intake: Vec<Owed>,
     gap: bool,
-    key_pages: Vec<(KeyHash, DeliveryId, usize)>,
-    page: Option<(DeliveryId, usize)>,
-    look: Option<(KeyHash, DeliveryId, usize)>,
+    key_pages: Vec<(KeyHash, Page)>,
+    page: Option<Page>,
+    look: Option<Page>,
     urgent: Vec<Owed>,
     in_flight: Vec<Owed>,
     ended: HashSet<i64>,
@@ -415,7 +468,24 @@ struct Simulation {
     settings: Settings,
 }
 
+/// A page that was asked for: what is on disk at any time until it comes.
+enum Page {
+    Read(Vec<Owed>),
+    ToRead { key: Option<KeyHash>, after: DeliveryId, limit: usize },
+}
+
 impl Simulation {
+    fn ask(&self, key: Option<KeyHash>, after: DeliveryId, limit: usize, at_once: bool) -> Page {
+        if at_once { Page::Read(self.read(after, key, limit)) } else { Page::ToRead { key, after, limit } }
+    }
+
+    fn come(&self, page: Page) -> Vec<Owed> {
+        match page {
+            Page::Read(page) => page,
+            Page::ToRead { key, after, limit } => self.read(after, key, limit),
+        }
+    }
+
     fn accept(&mut self, keys: i64) {
         self.next_id += 1;
         let urgent = self.chance.u8(..) < 40;
@@ -467,30 +537,37 @@ impl Simulation {
                 Step::Load { after, limit } => {
                     self.intake.clear();
                     self.gap = false;
-                    self.page = Some((after, limit));
+                    let at_once = self.chance.bool();
+                    self.page = Some(self.ask(None, after, limit, at_once));
                 }
-                Step::LoadKey { key, after, limit } => self.key_pages.push((key, after, limit)),
-                Step::Look { key, after, limit } => self.look = Some((key, after, limit)),
+                Step::LoadKey { key, after, limit } => {
+                    let at_once = self.chance.bool();
+                    self.key_pages.push((key, self.ask(Some(key), after, limit, at_once)));
+                }
+                Step::Look { key, after, limit } => {
+                    let at_once = self.chance.bool();
+                    self.look = Some(self.ask(Some(key), after, limit, at_once));
+                }
                 Step::Wait(until) => return until.map(|u| u64::try_from(u.as_millis()).expect("small") + 1),
             }
         }
     }
 
     fn bring_pages(&mut self) {
-        if let Some((after, limit)) = self.page.take() {
+        if let Some(page) = self.page.take() {
             if self.chance.u8(..) < 10 {
                 self.lane.load_failed(None, at(self.now));
             } else {
-                let page = self.read(after, None, limit);
+                let page = self.come(page);
                 self.lane.loaded(page, at(self.now));
             }
         }
-        for (key, after, limit) in std::mem::take(&mut self.key_pages) {
-            let page = self.read(after, Some(key), limit);
+        for (key, page) in std::mem::take(&mut self.key_pages) {
+            let page = self.come(page);
             self.lane.loaded_key(key, page, at(self.now));
         }
-        if let Some((key, after, limit)) = self.look.take() {
-            let page = if self.chance.u8(..) < 10 { Vec::new() } else { self.read(after, Some(key), limit) };
+        if let Some(page) = self.look.take() {
+            let page = if self.chance.u8(..) < 10 { Vec::new() } else { self.come(page) };
             self.lane.looked(page, at(self.now));
         }
     }

@@ -4,10 +4,13 @@ use std::sync::atomic::AtomicUsize;
 
 use tempfile::TempDir;
 
+use super::super::clock::Now;
+use super::super::lane;
 use super::super::pulse::Beat;
 use super::*;
 use crate::config::load_without_secrets;
 use crate::event::DeliveryId;
+use crate::receiver::{Judgement, Reason, Retry, Verdict};
 use crate::store::conformance::Sample;
 use crate::store::{
     Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, InThread, KeyHash, Ledger, Mark, NewEvent,
@@ -165,6 +168,37 @@ async fn a_page_whose_read_breaks_is_read_again() {
 async fn housekeeping_that_hangs_holds_up_no_message() {
     let (_dir, lanes) = lanes(|call| if call == 0 { Act::Pass } else { Act::Hang }, |_| Act::Pass).await;
     delivered(&lanes).await;
+}
+
+/// As a lane is kept whose receiver refused everything.
+fn kept_as_blocked() -> String {
+    let now = |seconds| Now { mono: Duration::from_secs(seconds), wall: Timestamp::UNIX_EPOCH };
+    let retry = Retry { give_up: Duration::MAX, first: Duration::from_secs(1), max: Duration::from_secs(1) };
+    let settings = lane::Settings { rate: None, concurrency: 9, retry, capacity: 9, unrecorded: 9 };
+    let mut lane = lane::Lane::new(settings, None, now(0));
+    lane.poll(now(0));
+    lane.loaded(Vec::new(), now(0));
+    for id in 1..=3 {
+        let (receiver, route) = (Arc::from("ops"), Arc::from(""));
+        let (attempts, not_before, closes, urgent, content) = (0, None, None, false, None);
+        let (id, event, key) = (DeliveryId(id), EventId(id), KeyHash(id));
+        lane.take([Owed { id, event, receiver, route, key, attempts, not_before, closes, urgent, content }], now(0));
+        lane.poll(now(0));
+        let refused = Judgement::not_delivered(Verdict::Blocked, Reason::Auth, "revoked".to_owned());
+        lane.ended(id, &refused, 0.5, now(1));
+    }
+    serde_json::to_string(&lane.kept(now(1))).unwrap()
+}
+
+#[tokio::test]
+async fn a_lane_begins_as_it_was_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let junction = Junction::default();
+    let store = SqliteStore::open(&dir.path().join("jobrelay.db"), junction.handoff()).unwrap();
+    store.save_lane("ops", &kept_as_blocked()).await.unwrap();
+    let lanes = inbox(Arc::new(store), junction).await;
+    until("it is blocked", async || lanes.status().await[0].health == Health::Blocked).await;
+    assert_eq!(lanes.status().await[0].detail.as_deref(), Some("revoked"));
 }
 
 #[tokio::test]

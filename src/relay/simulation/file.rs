@@ -135,10 +135,7 @@ impl File {
                 file.receivers.insert(name, of.receivers[name].clone());
                 file.routes.push(Route { when: When::Failed, to: vec![name] });
             }
-            (true, 0) => {
-                file.receivers.remove(name);
-                file.routes.iter_mut().for_each(|route| route.to.retain(|to| *to != name));
-            }
+            (true, 0) => return self.without(name),
             (true, 1) => file.draw_routes(rng),
             (true, 2) => {
                 let settings = file.receivers.get_mut(name).expect("it is there");
@@ -150,6 +147,14 @@ impl File {
             }
             (true, _) => file.heal(name),
         }
+        file
+    }
+
+    /// A receiver is taken out.
+    pub fn without(&self, name: &str) -> File {
+        let mut file = self.clone();
+        file.receivers.remove(name);
+        file.routes.iter_mut().for_each(|route| route.to.retain(|to| *to != name));
         file
     }
 

@@ -4,34 +4,43 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::clock;
+use super::decided;
 use super::file::STEADY;
-use super::life::everything;
+use super::life::{everything, now};
 use super::network::Bucket;
 use super::plan::{Act, Plan, Trouble};
-use super::world::{Inner, Request, World};
-use crate::event::{DeliveryId, EventId, Outcome};
+use super::world::{Change, Inner, Made, Request, World};
+use crate::event::{DeliveryId, EventId};
 use crate::receiver::Verdict;
 use crate::store::memory::MemoryStore;
-use crate::store::{Delivery, DeliveryState, StoredEvent};
+use crate::store::{Books, Delivery, DeliveryBooks, DeliveryState, Store as _, StoredEvent};
 
 /// A receiver that is always well gets its messages within so much time in which store and process are well, whatever others do.
 const AT_ONCE: Duration = Duration::from_secs(4);
+
+/// Longer than what is under way takes, and than a rate keeps apart.
+const SOON: Duration = Duration::from_secs(25);
 
 /// Checks everything; the first that does not hold.
 ///
 /// # Errors
 /// What does not hold.
 pub fn check(world: &World, auditor: &MemoryStore) -> Result<(), String> {
-    let (events, deliveries) = everything(auditor);
+    let (mut events, mut deliveries) = everything(auditor);
     let inner = world.lock();
     if let Some(violation) = &inner.violation {
         return Err(violation.clone());
     }
+    once(&events)?;
+    events.extend(inner.gone.0.iter().cloned());
+    deliveries.extend(inner.gone.1.iter().cloned());
     promised(&inner, &events)?;
-    decided(world, &events, &deliveries)?;
+    decided::check(&world.plan, &inner, &events, &deliveries)?;
     ended(world, &inner, &deliveries)?;
+    balanced(&inner, auditor, &events, &deliveries)?;
     ordered(&inner)?;
     paced(&world.plan, &inner)?;
+    tried_when_mended(&world.plan, &inner)?;
     independent(&world.plan, &inner)
 }
 
@@ -43,45 +52,43 @@ fn promised(inner: &Inner, events: &[StoredEvent]) -> Result<(), String> {
     }
     let mut stands_for: BTreeMap<_, EventId> = BTreeMap::new();
     for (id, note, event) in &inner.promised {
-        if *stands_for.entry((id, note)).or_insert(*event) != *event {
+        let before = stands_for.insert((id, note), *event).unwrap_or(*event);
+        let (older, newer) = (before.min(*event), before.max(*event));
+        // What is past the retention is not known any more.
+        let forgotten = || inner.gone_at.get(&older).is_some_and(|gone| *gone <= inner.came[&newer]);
+        if older != newer && !forgotten() {
             return Err(format!("sample {id} ({note}) was taken twice"));
         }
+        stands_for.insert((id, note), newer);
     }
+    Ok(())
+}
+
+fn once(events: &[StoredEvent]) -> Result<(), String> {
     let fingerprints: BTreeSet<_> = events.iter().map(|e| (e.event.fingerprint.id, e.event.fingerprint.data)).collect();
     if fingerprints.len() == events.len() { Ok(()) } else { Err("an event is kept twice".to_owned()) }
 }
 
-/// Every event is owed to exactly those whom the routes of its version name, and to those who heard of the failure it ends.
-fn decided(world: &World, events: &[StoredEvent], deliveries: &[Delivery]) -> Result<(), String> {
-    let mut of_event: BTreeMap<EventId, Vec<&Delivery>> = BTreeMap::new();
+/// The books say what happened, of what is gone too.
+fn balanced(
+    inner: &Inner,
+    auditor: &MemoryStore,
+    events: &[StoredEvent],
+    deliveries: &[Delivery],
+) -> Result<(), String> {
+    let mut books = Books::default();
+    for stored in events {
+        books.events.count(&stored.decision);
+    }
+    books.events.duplicates = inner.duplicates;
     for delivery in deliveries {
-        of_event.entry(delivery.event).or_default().push(delivery);
+        books.receivers.entry(delivery.receiver.clone()).or_default().count(delivery.state);
     }
-    let files = &world.plan.files;
-    let versions: BTreeMap<_, _> = files.iter().map(|file| (file.load().version.clone(), file)).collect();
-    let mut open: BTreeMap<(&str, &str), DeliveryId> = BTreeMap::new();
-    for StoredEvent { id, event, version, .. } in events {
-        let Some(file) = versions.get(version) else { return Err(format!("{id}: no version {version}")) };
-        let outcome = event.job.as_ref().and_then(|job| job.outcome);
-        let mut expected: BTreeMap<&str, Option<DeliveryId>> =
-            file.decides(event).into_iter().map(|name| (name, None)).collect();
-        if outcome == Some(Outcome::Succeeded) {
-            let of_key = open.keys().copied().filter(|(key, _)| *key == event.key).collect::<Vec<_>>();
-            expected.extend(of_key.into_iter().map(|at| (at.1, open.remove(&at))));
-        }
-        let made = of_event.remove(id).unwrap_or_default();
-        let found: BTreeMap<&str, Option<DeliveryId>> =
-            made.iter().map(|delivery| (&*delivery.receiver, delivery.closes)).collect();
-        if found != expected || made.len() != expected.len() {
-            return Err(format!("{id} ({}) is owed to {found:?}, not to {expected:?}", event.key));
-        }
-        if outcome == Some(Outcome::Failed) {
-            for delivery in made.iter().filter(|delivery| file.wants_recovery(&delivery.receiver)) {
-                open.insert((&event.key, &delivery.receiver), delivery.id);
-            }
-        }
+    let kept = now(auditor.ledger()).expect("it is well").life;
+    if kept != books || deliveries.len() != inner.made.len() || !kept.receivers.values().all(DeliveryBooks::balance) {
+        return Err(format!("the books say {kept:?}, and {} were made: {books:?}", inner.made.len()));
     }
-    if of_event.is_empty() { Ok(()) } else { Err(format!("deliveries of no event: {of_event:?}")) }
+    Ok(())
 }
 
 /// Every delivery ended, and for a reason; only what is owed to receivers that are gone may wait.
@@ -93,6 +100,7 @@ fn ended(world: &World, inner: &Inner, deliveries: &[Delivery]) -> Result<(), St
         match state {
             DeliveryState::Delivered if made.arrived.is_some() => {}
             DeliveryState::Dead if made.ended.is_some() => {}
+            DeliveryState::Dismissed if made.dismissed.is_some() => {}
             DeliveryState::Owed if !there.contains_key(&**receiver) => {}
             _ => return Err(format!("{id} to {receiver} is left {state:?}")),
         }
@@ -146,6 +154,24 @@ fn paced(plan: &Plan, inner: &Inner) -> Result<(), String> {
     Ok(())
 }
 
+/// A blocked lane tries again soon after someone said that its receiver is mended, or mended its settings, not when its next probe is due.
+fn tried_when_mended(plan: &Plan, inner: &Inner) -> Result<(), String> {
+    let within = |from: Duration, to: Duration, at: Duration| from <= at && at + SOON < to;
+    let taken_off = |name: &str| inner.made.values().any(|made| *made.receiver == *name && made.dismissed.is_some());
+    for &(name, at) in &inner.resumed {
+        let blocked =
+            inner.blocked.iter().any(|(of, from, to)| **of == *name && within(*from, to.unwrap_or_default(), at));
+        let undisturbed = inner.lives.iter().any(|life| within(life.from, life.to, at))
+            && plan.weather.iter().all(|weather| weather.to + SOON < at || at + SOON < weather.from)
+            && inner.ruled.iter().all(|ruled| ruled.at <= at || at + SOON < ruled.at);
+        let tried = || inner.requests.iter().any(|r| r.receiver == name && at <= r.from && r.from <= at + SOON);
+        if blocked && undisturbed && !taken_off(name) && !tried() {
+            return Err(format!("{name} was mended at {at:?}, and not tried"));
+        }
+    }
+    Ok(())
+}
+
 /// Whether attempts may at some time have waited for the store: they are then not sent when they were begun.
 fn slow(plan: &Plan) -> bool {
     plan.weather.iter().any(|weather| matches!(weather.how, Trouble::Slow(_)))
@@ -170,7 +196,8 @@ fn independent(plan: &Plan, inner: &Inner) -> Result<(), String> {
         }
     }
     disturbed.sort_unstable();
-    for (id, made) in inner.made.iter().filter(|(_, made)| *made.receiver == *STEADY) {
+    let steady = |made: &Made| *made.receiver == *STEADY && made.dismissed.is_none();
+    for (id, made) in inner.made.iter().filter(|(_, made)| steady(made)) {
         let Some(arrived) = made.arrived else { return Err(format!("{id} did not arrive at {STEADY}")) };
         let (mut quiet, mut from) = (Duration::ZERO, made.at);
         for (begin, end) in disturbed.iter().filter(|(begin, _)| *begin < arrived) {
@@ -197,6 +224,10 @@ pub struct Sums {
     /// Sent again after they had arrived, because the process died in between.
     pub repeats: u64,
     pub deaths: u64,
+    /// Replayed, moved, dismissed.
+    pub by_hand: u64,
+    /// Events past the retention.
+    pub pruned: u64,
 }
 
 impl Sums {
@@ -217,6 +248,8 @@ impl Sums {
             dead: dead.count() as u64,
             repeats: arrived.values().map(|times| times - 1).sum(),
             deaths: u64::from(inner.deaths),
+            by_hand: inner.changes.iter().filter(|change| !matches!(change, Change::Accepted { .. })).count() as u64,
+            pruned: inner.gone_at.len() as u64,
         }
     }
 
@@ -229,5 +262,7 @@ impl Sums {
         self.dead += other.dead;
         self.repeats += other.repeats;
         self.deaths += other.deaths;
+        self.by_hand += other.by_hand;
+        self.pruned += other.pruned;
     }
 }

@@ -10,17 +10,19 @@ use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
+use super::by_hand::Hands;
 use super::clock;
 use super::file::Settings;
 use super::network::Network;
-use super::plan::{Act, Sample, Status};
+use super::plan::{Act, Sample};
+use super::sender::Sender;
 use super::store::FaultyStore;
 use super::world::{Ruled, World};
 use crate::config::Config;
 use crate::delivery::{self, Environment, Junction, Lanes, Setup};
-use crate::event::{Form, OwnEvent, Received};
-use crate::relay::{LANES_WITHIN, own, reloader};
-use crate::server::{Admitted, Corridor};
+use crate::event::OwnEvent;
+use crate::relay::{LANES_WITHIN, own, reloader, retention};
+use crate::server::Corridor;
 use crate::store::memory::{Durable, MemoryStore};
 use crate::store::{DeliveryFilter, EventFilter, Store};
 
@@ -117,7 +119,9 @@ async fn one_life(world: &World, durable: &Durable, course: &mut Course) -> End 
     tokio::spawn(listen(world.clone(), told, heard));
     tokio::spawn(own::admit(Arc::clone(&corridor), own_events, || false, clock::wall));
     let (edit, edits) = mpsc::unbounded_channel();
-    tokio::spawn(reload(world.clone(), lanes.clone(), Arc::clone(&store), running, edits));
+    tokio::spawn(reload(world.clone(), lanes.clone(), Arc::clone(&store), Arc::clone(&running), edits));
+    tokio::spawn(retention::run(Arc::clone(&store), world.plan.retention, clock::wall));
+    let hands = Hands::new(world, &lanes, &store, &running);
     let sender = Sender { world: world.clone(), corridor, unanswered: Arc::clone(&course.unanswered) };
     // Half of what died unanswered is sent again.
     let unanswered = std::mem::take(&mut *course.unanswered.lock().expect("no holder panics"));
@@ -142,6 +146,7 @@ async fn one_life(world: &World, durable: &Durable, course: &mut Course) -> End 
                     world.lock().resumed.push((*receiver, clock::now()));
                 }
             }
+            Act::ByHand(what) => hands.begin(*what),
             Act::Stop(down) => {
                 let began = clock::now();
                 lanes.stop(LANES_WITHIN).await;
@@ -158,7 +163,7 @@ async fn one_life(world: &World, durable: &Durable, course: &mut Course) -> End 
     }
     sleep(world.plan.calm.saturating_sub(clock::now())).await;
     let by = clock::now() + patience(world);
-    while !drained(world, course, &running_names(world)).await {
+    while hands.busy() || !drained(world, course, &running_names(world)).await {
         if clock::now() > by || lanes.broke() || world.lock().violation.is_some() {
             world.violated(|| "not everything that is owed was delivered, long after the last fault".to_owned());
             break;
@@ -179,7 +184,7 @@ fn patience(world: &World) -> Duration {
     let retry = settings().map(|settings| settings.retry[2]).max().unwrap_or(0);
     let interval = settings().filter_map(Settings::rate).map(|rate| rate.per / rate.count).max();
     let each = interval.unwrap_or_default() + Duration::from_millis(200);
-    let owed = inner.made.values().filter(|made| made.ended.is_none()).count();
+    let owed = inner.made.values().filter(|made| made.ended.is_none() && made.dismissed.is_none()).count();
     let sending = each * (20 + u32::try_from(owed).expect("dozens"));
     hold.saturating_sub(now) + BLOCKED + Duration::from_secs(retry) + sending + Duration::from_secs(60)
 }
@@ -247,56 +252,6 @@ async fn reload(
     }
 }
 
-/// The sender of job events, with whatever stands between that tries again.
-struct Sender {
-    world: World,
-    corridor: Arc<Corridor>,
-    unanswered: Arc<Mutex<Vec<Vec<Sample>>>>,
-}
-
-impl Sender {
-    /// Posts these, in so many milliseconds, until they are taken.
-    fn post(&self, samples: Vec<Sample>, after: u64) {
-        self.unanswered.lock().expect("no holder panics").push(samples.clone());
-        let (world, corridor) = (self.world.clone(), Arc::clone(&self.corridor));
-        let unanswered = Arc::clone(&self.unanswered);
-        tokio::spawn(async move {
-            sleep(Duration::from_millis(after)).await;
-            let answers = loop {
-                match corridor.admit(samples.iter().map(received).collect()).await {
-                    Ok(answers) => break answers,
-                    Err(_) => sleep(Duration::from_secs(2)).await,
-                }
-            };
-            let mut unanswered = unanswered.lock().expect("no holder panics");
-            let place = unanswered.iter().position(|waiting| *waiting == samples).expect("it was put there");
-            unanswered.remove(place);
-            for (sample, answer) in samples.iter().zip(answers) {
-                match answer {
-                    Admitted::Accepted(accepted) => {
-                        world.lock().promised.push((sample.id, sample.note, accepted.id));
-                    }
-                    Admitted::Unreadable(_, why) => world.violated(|| format!("{sample:?} is unreadable: {why}")),
-                }
-            }
-        });
-    }
-}
-
-fn received(sample: &Sample) -> Received {
-    let Sample { id, product, job, status, note } = sample;
-    let (state, error) = match status {
-        Status::Running => ("RUNNING", ""),
-        Status::Failed => ("DONE", r#","error":{"reason":"PLANNING_FAILED","message":"no plan"}"#),
-        Status::Succeeded => ("DONE", ""),
-    };
-    let body = format!(
-        r#"{{"specversion":"1.0","id":"{id}","source":"https://acme.tamr.cloud/webhooks/1","type":"job","data":{{"jobId":"job-{job}","jobType":"UPDATE_DATA_PRODUCT","dataProductId":"{product}","note":"{note}","status":{{"state":"{state}","stateStartTime":"2026-09-21T14:00:00.000Z"{error}}}}}}}"#
-    );
-    let form = Form { content_type: "application/cloudevents+json".to_owned(), attributes: Vec::new() };
-    Received { form, body: body.into(), received_at: clock::wall() }
-}
-
 /// All of it, oldest first.
 pub fn everything(auditor: &MemoryStore) -> (Vec<crate::store::StoredEvent>, Vec<crate::store::Delivery>) {
     let read = async {
@@ -311,6 +266,6 @@ pub fn everything(auditor: &MemoryStore) -> (Vec<crate::store::StoredEvent>, Vec
 }
 
 /// What never waits.
-fn now<T>(future: impl Future<Output = T>) -> T {
+pub fn now<T>(future: impl Future<Output = T>) -> T {
     futures_util::FutureExt::now_or_never(future).expect("the store in memory never waits")
 }

@@ -8,14 +8,20 @@
 //!   `JOBRELAY_FIRST_SEED` says from which one on (else the time of day decides).
 //!
 //! `plan` draws what will happen; `file` is its routes.yaml; `world` remembers what happened and notices what may never happen; `network`
-//! and `store` are the relay's surroundings; `life` runs a process until it dies; `invariants` judges the whole.
+//! and `store` are the relay's surroundings, `sender` and `by_hand` those who use it; `noted` and `changes` note what became durable;
+//! `life` runs a process until it dies; `invariants` and `decided` judge the whole.
 
+mod by_hand;
+mod changes;
 mod clock;
+mod decided;
 mod file;
 mod invariants;
 mod life;
 mod network;
+mod noted;
 mod plan;
+mod sender;
 mod store;
 mod world;
 
@@ -116,6 +122,7 @@ fn whatever_goes_wrong_every_promise_holds() {
     // A simulation in which nothing happens shows nothing.
     assert!(sums.events > count && sums.attempts > count && sums.deaths > count / 10 && sums.repeats > 0, "{sums:?}");
     assert!(sums.simulated > Duration::from_secs(count) && sums.dead > 0, "{sums:?}");
+    assert!(sums.by_hand > count && sums.pruned > count, "{sums:?}");
 }
 
 #[test]

@@ -205,6 +205,11 @@ fn wrong(world: &World, inner: &Inner, request: &Request) -> Option<String> {
     if request.plain {
         return None;
     }
+    let life = inner.lives.last().map_or(Duration::ZERO, |life| life.from);
+    let taken_off = made.withdrawn.is_some_and(|told| told < now) || made.dismissed.is_some_and(|at| at < life);
+    if taken_off && !request.muddled {
+        return Some(format!("it was taken off at {:?}", made.dismissed));
+    }
     match file.receivers.get(request.receiver) {
         None if now > ruled && !request.muddled => {
             return Some("routes.yaml does not name this receiver any more".to_owned());
@@ -231,7 +236,8 @@ fn wrong(world: &World, inner: &Inner, request: &Request) -> Option<String> {
 /// Whether nothing more can come of a delivery as far as the relay may know.
 fn over(world: &World, inner: &Inner, id: DeliveryId, now: Duration) -> bool {
     let made = &inner.made[&id];
-    if made.ended.is_some_and(|(end, _)| end != (End::Owed { not_before: None })) || made.arrived.is_some() {
+    let ended = made.ended.is_some_and(|(end, _)| end != (End::Owed { not_before: None }));
+    if ended || made.arrived.is_some() || made.dismissed.is_some() {
         return true;
     }
     let Some(last) = made.requests.last().map(|number| &inner.requests[*number]) else { return false };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use super::by_hand::ByHand;
 use super::file::{File, STEADY, pick};
 use crate::delivery::Limits;
 
@@ -24,6 +25,8 @@ pub struct Plan {
     /// How each life of the process ends, if it does.
     pub deaths: Vec<Death>,
     pub limits: Limits,
+    /// How long events are kept.
+    pub retention: Duration,
     /// From here on nothing goes wrong any more.
     pub calm: Duration,
 }
@@ -40,6 +43,7 @@ pub enum Act {
     /// Stops the process in order, for so long.
     Stop(Duration),
     Resume(&'static str),
+    ByHand(ByHand),
 }
 
 /// An event of a job.
@@ -176,11 +180,20 @@ impl Plan {
         acts.sort_by_key(|(at, _)| *at);
         let mut weather: Vec<Weather> = (0..pick(rng, &[0, 0, 1, 2])).map(|_| weather(rng, length)).collect();
         let deaths = (0..pick(rng, &[0, 0, 1, 2, 4])).map(|_| death(rng, length)).collect();
+        let limits = limits(rng);
+        for _ in 0..pick(rng, &[0, 0, 1, 3, 6]) {
+            acts.push((within(rng, length), Act::ByHand(ByHand::draw(rng))));
+        }
+        let retention = Duration::from_secs(pick(rng, &[15, 60, 200, 30 * 86_400]));
+        if rng.u8(..6) == 0 {
+            go_and_return(rng, length, &mut files, &mut acts);
+        }
+        acts.sort_by_key(|(at, _)| *at);
         let calm = acts.last().map_or(length, |(at, _)| length.max(*at)) + Duration::from_secs(5);
         for weather in &mut weather {
             weather.to = weather.to.min(calm);
         }
-        Plan { seed, files, acts, habits, weather, deaths, limits: limits(rng), calm }
+        Plan { seed, files, acts, habits, weather, deaths, limits, retention, calm }
     }
 
     /// How a receiver behaves now.
@@ -231,6 +244,23 @@ fn draw_events(rng: &mut Rng, events: usize, length: Duration, acts: &mut Vec<(D
             Some((_, Act::Send(batch))) if rng.u8(..5) == 0 => batch.push(sample),
             _ => acts.push((at, Act::Send(vec![sample]))),
         }
+    }
+}
+
+/// After all other edits a receiver disappears, and is back before what was under way to it may have ended.
+fn go_and_return(rng: &mut Rng, length: Duration, files: &mut Vec<File>, acts: &mut Vec<(Duration, Act)>) {
+    let last = files[files.len() - 1].clone();
+    let others: Vec<_> = last.receivers.keys().copied().filter(|name| *name != STEADY).collect();
+    if others.is_empty() {
+        return;
+    }
+    let without = last.without(pick(rng, &others));
+    let edits = acts.iter().filter(|(_, act)| matches!(act, Act::Edit(_)));
+    let mut at = edits.map(|(at, _)| *at).max().unwrap_or_default().max(within(rng, length));
+    for file in [without, last] {
+        acts.push((at, Act::Edit(files.len())));
+        files.push(file);
+        at += Duration::from_millis(rng.u64(1..3_000));
     }
 }
 

@@ -10,15 +10,14 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use super::clock;
-use super::network::may_give_up;
+use super::changes::{self, Before};
+use super::noted;
 use super::plan::Trouble;
-use super::world::{Fate, Inner, Made, World};
+use super::world::{Fate, World};
 use crate::event::{DeliveryId, EventId};
-use crate::receiver::Verdict;
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, End, EventFilter, InThread, KeyHash, LaneRow, Ledger, Mark,
+    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, InThread, KeyHash, LaneRow, Ledger, Mark,
     NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Totals,
     Unchanged, Version, Walked,
 };
@@ -115,73 +114,24 @@ impl FaultyStore {
         }
         result
     }
-}
 
-/// Notes what an `accept` made durable.
-fn accepted(world: &World, items: &[NewEvent], answers: &[Accepted]) {
-    let at = clock::now();
-    for (item, answer) in items.iter().zip(answers) {
-        world.step("accepted", (answer.id, answer.duplicate, &answer.deliveries));
-        let key = KeyHash::of(&item.event.key);
-        let product = item.event.job.as_ref().and_then(|job| job.data_product.as_ref()?.id.as_deref()?.parse().ok());
-        let mut inner = world.lock();
-        for (delivery, receiver) in &answer.deliveries {
-            let receiver = Arc::clone(receiver);
-            inner.of_key.entry((Arc::clone(&receiver), key)).or_default().push(*delivery);
-            let event = answer.id;
-            inner.made.insert(*delivery, Made::new(event, receiver, key, product, at));
-        }
-    }
-}
-
-/// Notes what a `record` made durable, and whether it may be so.
-fn recorded(world: &World, attempts: &[Attempted]) {
-    for attempted in attempts {
-        let id = attempted.delivery;
-        world.step("recorded", (id, attempted.attempt.number, format!("{:?}", attempted.end)));
-        let mut inner = world.lock();
-        let wrong = wrong(world, &inner, attempted);
-        let life = inner.lives.len() - 1;
-        if let Some(made) = inner.made.get_mut(&id) {
-            made.recorded = (life, made.recorded_in(life) + 1);
-            if !matches!(attempted.end, End::Owed { .. }) {
-                made.ended.get_or_insert((attempted.end, clock::now()));
+    /// The same for what changes the past: `noted` is told what was durable before, and what the call said.
+    async fn changing<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        effect: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+        noted: impl FnOnce(Before, &World, &MemoryStore, &T) + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (inner, world) = (Arc::clone(&self.inner), self.world.clone());
+        self.call(what, Sort::Writes, async move {
+            let before = changes::before(&inner);
+            let result = effect.await?;
+            if let Some(before) = before {
+                noted(before, &world, &inner, &result);
             }
-        }
-        drop(inner);
-        if let Some(wrong) = wrong {
-            world.violated(|| format!("{id} is recorded as {:?}: {wrong}", attempted.end));
-        }
-    }
-}
-
-fn wrong(world: &World, inner: &Inner, attempted: &Attempted) -> Option<String> {
-    let Some(made) = inner.made.get(&attempted.delivery) else { return Some("nobody is owed it".to_owned()) };
-    let life = inner.lives.len() - 1;
-    // The plain form belongs to the same attempt as the one before it.
-    let requests =
-        || made.requests.iter().map(|number| &inner.requests[*number]).filter(|request| request.life == life);
-    let first =
-        requests().enumerate().filter(|(_, request)| !request.plain).map(|(n, _)| n).nth(made.recorded_in(life));
-    let last = first.and_then(|first| {
-        let plain = requests().nth(first + 1).filter(|next| next.plain);
-        plain.or_else(|| requests().nth(first))
-    });
-    let Some(last) = last else { return Some("it was not sent so often in this life".to_owned()) };
-    let Some(heard) = last.to else { return Some("it is still under way".to_owned()) };
-    let arrived = last.answer == Some(Verdict::Delivered);
-    let verdict = attempted.attempt.verdict;
-    match attempted.end {
-        End::Delivered => (!arrived).then(|| "it did not arrive".to_owned()),
-        _ if arrived => Some("it arrived".to_owned()),
-        End::Dead if verdict == Verdict::Refused => {
-            (last.answer != Some(Verdict::Refused)).then(|| format!("the receiver said {:?}", last.answer))
-        }
-        End::Dead => (!may_give_up(world, inner, attempted.delivery, heard)).then(|| {
-            let counted = inner.counted(&made.receiver, made.at, heard);
-            format!("it is {counted:?} old at most")
-        }),
-        End::Owed { .. } => (last.answer == Some(Verdict::Refused)).then(|| "it was refused".to_owned()),
+            Ok(result)
+        })
+        .await
     }
 }
 
@@ -194,7 +144,7 @@ macro_rules! passed_on {
                 self.call("accept", Sort::Writes, async move {
                     // What is handed over must be known before it can be sent: both happen at once.
                     let answers = inner.accept(items.clone()).await?;
-                    accepted(&world, &items, &answers);
+                    noted::accepted(&world, &items, &answers);
                     Ok(answers)
                 })
                 .await
@@ -204,7 +154,7 @@ macro_rules! passed_on {
                 let (inner, world) = (Arc::clone(&self.inner), self.world.clone());
                 self.call("record", Sort::Writes, async move {
                     inner.record(attempts.clone()).await?;
-                    recorded(&world, &attempts);
+                    noted::recorded(&world, &attempts);
                     Ok(())
                 })
                 .await
@@ -216,9 +166,13 @@ macro_rules! passed_on {
             }
 
             async fn replay(&self, deliveries: &[DeliveryId], to: Option<&str>) -> Result<Vec<Replayed>, StoreError> {
-                let (inner, deliveries) = (Arc::clone(&self.inner), deliveries.to_vec());
-                let to = to.map(str::to_owned);
-                self.call("replay", Sort::Writes, async move { inner.replay(&deliveries, to.as_deref()).await }).await
+                let (inner, ids, to) = (Arc::clone(&self.inner), deliveries.to_vec(), to.map(str::to_owned));
+                let told = to.clone();
+                let effect = async move { inner.replay(&ids, to.as_deref()).await };
+                self.changing("replay", effect, move |before, world, store, new: &Vec<Replayed>| {
+                    before.replayed(world, store, None, told.as_deref(), new);
+                })
+                .await
             }
 
             async fn replay_unchanged(
@@ -227,10 +181,49 @@ macro_rules! passed_on {
                 unchanged: Unchanged,
                 to: Option<&str>,
             ) -> Result<Vec<Replayed>, StoreError> {
-                let (inner, deliveries) = (Arc::clone(&self.inner), deliveries.to_vec());
-                let to = to.map(str::to_owned);
-                self.call("replay", Sort::Writes, async move {
-                    inner.replay_unchanged(&deliveries, unchanged, to.as_deref()).await
+                let (inner, ids, to) = (Arc::clone(&self.inner), deliveries.to_vec(), to.map(str::to_owned));
+                let told = to.clone();
+                let effect = async move { inner.replay_unchanged(&ids, unchanged, to.as_deref()).await };
+                self.changing("replay", effect, move |before, world, store, new: &Vec<Replayed>| {
+                    before.replayed(world, store, Some(unchanged), told.as_deref(), new);
+                })
+                .await
+            }
+
+            async fn replay_event(&self, event: EventId, to: Vec<NewTarget>) -> Result<Vec<Replayed>, StoreError> {
+                let (inner, told) = (Arc::clone(&self.inner), to.clone());
+                let effect = async move { inner.replay_event(event, to).await };
+                self.changing("replay_event", effect, move |before, world, store, new: &Vec<Replayed>| {
+                    before.redecided(world, store, event, &told, new);
+                })
+                .await
+            }
+
+            async fn dismiss(&self, deliveries: &[DeliveryId]) -> Result<u64, StoreError> {
+                let (inner, ids) = (Arc::clone(&self.inner), deliveries.to_vec());
+                let told = ids.clone();
+                let effect = async move { inner.dismiss(&ids).await };
+                self.changing("dismiss", effect, move |before, world, store, count| {
+                    before.dismissed(world, store, &told, *count);
+                })
+                .await
+            }
+
+            async fn move_owed(&self, from: &str, to: &str, limit: usize) -> Result<u64, StoreError> {
+                let (inner, from, to) = (Arc::clone(&self.inner), from.to_owned(), to.to_owned());
+                let told = (from.clone(), to.clone());
+                let effect = async move { inner.move_owed(&from, &to, limit).await };
+                self.changing("move_owed", effect, move |before, world, store, count| {
+                    before.moved(world, store, (&told.0, &told.1), limit, *count);
+                })
+                .await
+            }
+
+            async fn prune(&self, by: Timestamp, limit: usize) -> Result<u64, StoreError> {
+                let inner = Arc::clone(&self.inner);
+                let effect = async move { inner.prune(by, limit).await };
+                self.changing("prune", effect, move |before, world, store, count| {
+                    before.pruned(world, store, by, limit, *count);
                 })
                 .await
             }
@@ -275,9 +268,6 @@ passed_on! {
     Reads copy(id: DeliveryId) -> Option<String>;
     Reads reference(message: &InThread = message.clone()) -> Option<String>;
     Reads next_of_key(key: &str = key.to_owned(), after: EventId, until: Timestamp) -> Option<StoredEvent>;
-    Writes replay_event(event: EventId, targets: Vec<NewTarget>) -> Vec<Replayed>;
-    Writes dismiss(deliveries: &[DeliveryId] = deliveries.to_vec()) -> u64;
-    Writes move_owed(receiver: &str = receiver.to_owned(), to: &str = to.to_owned(), limit: usize) -> u64;
     Reads walk(filter: &DeliveryFilter = filter.clone(), from: Mark) -> Walked;
     Writes quarantine(item: NewQuarantined) -> bool;
     Reads quarantined(limit: usize) -> Vec<Quarantined>;
@@ -292,5 +282,4 @@ passed_on! {
     Reads version(version: &str = version.to_owned()) -> Option<Version>;
     Reads ruled_since(version: &str = version.to_owned(), by: Timestamp) -> Option<Timestamp>;
     Reads last_version() -> Option<Version>;
-    Writes prune(before: Timestamp, limit: usize) -> u64;
 }

@@ -13,7 +13,7 @@ use super::clock;
 use super::plan::{Plan, Trouble};
 use crate::event::{DeliveryId, EventId};
 use crate::receiver::Verdict;
-use crate::store::{End, KeyHash};
+use crate::store::{Delivery, End, KeyHash, StoredEvent};
 
 /// The world. Clones are the same.
 #[derive(Clone)]
@@ -56,12 +56,17 @@ pub struct Made {
     pub requests: Vec<usize>,
     /// The last life in which attempts were recorded, and how many in that.
     pub recorded: (usize, usize),
+    /// When it was taken off by hand: dismissed, moved, or replayed after it was dead.
+    pub dismissed: Option<Duration>,
+    /// When the lanes were told so.
+    pub withdrawn: Option<Duration>,
 }
 
 impl Made {
     pub fn new(event: EventId, receiver: Arc<str>, key: KeyHash, product: Option<u8>, at: Duration) -> Made {
         let (requests, recorded) = (Vec::new(), (0, 0));
-        Made { event, receiver, key, product, at, ended: None, arrived: None, requests, recorded }
+        let (ended, arrived, dismissed, withdrawn) = (None, None, None, None);
+        Made { event, receiver, key, product, at, ended, arrived, requests, recorded, dismissed, withdrawn }
     }
 
     /// How many of its attempts were recorded in a life.
@@ -89,6 +94,15 @@ pub struct Request {
     pub muddled: bool,
 }
 
+/// Something that became durable and makes a difference to what later events owe.
+#[derive(Debug, Clone)]
+pub enum Change {
+    Accepted { event: EventId, deliveries: Vec<DeliveryId> },
+    Replayed { old: DeliveryId, new: DeliveryId },
+    Moved { old: DeliveryId, new: DeliveryId },
+    Dismissed { id: DeliveryId, untried: bool },
+}
+
 /// A version of routes.yaml that began to rule.
 #[derive(Debug, Clone, Copy)]
 pub struct Ruled {
@@ -103,6 +117,15 @@ pub struct Inner {
     calls: u32,
     dead: bool,
     pub made: BTreeMap<DeliveryId, Made>,
+    /// In the order in which they became durable.
+    pub changes: Vec<Change>,
+    /// When events were accepted.
+    pub came: BTreeMap<EventId, Duration>,
+    /// Events that came again.
+    pub duplicates: u64,
+    /// What went with the retention, as it was then, and when.
+    pub gone: (Vec<StoredEvent>, Vec<Delivery>),
+    pub gone_at: BTreeMap<EventId, Duration>,
     /// The deliveries of one key to one receiver, in order.
     pub of_key: BTreeMap<(Arc<str>, KeyHash), Vec<DeliveryId>>,
     pub requests: Vec<Request>,

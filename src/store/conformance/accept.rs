@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Place, Sample, World, owed_ids};
+use super::{Place, Sample, World, owed_ids, tried};
 use crate::event::DeliveryId;
-use crate::store::StoreError;
+use crate::store::{End, Owed, StoreError};
 
 pub(crate) async fn an_event_is_kept_as_it_came<P: Place>() {
     let mut world = World::<P>::new().await;
@@ -155,4 +155,36 @@ pub(crate) async fn after_close_nothing_works<P: Place>() {
     assert!(!world.store.writable());
     assert!(matches!(world.store.accept(vec![Sample::new("b").build()]).await, Err(StoreError::Closed)));
     assert!(matches!(world.store.owed("ops", DeliveryId(0), 1).await, Err(StoreError::Closed)));
+    assert!(matches!(world.store.probe().await, Err(StoreError::Closed)));
+}
+
+pub(crate) async fn what_was_refused_is_not_kept<P: Place>() {
+    let mut world = World::<P>::new().await;
+    world.store.probe().await.unwrap();
+    let id = world.owe_one(Sample::new("a").to(&["ops"])).await;
+    let before = world.store.ledger().await.unwrap().life;
+    world.store.close().await;
+    assert!(world.store.accept(vec![Sample::new("b").to(&["ops"]).build()]).await.is_err());
+    assert!(world.store.record(vec![tried(id, 1, End::Dead)]).await.is_err());
+    assert!(world.store.dismiss(&[id]).await.is_err());
+    world.kill().await;
+    assert_eq!(world.store.ledger().await.unwrap().life, before);
+    assert_eq!(owed_ids(&world.owed("ops").await), [id]);
+    assert!(!world.accept(Sample::new("b").to(&["ops"])).await.duplicate, "the sender tries again");
+}
+
+pub(crate) async fn what_someone_must_act_on_is_urgent<P: Place>() {
+    let mut world = World::<P>::new().await;
+    for sample in [
+        Sample::new("running"),
+        Sample::new("failed").failed(&["ops"]),
+        Sample::new("recovered").succeeded(),
+        Sample::new("succeeded").succeeded(),
+    ] {
+        world.accept(sample.to(&["ops"])).await;
+    }
+    let urgent = |owed: &[Owed]| owed.iter().map(|owed| owed.urgent).collect::<Vec<_>>();
+    assert_eq!(urgent(&world.handed()), [false, true, true, false]);
+    world.kill().await;
+    assert_eq!(urgent(&world.owed("ops").await), [false, true, true, false]);
 }

@@ -43,6 +43,36 @@ pub(crate) async fn every_attempt_is_on_record<P: Place>() {
     assert_eq!((kept.not_before, kept.detail.as_deref()), (None, Some("400 invalid_payload")));
 }
 
+pub(crate) async fn a_delivery_tells_of_its_last_attempt<P: Place>() {
+    let mut world = World::<P>::new().await;
+    let id = world.owe_one(Sample::new("a").to(&["ops"])).await;
+    let retry = |minutes| Some(at(SignedDuration::from_mins(minutes)));
+    for (number, not_before) in [(1, retry(9)), (2, retry(5)), (3, None)] {
+        let attempted = tried(id, number, End::Owed { not_before });
+        world.store.record(vec![attempted.clone()]).await.unwrap();
+        world.restart().await;
+        let kept = world.delivery(id).await.unwrap();
+        assert_eq!((kept.at, kept.not_before), (Some(attempted.attempt.at), not_before));
+        assert_eq!((kept.reason, kept.detail), (Some(Reason::Server), Some("503 busy".to_owned())));
+        assert_eq!(world.owed("ops").await[0].not_before, not_before);
+    }
+    world.store.record(vec![tried(id, 4, End::Delivered)]).await.unwrap();
+    let kept = world.delivery(id).await.unwrap();
+    assert_eq!((kept.reason, kept.detail.as_deref(), kept.attempts), (None, Some("200 ok"), 4));
+}
+
+pub(crate) async fn the_numbers_of_attempts_grow<P: Place>() {
+    let mut world = World::<P>::new().await;
+    let id = world.owe_one(Sample::new("a").to(&["ops"])).await;
+    // As two relays would say it that read the same page, one after the other.
+    for number in [1, 1, 2] {
+        world.store.record(vec![tried(id, number, LATER)]).await.unwrap();
+    }
+    world.restart().await;
+    let numbers: Vec<u32> = world.store.attempts(id).await.unwrap().iter().map(|attempt| attempt.number).collect();
+    assert_eq!((numbers, world.owed("ops").await[0].attempts), (vec![1, 2, 3], 3));
+}
+
 pub(crate) async fn what_is_owed_comes_in_pages_and_by_key<P: Place>() {
     let world = World::<P>::new().await;
     let mut ids = Vec::new();
@@ -85,6 +115,12 @@ pub(crate) async fn a_copy_is_kept_with_its_delivery<P: Place>() {
         world.restart().await;
         assert_eq!(world.store.copy(id).await.unwrap().as_deref(), Some(text));
     }
+    world.store.record(vec![tried(id, 3, LATER)]).await.unwrap();
+    assert_eq!(
+        world.store.copy(id).await.unwrap().as_deref(),
+        Some("Customers failed, late"),
+        "nothing newer was sent"
+    );
 }
 
 pub(crate) async fn a_replay_is_a_new_delivery<P: Place>() {
@@ -120,7 +156,9 @@ pub(crate) async fn replaying_an_event_adds_to_it<P: Place>() {
         replayed.iter().map(|r| (&*r.receiver, r.replay_of)).collect::<Vec<_>>(),
         [("audit", None), ("ops", None)]
     );
-    assert_eq!(owed_ids(&world.handed()), replayed.iter().map(|r| r.delivery).collect::<Vec<_>>());
+    let handed = world.handed();
+    assert_eq!(owed_ids(&handed), replayed.iter().map(|r| r.delivery).collect::<Vec<_>>());
+    assert!(handed.iter().all(|owed| &*owed.route == "new route"));
     let filter = DeliveryFilter { event: Some(accepted.id), limit: 10, ..DeliveryFilter::default() };
     let all: Vec<DeliveryId> = world.store.deliveries(&filter).await.unwrap().iter().map(|d| d.id).collect();
     assert_eq!(all, [replayed[1].delivery, replayed[0].delivery, accepted.deliveries[0].0]);
@@ -208,6 +246,7 @@ pub(crate) async fn messages_of_a_job_find_their_thread<P: Place>() {
     let (one, two) = (Sample::new("a").to(&["ops"]), Sample::new("b").job("job-2").to(&["ops"]));
     assert_eq!(answers(&world, &one, LAST).await, None);
     let first = world.owe_one(one.clone()).await;
+    begins(&world, first, "begun in vain").await;
     begins(&world, first, "first").await;
     let of_two = world.owe_one(two.clone()).await;
     world.end(of_two, End::Delivered).await;
@@ -249,8 +288,10 @@ pub(crate) async fn a_large_event_is_left_out_of_pages<P: Place>() {
     let world = World::<P>::new().await;
     world.owe_one(Sample::new("small").to(&["ops"])).await;
     let large = world.accept(Sample::new("large").note(&"x".repeat(LIGHT)).to(&["ops"])).await;
+    let bytes = Sample::new("just").build().event.received.body.len();
+    world.owe_one(Sample::new("just").note(&"x".repeat(LIGHT - bytes)).to(&["ops"])).await;
     let held: Vec<bool> = world.owed("ops").await.iter().map(|owed| owed.content.is_some()).collect();
-    assert_eq!(held, [true, false]);
+    assert_eq!(held, [true, false, true]);
     let whole = world.store.event(large.id).await.unwrap().expect("it is kept whole");
     assert!(whole.event.received.body.len() > LIGHT);
 }

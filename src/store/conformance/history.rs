@@ -159,6 +159,8 @@ pub(crate) async fn deliveries_are_found_by_each_part<P: Place>() {
         (DeliveryFilter { reason: Some(Reason::Auth), ..all() }, vec![]),
         (DeliveryFilter { since: Some(past), ..all() }, vec![0, 1, 2, 3, 4, 5]),
         (DeliveryFilter { since: Some(future), ..all() }, vec![]),
+        (DeliveryFilter { until: Some(future), ..all() }, vec![0, 1, 2, 3, 4, 5]),
+        (DeliveryFilter { until: Some(past), ..all() }, vec![]),
     ];
     for (filter, expected) in cases {
         let shown = format!("{filter:?}");

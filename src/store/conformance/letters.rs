@@ -1,6 +1,6 @@
 //! What is listed for people: quarantine and dead deliveries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use jiff::SignedDuration;
@@ -11,7 +11,8 @@ use super::{Place, Sample, World, owed_ids, tried};
 use crate::event::{DeliveryId, Form};
 use crate::receiver::Reason;
 use crate::store::{
-    BEGINNING, Delivery, DeliveryFilter, DeliveryState, End, Mark, NewQuarantined, QuarantineTotals, Totals, Unchanged,
+    BEGINNING, Delivery, DeliveryFilter, DeliveryState, End, Mark, NewQuarantined, QUARANTINED_BYTES, QuarantineTotals,
+    Totals, Unchanged,
 };
 
 fn hour(n: i64) -> SignedDuration {
@@ -73,6 +74,41 @@ pub(crate) async fn quarantine_counts_repeats_and_is_bounded<P: Place>() {
     );
 }
 
+pub(crate) async fn a_repeat_only_counts_up<P: Place>() {
+    let mut world = World::<P>::new().await;
+    for body in ["x", "y"] {
+        assert!(world.store.quarantine(item(body, 5)).await.unwrap());
+    }
+    let typed = |content_type: &str| Form { content_type: content_type.to_owned(), attributes: Vec::new() };
+    let repeat = NewQuarantined { reason: "another".to_owned(), form: typed("text/html"), ..item("x", 3) };
+    assert!(!world.store.quarantine(repeat).await.unwrap(), "a bare body is the same whatever it is called");
+    world.kill().await;
+    let kept = world.store.quarantined(9).await.unwrap();
+    let seen: Vec<_> = kept.iter().map(|kept| (&kept.body[..], kept.count)).collect();
+    assert_eq!(seen, [(&b"y"[..], 1), (&b"x"[..], 2)], "in its old place");
+    let x = &kept[1];
+    assert_eq!((x.first, x.last), (at(hour(5)), at(hour(5))), "a clock that went back turns nothing back");
+    assert_eq!((x.reason.as_str(), x.form.content_type.as_str()), ("not JSON", "text/plain"));
+    assert!(x.id < kept[0].id);
+}
+
+pub(crate) async fn quarantine_takes_what_just_fits_and_always_the_newest<P: Place>() {
+    let world = World::<P>::new().await;
+    let bodies = async |world: &World<P>| {
+        world.store.quarantined(9).await.unwrap().iter().map(|kept| kept.bytes).collect::<Vec<_>>()
+    };
+    let half = (QUARANTINED_BYTES / 2) as u64;
+    for n in 1..=2_u8 {
+        world.store.quarantine(item(vec![n; QUARANTINED_BYTES / 2], 0)).await.unwrap();
+    }
+    assert_eq!(bodies(&world).await, [half, half]);
+    world.store.quarantine(item("x", 0)).await.unwrap();
+    assert_eq!(bodies(&world).await, [1, half]);
+    world.store.quarantine(item(vec![3; QUARANTINED_BYTES + 1], 0)).await.unwrap();
+    assert_eq!(bodies(&world).await, [2 * half + 1]);
+    assert_eq!(totals(&world).await.dropped, 3);
+}
+
 pub(crate) async fn an_unreadable_binary_event_keeps_its_headers<P: Place>() {
     let mut world = World::<P>::new().await;
     let binary = |id: &str, pairs: [(&str, &str); 2]| {
@@ -84,6 +120,10 @@ pub(crate) async fn an_unreadable_binary_event_keeps_its_headers<P: Place>() {
     assert!(world.store.quarantine(binary("1", [source, kind])).await.unwrap());
     assert!(!world.store.quarantine(binary("1", [kind, source])).await.unwrap(), "headers have no order");
     assert!(world.store.quarantine(binary("2", [source, kind])).await.unwrap(), "another event with the same body");
+    let text = Form { content_type: "text/plain".to_owned(), ..binary("2", [source, kind]).form };
+    let text = NewQuarantined { form: text, ..item("{", 0) };
+    assert!(world.store.quarantine(text).await.unwrap(), "it would be read in another way");
+    assert_eq!(world.store.dismiss_quarantined(&[world.store.quarantined(1).await.unwrap()[0].id]).await.unwrap(), 1);
     assert!(world.store.quarantine(item("{", 0)).await.unwrap());
     world.kill().await;
     let kept = world.store.quarantined(10).await.unwrap();
@@ -240,8 +280,14 @@ pub(crate) async fn a_walk_finds_each_once_and_in_order<P: Place>() {
     }
     let since = DeliveryFilter { since: Some(jiff::Timestamp::now() + hour(1)), ..filter.clone() };
     assert!(walked(&world, &since).await.is_empty());
-    let until = DeliveryFilter { until: Some(jiff::Timestamp::now() + hour(1)), ..filter };
-    assert_eq!(walked(&world, &until).await.len(), all.len());
+    let until = |hours| DeliveryFilter { until: Some(jiff::Timestamp::now() + hour(hours)), ..filter.clone() };
+    assert_eq!(walked(&world, &until(1)).await.len(), all.len());
+    assert!(walked(&world, &until(-1)).await.is_empty());
+    for limit in 1..8 {
+        let found = walked(&world, &DeliveryFilter { limit, ..DeliveryFilter::default() }).await;
+        let ids: BTreeSet<_> = found.iter().map(|delivery| delivery.id).collect();
+        assert_eq!((found.len(), ids.len()), (all.len(), all.len()), "{limit} at a time");
+    }
 }
 
 pub(crate) async fn what_changed_since_it_was_looked_up_is_left_alone<P: Place>() {

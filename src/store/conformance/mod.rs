@@ -7,6 +7,7 @@ pub(crate) mod history;
 pub(crate) mod letters;
 mod model;
 pub(crate) mod recover;
+pub(crate) mod remember;
 pub(crate) mod retain;
 pub(crate) mod share;
 mod world;
@@ -20,13 +21,17 @@ macro_rules! suite {
             an_event_is_kept_as_it_came a_batch_is_answered_item_by_item fresh_deliveries_are_handed_over_first
             the_order_of_acceptance_is_the_order_of_ids a_duplicate_is_answered_and_not_owed_again
             duplicates_at_the_same_moment_are_accepted_once an_id_with_other_data_is_a_new_event
-            a_kill_after_the_answer_loses_nothing ids_grow_over_restarts after_close_nothing_works);
+            a_kill_after_the_answer_loses_nothing ids_grow_over_restarts after_close_nothing_works
+            what_was_refused_is_not_kept what_someone_must_act_on_is_urgent);
+        $crate::store::conformance::suite!(@ $place, remember: the_newest_events_are_known_and_no_others);
         $crate::store::conformance::suite!(@ $place, recover:
             a_success_closes_the_failure_over_a_kill a_routed_success_closes_by_its_own_delivery
-            only_a_success_closes_and_only_its_key the_latest_failure_is_closed a_moved_failure_is_closed_where_it_went
+            only_a_success_closes_and_only_its_key only_a_failure_opens a_success_leaves_other_keys_open
+            a_failure_past_the_retention_is_still_closed the_latest_failure_is_closed a_moved_failure_is_closed_where_it_went
             a_replayed_failure_is_closed_by_its_replay a_failure_dismissed_untried_needs_no_recovery);
         $crate::store::conformance::suite!(@ $place, deliver:
-            the_first_success_ends_it every_attempt_is_on_record what_is_owed_comes_in_pages_and_by_key
+            the_first_success_ends_it every_attempt_is_on_record a_delivery_tells_of_its_last_attempt
+            the_numbers_of_attempts_grow what_is_owed_comes_in_pages_and_by_key
             a_large_event_is_left_out_of_pages
             an_attempt_may_end_after_its_delivery a_copy_is_kept_with_its_delivery a_replay_is_a_new_delivery
             replaying_an_event_adds_to_it dismissing_takes_off_the_list moving_keeps_the_order
@@ -36,12 +41,14 @@ macro_rules! suite {
             the_next_event_of_a_key_is_the_newest deliveries_are_found_by_each_part);
         $crate::store::conformance::suite!(@ $place, retain:
             what_owes_nothing_goes_with_all_that_hangs_on_it what_is_owed_stays_however_old
-            old_owed_events_do_not_hide_the_rest versions_are_kept_with_the_times_they_applied);
+            old_owed_events_do_not_hide_the_rest what_came_while_the_clock_was_wrong_hides_nothing
+            versions_are_kept_with_the_times_they_applied);
         $crate::store::conformance::suite!(@ $place, books:
             every_delivery_made_stands_in_one_state the_books_survive_a_kill_and_retention
             what_did_not_happen_is_not_in_the_books);
         $crate::store::conformance::suite!(@ $place, letters:
-            quarantine_counts_repeats_and_is_bounded an_unreadable_binary_event_keeps_its_headers
+            quarantine_counts_repeats_and_is_bounded a_repeat_only_counts_up
+            quarantine_takes_what_just_fits_and_always_the_newest an_unreadable_binary_event_keeps_its_headers
             what_is_read_again_becomes_events_and_leaves_together the_number_of_an_item_is_never_given_again
             what_still_cannot_be_read_says_why_now a_replayed_dead_one_is_off_the_list_with_it
             a_walk_finds_each_once_and_in_order what_changed_since_it_was_looked_up_is_left_alone

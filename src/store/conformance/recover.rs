@@ -1,5 +1,9 @@
 //! A success closes the failure of its key: for every receiver that wants to hear of it, once, over restarts.
 
+use jiff::SignedDuration;
+
+use super::retain::prune_all;
+use super::world::at;
 use super::{Place, Sample, World};
 use crate::event::DeliveryId;
 use crate::store::End;
@@ -52,6 +56,35 @@ pub(crate) async fn only_a_success_closes_and_only_its_key<P: Place>() {
     assert_eq!(world.handed().len(), 1);
     assert!(success(&world, Sample::new("other").product("suppliers")).await.is_empty());
     assert_eq!(success(&world, Sample::new("same")).await.len(), 1);
+}
+
+pub(crate) async fn only_a_failure_opens<P: Place>() {
+    let world = World::<P>::new().await;
+    let sample = |id: &str| Sample { opens: vec!["pager"], ..Sample::new(id) }.to(&["pager"]);
+    for sample in [sample("running"), sample("stopped").stopped(), sample("succeeded").succeeded()] {
+        world.accept(sample).await;
+    }
+    assert!(success(&world, Sample::new("s")).await.is_empty());
+}
+
+pub(crate) async fn a_success_leaves_other_keys_open<P: Place>() {
+    let world = World::<P>::new().await;
+    let failed = |id: &str, product: &str| Sample::new(id).product(product).failed(&["pager"]).to(&["pager"]);
+    world.owe_one(failed("f1", "customers")).await;
+    let other = world.owe_one(failed("f2", "suppliers")).await;
+    assert_eq!(success(&world, Sample::new("s1")).await.len(), 1);
+    let recovery = success(&world, Sample::new("s2").product("suppliers")).await;
+    assert_eq!(recovery, [("pager".to_owned(), String::new(), Some(other))]);
+}
+
+pub(crate) async fn a_failure_past_the_retention_is_still_closed<P: Place>() {
+    let mut world = World::<P>::new().await;
+    let failure = world.owe_one(Sample::new("f").failed(&["pager"]).to(&["pager"])).await;
+    world.end(failure, End::Delivered).await;
+    assert_eq!(prune_all(&world, at(SignedDuration::from_hours(1))).await, 1);
+    world.kill().await;
+    let later = Sample::new("s").received_after(SignedDuration::from_hours(2));
+    assert_eq!(success(&world, later).await, [("pager".to_owned(), String::new(), Some(failure))]);
 }
 
 pub(crate) async fn the_latest_failure_is_closed<P: Place>() {

@@ -97,6 +97,18 @@ pub(crate) async fn old_owed_events_do_not_hide_the_rest<P: Place>() {
     assert_eq!(world.store.owed("ops", DeliveryId(0), 100).await.unwrap().len(), 20);
 }
 
+pub(crate) async fn what_came_while_the_clock_was_wrong_hides_nothing<P: Place>() {
+    let world = World::<P>::new().await;
+    let mut ids = Vec::new();
+    for (n, hours) in [0, 900, 1, -900, 2].into_iter().enumerate() {
+        ids.push(world.accept(Sample::new(&format!("{n}")).received_after(hour(hours))).await.id);
+    }
+    assert_eq!(prune_all(&world, at(hour(2))).await, 3);
+    let all = EventFilter { limit: 9, ..EventFilter::default() };
+    let left: Vec<_> = world.store.events(&all).await.unwrap().iter().map(|event| event.id).collect();
+    assert_eq!(left, [ids[4], ids[1]], "received then, or later by the clock of that time");
+}
+
 pub(crate) async fn versions_are_kept_with_the_times_they_applied<P: Place>() {
     let mut world = World::<P>::new().await;
     assert_eq!(world.store.last_version().await.unwrap(), None);

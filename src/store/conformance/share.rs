@@ -65,6 +65,8 @@ pub(crate) async fn a_released_lane_is_free_at_once<P: Place>() {
     assert!(claims(first, "audit").await, "others stay");
     first.release("ops").await.unwrap();
     assert!(!claims(first, "ops").await, "it was not its own any more");
+    first.save_lane("ops", "{}").await.unwrap();
+    assert!(!claims(first, "ops").await && claims(&other, "ops").await, "to keep a state claims nothing");
 }
 
 pub(crate) async fn fresh_deliveries_are_handed_to_the_holder_of_their_lane<P: Place>() {
