@@ -107,6 +107,8 @@ struct Delivery {
 #[derive(Default)]
 struct Model {
     events: BTreeMap<EventId, Event>,
+    /// Those that are gone, too.
+    known: BTreeMap<EventId, Event>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
     /// By product and receiver: the failure's delivery.
     open: HashMap<(usize, &'static str), DeliveryId>,
@@ -118,7 +120,7 @@ struct Model {
 
 impl Model {
     fn accepted(&mut self, coming: &Coming, second: i64, answer: &Accepted) {
-        let same_id: Vec<_> = self.events.iter().filter(|(_, e)| e.id == coming.id).collect();
+        let same_id: Vec<_> = self.known.iter().filter(|(_, e)| e.id == coming.id).collect();
         let data = (coming.note, coming.product, coming.end);
         let same = same_id.iter().find(|(_, e)| (e.note, e.product, e.end) == data);
         if let Some(&(&first, _)) = same.filter(|_| answer.duplicate) {
@@ -128,11 +130,10 @@ impl Model {
         }
         assert!(same.is_none() && !answer.duplicate, "{coming:?} {answer:?}");
         assert_eq!(answer.id_reused, !same_id.is_empty());
-        assert!(self.events.keys().all(|&id| id < answer.id), "IDs grow");
-        self.events.insert(
-            answer.id,
-            Event { id: coming.id, note: coming.note, product: coming.product, end: coming.end, second },
-        );
+        assert!(self.known.keys().all(|&id| id < answer.id), "IDs grow");
+        let event = Event { id: coming.id, note: coming.note, product: coming.product, end: coming.end, second };
+        self.events.insert(answer.id, event.clone());
+        self.known.insert(answer.id, event);
         let targets = chosen(coming.to);
         *(if targets.is_empty() { &mut self.books.nobody } else { &mut self.books.matched }) += 1;
         let mut expected: Vec<(&'static str, Option<DeliveryId>)> = Vec::new();

@@ -171,8 +171,6 @@ impl State {
                 self.totals.dead_expired += u64::from(dead);
                 self.threads.remove(&delivery);
             }
-            self.known.retain(|_, known| known != id);
-            self.known_order.retain(|(_, known)| known != id);
         }
         old.len() as u64
     }

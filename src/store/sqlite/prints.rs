@@ -1,7 +1,8 @@
 //! What a start must know of each of the newest events, packed into a few rows: read from the events' own rows it would be most of
 //! what a start costs.
 //!
-//! A row is made of each [`ROW`] events that follow each other, in the transaction of the last of them. Those after it are read from
+//! A row is made of each [`ROW`] events that follow each other, in the transaction of the last of them, or of fewer when the retention
+//! deletes one. Those after it are read from
 //! their own rows; so are all where the packed rows are missing, as in a store of an older schema, or cannot be believed.
 
 use rusqlite::{Connection, params};
@@ -64,6 +65,8 @@ pub struct Prints {
     kept: usize,
     /// Of the first of these, the running transaction writes rows.
     writing: usize,
+    /// It writes a row of the last ones too, however few.
+    all: bool,
 }
 
 impl Prints {
@@ -71,14 +74,21 @@ impl Prints {
         self.waiting.push(print);
     }
 
+    /// These events' own rows go: they are still to be known as duplicates.
+    pub fn outlive(&mut self, events: &[i64]) {
+        let first = self.waiting.first().map_or(i64::MAX, |print| print.event);
+        self.all |= events.iter().any(|event| *event >= first);
+    }
+
     /// Writes the rows that are full; rows of events older than `oldest` go.
     pub fn write(&mut self, db: &Connection, oldest: i64) -> rusqlite::Result<()> {
-        for row in self.waiting.chunks_exact(ROW) {
-            let mut packed = Vec::with_capacity(ROW * PACKED);
+        for row in self.waiting.chunks(ROW).filter(|row| self.all || row.len() == ROW) {
+            let Some(last) = row.last() else { break };
+            let mut packed = Vec::with_capacity(row.len() * PACKED);
             row.iter().for_each(|print| print.pack(&mut packed));
             db.prepare_cached("INSERT OR REPLACE INTO prints(last, packed) VALUES(?1, ?2)")?
-                .execute(params![row[ROW - 1].event, packed])?;
-            self.writing += ROW;
+                .execute(params![last.event, packed])?;
+            self.writing += row.len();
         }
         if self.writing > 0 {
             db.prepare_cached("DELETE FROM prints WHERE last < ?1")?.execute(params![oldest])?;
@@ -88,12 +98,12 @@ impl Prints {
 
     pub fn keep(&mut self) {
         self.waiting.drain(..self.writing);
-        (self.kept, self.writing) = (self.waiting.len(), 0);
+        (self.kept, self.writing, self.all) = (self.waiting.len(), 0, false);
     }
 
     pub fn forget(&mut self) {
         self.waiting.truncate(self.kept);
-        self.writing = 0;
+        (self.writing, self.all) = (0, false);
     }
 }
 
@@ -116,7 +126,7 @@ pub fn load(db: &Connection) -> rusqlite::Result<(Vec<Print>, Prints)> {
     }
     let waiting = prints[in_rows..].to_vec();
     prints.drain(..prints.len().saturating_sub(REMEMBERED));
-    Ok((prints, Prints { kept: waiting.len(), waiting, writing: 0 }))
+    Ok((prints, Prints { kept: waiting.len(), waiting, writing: 0, all: false }))
 }
 
 /// What the rows say. `None`: they cannot be believed.

@@ -95,6 +95,7 @@ pub fn remove(w: &mut Writing<'_>, events: &[i64]) -> rusqlite::Result<u64> {
         w.db.prepare_cached("DELETE FROM events WHERE id = ?1")?.execute(params![event])?;
         removed += 1;
     }
+    w.memory.prints.outlive(events);
     lookup::clean(w.db)?;
     // The numbers of removed rows are never given again, wherever the clock stands after the next start.
     w.db.prepare_cached("UPDATE meta SET last = ?1")?.execute(params![w.memory.ids.last()])?;
