@@ -15,7 +15,7 @@ mod pages;
 mod queue;
 mod ready;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -106,8 +106,8 @@ pub struct Lane {
     /// While a page is being read: its limit.
     loading: Option<usize>,
     load_not_before: Duration,
-    /// The last page that was asked for could not be read.
-    unreadable: bool,
+    /// Whose last page could not be read: a key's, or (`None`) the lane's own, of which those of keys say nothing.
+    unreadable: HashSet<Option<KeyHash>>,
     refreshing: bool,
     unrecorded: usize,
     pace: Pace,
@@ -145,7 +145,7 @@ impl Lane {
             behind: true,
             loading: None,
             load_not_before: Duration::ZERO,
-            unreadable: false,
+            unreadable: HashSet::new(),
             refreshing: false,
             unrecorded: 0,
             pace: Pace::new(settings.rate),
@@ -312,7 +312,7 @@ impl Lane {
     /// Whether what is owed cannot be read at present.
     #[must_use]
     pub fn cannot_read(&self) -> bool {
-        self.unreadable
+        !self.unreadable.is_empty()
     }
 
     /// Whether a message could go out now. After [`Lane::poll`] said to wait none can, unless this machine is at fault.
@@ -535,6 +535,7 @@ impl Lane {
         self.ready.clear();
         self.waiting.clear();
         self.hungry.clear();
+        self.unreadable.retain(Option::is_none);
         self.ahead = Ahead::default();
         self.held = 0;
         self.cursor = DeliveryId(0);

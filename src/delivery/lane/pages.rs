@@ -10,7 +10,7 @@ impl Lane {
     /// A page that [`Step::Load`] asked for. A full one has more behind it.
     pub fn loaded(&mut self, page: Vec<Owed>, now: Now) {
         self.mark(now);
-        self.unreadable = false;
+        self.unreadable.remove(&None);
         self.behind = self.loading.take().is_some_and(|limit| page.len() >= limit);
         for owed in page {
             if owed.id > self.cursor {
@@ -25,16 +25,19 @@ impl Lane {
 
     /// The store could not be read: asks again in a second.
     pub fn load_failed(&mut self, key: Option<KeyHash>, now: Now) {
-        self.unreadable = true;
         self.load_not_before = now.mono + Duration::from_secs(1);
         match key {
-            None => self.loading = None,
+            None => {
+                self.unreadable.insert(None);
+                self.loading = None;
+            }
             Some(key) => {
                 if let Some(queue) = self.keys.get_mut(&key)
                     && let Some(page) = queue.loading.take()
                 {
                     self.asked -= page.limit;
                     self.hungry.push_back(key);
+                    self.unreadable.insert(Some(key));
                 }
             }
         }
@@ -42,7 +45,7 @@ impl Lane {
 
     /// A page that [`Step::LoadKey`] asked for.
     pub fn loaded_key(&mut self, key: KeyHash, page: Vec<Owed>, now: Now) {
-        self.unreadable = false;
+        self.unreadable.remove(&Some(key));
         let came: Vec<Duration> = page.iter().map(|owed| self.clock.came(owed.id, now.mono)).collect();
         let Some(queue) = self.keys.get_mut(&key) else { return };
         let Some(asked) = queue.loading.take() else { return };

@@ -146,6 +146,40 @@ fn retry_after_holds_the_whole_lane_and_is_no_illness() {
 }
 
 #[test]
+fn a_page_of_a_key_does_not_hide_that_the_lanes_own_cannot_be_read() {
+    let mut lane = Lane::new(Settings { capacity: 4, ..settings() }, None, at(0));
+    assert!(matches!(lane.poll(at(0)), Step::Load { limit: 2, .. }));
+    lane.loaded(vec![owed(1, 7), owed(2, 7)], at(0));
+    assert!(matches!(lane.poll(at(0)), Step::Load { .. }), "it reads on");
+    assert_eq!(sends(&mut lane, at(0)), [1]);
+    ends(&mut lane, 1, Verdict::Later, at(0));
+    // What is behind its head is on disk only; and so is the rest of the lane.
+    lane.load_failed(None, at(0));
+    assert_eq!(sends(&mut lane, at(999)), [0i64; 0]);
+    let mut steps = Vec::new();
+    let mut now = 1_000;
+    while steps.len() < 3 {
+        match lane.poll(at(now)) {
+            Step::Send(owed) => {
+                ends(&mut lane, owed.id.0, Verdict::Delivered, at(now));
+            }
+            Step::Load { .. } => {
+                steps.push("lane");
+                lane.load_failed(None, at(now));
+            }
+            Step::LoadKey { .. } => {
+                steps.push("key");
+                lane.loaded_key(KeyHash(7), vec![owed(2, 7)], at(now));
+            }
+            Step::Wait(Some(until)) => now = u64::try_from(until.as_millis()).expect("small"),
+            step => panic!("{step:?}"),
+        }
+        assert!(lane.cannot_read(), "{steps:?}");
+    }
+    assert!(steps.contains(&"key"), "{steps:?}");
+}
+
+#[test]
 fn a_dead_receiver_is_probed_with_other_keys_and_opens_at_one_success() {
     let mut lane = caught_up(settings());
     lane.take((1..=8).map(|n| owed(n, n)), at(0));
