@@ -35,10 +35,13 @@ use crate::store::{End, KeyHash, Owed};
 
 /// How many of one key are held at most.
 const OF_ONE_KEY: usize = 64;
-/// If everything held waits for a retry while the receiver answers others, so many times the capacity.
+/// If everything held waits for a retry, so many times the capacity: the receiver may answer others.
 const STRETCH: usize = 10;
-/// How long after an attempt that sent nothing the next one may come, where nothing else says so.
-const AFTER_NONE: Duration = Duration::from_secs(1);
+/// How long after an attempt that sent nothing the next one may come at the earliest.
+const AT_LEAST: Duration = Duration::from_secs(1);
+/// So many attempts that sent nothing count, in one run of the relay, as one that may be the last by age: what breaks may have been
+/// mended by an upgrade.
+const UNSENT: u32 = 3;
 /// A lane that could not record so many outcomes stops sending: what is in flight at a crash would be sent twice.
 pub const UNRECORDED: usize = 1_000;
 
@@ -199,8 +202,10 @@ impl Lane {
             let due = if self.ready.is_empty() { self.waiting.first().map(|&(at, _)| at)? } else { Duration::ZERO };
             Some(due.max(gate))
         } else {
-            let (_, untried) = self.next_probe()?;
-            Some(self.condition.probe_at(untried).max(gate))
+            let probe = self.next_probe().map(|(_, untried)| self.condition.probe_at(untried).max(gate));
+            // What could not be sent has times of its own.
+            let unsent = self.waiting.first().map(|&(at, _)| at.max(gate));
+            [probe, unsent].into_iter().flatten().min()
         }
     }
 
@@ -240,6 +245,8 @@ impl Lane {
 
         // What could not be put together was not sent, and says nothing about the receiver.
         let sent = judgement.reason != Some(Reason::Template);
+        head.unsent += u32::from(!sent);
+        let may_be_last = sent || head.unsent >= UNSENT;
         let (end, gave_up, news) = match judgement.verdict {
             Verdict::Delivered | Verdict::Refused => {
                 let end = if judgement.verdict == Verdict::Delivered { End::Delivered } else { End::Dead };
@@ -247,13 +254,18 @@ impl Lane {
                 (end, false, if sent { self.good(now) } else { None })
             }
             Verdict::Later | Verdict::Blocked => {
-                let news = if sent { self.bad(key, judgement, now) } else { self.unsent(now) };
-                if self.condition.health() != Health::Blocked && age >= self.settings.retry.give_up {
+                let news = if sent { self.bad(key, judgement, now) } else { None };
+                let is_old = age >= self.settings.retry.give_up;
+                if is_old && may_be_last && self.condition.health() != Health::Blocked {
                     self.drop_head(key);
                     (End::Dead, true, news)
                 } else {
                     let delay = self.delay(judgement, number, chance);
-                    self.postpone(key, now.mono + delay);
+                    if sent {
+                        self.postpone(key, now.mono + delay);
+                    } else {
+                        self.wait(key, now.mono + delay);
+                    }
                     (End::Owed { not_before: Some(now.wall + delay) }, false, news)
                 }
             }
@@ -265,19 +277,12 @@ impl Lane {
 
     /// An attempt could not be made: its event could not be read. Tries again in a second.
     pub fn untried(&mut self, id: DeliveryId, now: Now) {
-        if let Some(key) = self.in_flight.remove(&id) {
-            self.unsent(now);
-            self.postpone(key, now.mono + AFTER_NONE);
-            self.settle(key, now);
-        }
-    }
-
-    /// While the lane is not open no key waits: this was no probe, so the next one would be due at once, and so on.
-    fn unsent(&mut self, now: Now) -> Option<News> {
+        let Some(key) = self.in_flight.remove(&id) else { return };
+        self.wait(key, now.mono + AT_LEAST);
+        // It is the store that is not well: trying one head after the other would only show that of each.
         if self.condition.health() != Health::Open {
-            self.hold_until = self.hold_until.max(now.mono + AFTER_NONE);
+            self.hold_until = self.hold_until.max(now.mono + AT_LEAST);
         }
-        None
     }
 
     /// So many outcomes are on disk now.
@@ -342,6 +347,12 @@ impl Lane {
         if self.waits_for_records() {
             return Step::Wait(None);
         }
+        while let Some(&(due, key)) = self.waiting.first()
+            && due <= now.mono
+        {
+            self.waiting.pop_first();
+            self.make_ready(key);
+        }
         let until = if self.condition.health() == Health::Open { self.poll_open(now) } else { self.poll_probe(now) };
         match until {
             Ok(id_and_key) => self.send(id_and_key, now),
@@ -350,12 +361,6 @@ impl Lane {
     }
 
     fn poll_open(&mut self, now: Now) -> Result<Head, Option<Duration>> {
-        while let Some(&(due, key)) = self.waiting.first()
-            && due <= now.mono
-        {
-            self.waiting.pop_first();
-            self.make_ready(key);
-        }
         if self.in_flight.len() >= self.at_once() {
             return Err(None);
         }
@@ -374,18 +379,20 @@ impl Lane {
         if !self.in_flight.is_empty() {
             return Err(None);
         }
-        let Some((head, untried)) = self.next_probe() else { return Err(None) };
+        let due = self.waiting.first().map(|&(due, _)| due);
+        let Some((head, untried)) = self.next_probe() else { return Err(due) };
         let gate = self.condition.probe_at(untried).max(self.hold_until).max(self.pace.ready_at());
-        if gate > now.mono { Err(Some(gate)) } else { Ok(head) }
+        if gate > now.mono { Err(Some(due.map_or(gate, |due| due.min(gate)))) } else { Ok(head) }
     }
 
-    /// The head to probe with, and whether its key was not tried since the trouble began.
+    /// The head to probe with, and whether its key was not tried since the trouble began: each after the one before, so that no key
+    /// is the only one that ever gets its turn.
     fn next_probe(&self) -> Option<(Head, bool)> {
-        if let Some(&head) = self.ready.iter().find(|&&(_, key)| self.condition.untried(key)) {
+        let after = (DeliveryId(self.last_probe.0.saturating_add(1)), KeyHash(i64::MIN));
+        if let Some(&head) = self.ready.in_turn(after).find(|&&(_, key)| self.condition.untried(key)) {
             return Some((head, true));
         }
-        let after = (DeliveryId(self.last_probe.0.saturating_add(1)), KeyHash(i64::MIN));
-        self.ready.oldest_from(after..).map(|head| (head, false))
+        self.ready.in_turn(after).next().map(|&head| (head, false))
     }
 
     fn send(&mut self, (id, key): Head, now: Now) -> Step {
@@ -409,7 +416,7 @@ impl Lane {
             return;
         }
         queue.last = owed.id;
-        queue.items.push_back(Item { came, urgent: owed.urgent, owed });
+        queue.items.push_back(Item { came, urgent: owed.urgent, unsent: 0, owed });
         self.held += 1;
         if queue.items.len() == 1 {
             self.settle(key, now);
@@ -442,8 +449,17 @@ impl Lane {
         }
     }
 
-    /// Lets a key's head wait; the rest of the key goes back to disk only.
+    /// Lets a key's head wait, while the lane is open; else the probes have their times.
     fn postpone(&mut self, key: KeyHash, until: Duration) {
+        self.wait(key, until);
+        if self.condition.health() != Health::Open && self.waiting.remove(&(until, key)) {
+            self.make_ready(key);
+        }
+    }
+
+    /// Lets a key's head wait; the rest of the key goes back to disk only. Also while the lane is not open: what cannot be sent is no
+    /// probe, and must not be in the way of those that are.
+    fn wait(&mut self, key: KeyHash, until: Duration) {
         let Some(queue) = self.keys.get_mut(&key) else { return };
         for id in queue.spill_behind_head(self.cursor) {
             self.held -= 1;
@@ -452,12 +468,8 @@ impl Lane {
         if let Some(head) = queue.items.front_mut() {
             head.owed.not_before = None;
         }
-        if self.condition.health() == Health::Open {
-            queue.standing = Standing::Waiting(until);
-            self.waiting.insert((until, key));
-        } else {
-            queue.standing = Standing::Ready;
-        }
+        queue.standing = Standing::Waiting(until);
+        self.waiting.insert((until, key));
     }
 
     fn make_ready(&mut self, key: KeyHash) {
@@ -519,7 +531,8 @@ impl Lane {
     }
 
     fn delay(&self, judgement: &Judgement, attempts: u32, chance: f64) -> Duration {
-        judgement.lane_waits.unwrap_or_else(|| backoff(attempts, &self.settings.retry, chance))
+        let delay = judgement.lane_waits.unwrap_or_else(|| backoff(attempts, &self.settings.retry, chance));
+        if judgement.reason == Some(Reason::Template) { delay.max(AT_LEAST) } else { delay }
     }
 
     /// Before anything is taken in, as its age is read off the marks. Ages need only be so fine.

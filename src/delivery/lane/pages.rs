@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::queue::{Item, KeyPage};
-use super::{Health, Lane, Now, OF_ONE_KEY, STRETCH, Step};
+use super::{Lane, Now, OF_ONE_KEY, STRETCH, Step};
 use crate::store::{KeyHash, Owed};
 
 impl Lane {
@@ -59,7 +59,7 @@ impl Lane {
         for (owed, came) in page.into_iter().zip(came) {
             if owed.id > queue.last && owed.id <= self.cursor {
                 queue.last = owed.id;
-                queue.items.push_back(Item { came, urgent: owed.urgent, owed });
+                queue.items.push_back(Item { came, urgent: owed.urgent, unsent: 0, owed });
                 self.held += 1;
             }
         }
@@ -82,7 +82,7 @@ impl Lane {
                 return Some(Step::LoadKey { key, after, limit });
             }
         }
-        let stuck = self.ready.is_empty() && self.in_flight.is_empty() && self.condition.health() == Health::Open;
+        let stuck = self.ready.is_empty() && self.in_flight.is_empty();
         let capacity = self.settings.capacity;
         let room = self.held <= capacity / 2 || (stuck && self.held < capacity * STRETCH);
         if self.behind && self.loading.is_none() && room {
