@@ -37,7 +37,8 @@ use crate::store::{End, KeyHash, Owed};
 const OF_ONE_KEY: usize = 64;
 /// If everything held waits for a retry, so many times the capacity: the receiver may answer others.
 const STRETCH: usize = 10;
-/// How long after an attempt that sent nothing the next one may come at the earliest.
+/// How long after an attempt that sent nothing, or whose answer says when to come again, the next one may come at the earliest:
+/// "in 0 seconds", said each time, must not make a lane spin.
 const AT_LEAST: Duration = Duration::from_secs(1);
 /// So many attempts that sent nothing count, in one run of the relay, as one that may be the last by age: what breaks may have been
 /// mended by an upgrade.
@@ -239,7 +240,7 @@ impl Lane {
         let number = head.owed.attempts;
         let age = self.clock.reads(now.mono).saturating_sub(head.came);
         if let Some(wait) = judgement.lane_waits {
-            self.hold_until = self.hold_until.max(now.mono + wait);
+            self.hold_until = self.hold_until.max(now.mono + wait.max(AT_LEAST));
             self.cautious = true;
         }
 
@@ -507,6 +508,7 @@ impl Lane {
     fn bad(&mut self, key: KeyHash, judgement: &Judgement, now: Now) -> Option<News> {
         // A service that says when to come again is well.
         if judgement.lane_waits.is_some() && judgement.verdict == Verdict::Later {
+            self.condition.waits(key, now);
             return None;
         }
         let before = self.condition.health();
@@ -531,8 +533,10 @@ impl Lane {
     }
 
     fn delay(&self, judgement: &Judgement, attempts: u32, chance: f64) -> Duration {
-        let delay = judgement.lane_waits.unwrap_or_else(|| backoff(attempts, &self.settings.retry, chance));
-        if judgement.reason == Some(Reason::Template) { delay.max(AT_LEAST) } else { delay }
+        let backoff = backoff(attempts, &self.settings.retry, chance);
+        let unsent = judgement.reason == Some(Reason::Template);
+        // Who answers "in 0 seconds" each time is asked less and less often all the same.
+        judgement.lane_waits.unwrap_or_default().max(backoff).max(if unsent { AT_LEAST } else { Duration::ZERO })
     }
 
     /// Before anything is taken in, as its age is read off the marks. Ages need only be so fine.

@@ -146,6 +146,53 @@ fn retry_after_holds_the_whole_lane_and_is_no_illness() {
 }
 
 #[test]
+fn an_answer_that_says_come_again_at_once_each_time_is_asked_less_and_less_often() {
+    let mut lane = caught_up(settings());
+    lane.take([owed(1, 1), owed(2, 2)], at(0));
+    let judgement = Judgement { lane_waits: Some(Duration::ZERO), ..says(Verdict::Later) };
+    let (mut now, mut sent) = (0, Vec::new());
+    while now < 600_000 {
+        match lane.poll(at(now)) {
+            Step::Send(owed) => {
+                sent.push((now, owed.id.0));
+                lane.ended(owed.id, &judgement, 0.5, at(now)).expect("it was under way");
+                lane.recorded(1);
+            }
+            Step::Wait(Some(until)) => now = u64::try_from(until.as_millis()).expect("small"),
+            step => panic!("{step:?}"),
+        }
+    }
+    assert!(sent.len() <= 2 * 11, "{sent:?}");
+    let pairs = sent[2..].windows(2);
+    assert!(pairs.clone().all(|pair| pair[1].0 >= pair[0].0 + 1_000), "a second for the lane: {sent:?}");
+    assert_eq!(lane.condition().health(), Health::Open);
+}
+
+#[test]
+fn a_lane_that_is_down_is_probed_less_and_less_often_also_where_the_answer_says_at_once() {
+    let mut lane = caught_up(settings());
+    lane.take((1..=4).map(|n| owed(n, n)), at(0));
+    for id in sends(&mut lane, at(0)) {
+        ends(&mut lane, id, Verdict::Later, at(0));
+    }
+    assert_eq!(lane.condition().health(), Health::Down);
+    let judgement = Judgement { lane_waits: Some(Duration::ZERO), ..says(Verdict::Later) };
+    let (mut now, mut probes) = (0, Vec::new());
+    while now < 120_000 {
+        match lane.poll(at(now)) {
+            Step::Send(owed) => {
+                probes.push(now / 1_000);
+                lane.ended(owed.id, &judgement, 0.5, at(now)).expect("it was under way");
+                lane.recorded(1);
+            }
+            Step::Wait(Some(until)) => now = u64::try_from(until.as_millis()).expect("small"),
+            step => panic!("{step:?}"),
+        }
+    }
+    assert_eq!(probes, [1, 3, 7, 15, 31, 61, 91]);
+}
+
+#[test]
 fn a_message_that_cannot_be_sent_is_not_the_only_probe_of_a_lane_restored_blocked() {
     let mut blocked = caught_up(settings());
     blocked.take((1..=3).map(|n| owed(n, n)), at(0));

@@ -17,6 +17,10 @@ use crate::store::{Delivery, DeliveryState, StoredEvent};
 /// A receiver that is always well gets its messages within so much time in which store and process are well, whatever others do.
 const AT_ONCE: Duration = Duration::from_secs(4);
 
+const MINUTE: Duration = Duration::from_secs(60);
+/// Attempts of one delivery in a minute, at most. The shortest `retry.max` of a plan is 5 s.
+const A_MINUTE: usize = 40;
+
 /// Checks everything; the first that does not hold.
 ///
 /// # Errors
@@ -32,6 +36,7 @@ pub fn check(world: &World, auditor: &MemoryStore) -> Result<(), String> {
     ended(world, &inner, &deliveries)?;
     ordered(&inner)?;
     paced(&world.plan, &inner)?;
+    patient(&inner)?;
     independent(&world.plan, &inner)
 }
 
@@ -138,6 +143,29 @@ fn paced(plan: &Plan, inner: &Inner) -> Result<(), String> {
                 } else if bucket.came(request.from) && !request.muddled && !slow(plan) {
                     return Err(format!("above the rate of {name}: {request:?}"));
                 }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Nothing is tried again and again without a rest, whatever its receiver answers. Full jitter may bring some attempts close together, but
+/// not many.
+fn patient(inner: &Inner) -> Result<(), String> {
+    for (id, made) in &inner.made {
+        let requests = made.requests.iter().map(|number| &inner.requests[*number]).filter(|request| !request.plain);
+        let requests: Vec<&Request> = requests.collect();
+        for (n, last) in requests.iter().enumerate() {
+            let resumed = inner
+                .resumed
+                .iter()
+                .filter(|(name, at)| *name == last.receiver && *at <= last.from && last.from < *at + MINUTE);
+            let most = A_MINUTE * (1 + resumed.count());
+            if let Some(first) = n.checked_sub(most).map(|n| requests[n])
+                && first.life == last.life
+                && last.from < first.from + MINUTE
+            {
+                return Err(format!("{id}: more than {most} attempts between {:?} and {:?}", first.from, last.from));
             }
         }
     }
