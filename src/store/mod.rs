@@ -155,8 +155,8 @@ pub trait Store: Send + Sync + 'static {
     /// The version that ruled last.
     async fn last_version(&self) -> Result<Option<Version>, StoreError>;
 
-    /// Deletes at most `limit` events received before `before` that owe nothing, with all that hangs on them; dead deliveries among
-    /// that are counted (see [`Totals::dead_expired`]). Returns how many events.
+    /// Deletes at most `limit` events received before `before` that owe nothing and of which nothing died at `before` or later, with
+    /// all that hangs on them; dead deliveries among that are counted (see [`Totals::dead_expired`]). Returns how many events.
     async fn prune(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError>;
 
     /// Whether it can write right now: the last commit succeeded and the writer moves.

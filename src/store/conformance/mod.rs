@@ -36,6 +36,7 @@ macro_rules! suite {
             the_next_event_of_a_key_is_the_newest deliveries_are_found_by_each_part);
         $crate::store::conformance::suite!(@ $place, retain:
             what_owes_nothing_goes_with_all_that_hangs_on_it what_is_owed_stays_however_old
+            what_died_stays_listed_for_the_whole_retention
             old_owed_events_do_not_hide_the_rest versions_are_kept_with_the_times_they_applied);
         $crate::store::conformance::suite!(@ $place, books:
             every_delivery_made_stands_in_one_state the_books_survive_a_kill_and_retention

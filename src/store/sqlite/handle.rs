@@ -287,7 +287,7 @@ impl Store for SqliteStore {
         let found = self.readers.read(move |db| prune::look(db, from, before, limit)).await?;
         let removed = match found.events {
             none if none.is_empty() => 0,
-            events => self.queue.ask(move |w| prune::remove(w, &events)).await?,
+            events => self.queue.ask(move |w| prune::remove(w, &events, before)).await?,
         };
         self.prune_from.store(found.next, Ordering::Relaxed);
         Ok(removed)
