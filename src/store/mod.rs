@@ -17,7 +17,7 @@ use jiff::Timestamp;
 pub use model::*;
 pub use sqlite::{Audit, BackedUp, Checked, Finding, Flaw, History, Repair, SqliteStore, Unread, Walk, repair};
 
-use crate::event::{DeliveryId, EventId};
+use crate::event::{DeliveryId, Event, EventId};
 
 /// Called with each batch of fresh deliveries right after it became durable, in the order of acceptance, before `accept` returns.
 /// Must not block. (A store shared between relays hands over only the deliveries of lanes this relay holds.)
@@ -71,8 +71,13 @@ pub trait Store: Send + Sync + 'static {
     /// One event.
     async fn event(&self, id: EventId) -> Result<Option<StoredEvent>, StoreError>;
 
-    /// Events, newest first.
-    async fn events(&self, filter: &EventFilter) -> Result<Vec<StoredEvent>, StoreError>;
+    /// The event alone, as far as that can still be read: a message needs nothing else that is kept with it.
+    async fn content(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        Ok(self.event(id).await?.map(|stored| stored.event))
+    }
+
+    /// Events, newest first. A page ends after [`EventFilter::limit`], or [`PAGE_BYTES`] of bodies.
+    async fn events(&self, filter: &EventFilter) -> Result<EventPage, StoreError>;
 
     /// Deliveries, newest first.
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError>;

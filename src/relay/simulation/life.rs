@@ -302,7 +302,7 @@ pub fn everything(auditor: &MemoryStore) -> (Vec<crate::store::StoredEvent>, Vec
     let read = async {
         let events = auditor.events(&EventFilter { limit: usize::MAX, ..EventFilter::default() }).await;
         let deliveries = auditor.deliveries(&DeliveryFilter { limit: usize::MAX, ..DeliveryFilter::default() }).await;
-        (events.expect("it is well"), deliveries.expect("it is well"))
+        (events.expect("it is well").events, deliveries.expect("it is well"))
     };
     let (mut events, mut deliveries) = now(read);
     events.reverse();

@@ -18,9 +18,9 @@ use crate::event::{DeliveryId, EventId};
 use crate::receiver::Verdict;
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, End, EventFilter, InThread, KeyHash, LaneRow, Ledger, Mark,
-    NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Totals,
-    Unchanged, Version, Walked,
+    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, End, EventFilter, EventPage, InThread, KeyHash, LaneRow,
+    Ledger, Mark, NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent,
+    Totals, Unchanged, Version, Walked,
 };
 
 /// The lock of a store that only one relay can open does not expire.
@@ -269,7 +269,7 @@ passed_on! {
     Writes release(receiver: &str = receiver.to_owned()) -> ();
     Writes save_lane(receiver: &str = receiver.to_owned(), state: &str = state.to_owned()) -> ();
     Reads event(id: EventId) -> Option<StoredEvent>;
-    Reads events(filter: &EventFilter = filter.clone()) -> Vec<StoredEvent>;
+    Reads events(filter: &EventFilter = filter.clone()) -> EventPage;
     Reads deliveries(filter: &DeliveryFilter = filter.clone()) -> Vec<Delivery>;
     Reads attempts(id: DeliveryId) -> Vec<Attempt>;
     Reads copy(id: DeliveryId) -> Option<String>;

@@ -59,7 +59,7 @@ pub(crate) async fn what_owes_nothing_goes_with_all_that_hangs_on_it<P: Place>()
     assert_eq!(reference(ids[9].1).await.as_deref(), Some("thread 8"));
     assert_eq!(reference(ids[7].1).await, None, "threads go with what began them");
     let job = EventFilter { job: Some("job-1".to_owned()), limit: 100, ..EventFilter::default() };
-    assert_eq!(world.store.events(&job).await.unwrap().len(), 3);
+    assert_eq!(world.store.events(&job).await.unwrap().events.len(), 3);
     assert_eq!(world.store.attempts(ids[8].1).await.unwrap().len(), 2);
     let newer = world.accept(Sample::new("next").to(&["ops"])).await;
     assert!(newer.id.0 > replay.0);

@@ -21,11 +21,11 @@ use super::task::{Queue, queue};
 use super::trouble::damaged;
 use super::writer::{self, Health, Writer};
 use super::{deliveries, events, keep, owe, owed, prune, quarantine, record, schema, threads, totals, walk};
-use crate::event::{DeliveryId, EventId};
+use crate::event::{DeliveryId, Event, EventId};
 use crate::store::{
-    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, InThread, KeyHash, LaneRow, Ledger,
-    Mark, NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Totals,
-    Unchanged, Version, Walked,
+    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, EventPage, Handoff, InThread, KeyHash,
+    LaneRow, Ledger, Mark, NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError,
+    StoredEvent, Totals, Unchanged, Version, Walked,
 };
 
 /// The store in a file.
@@ -165,7 +165,11 @@ impl Store for SqliteStore {
         self.readers.read(move |db| events::one(db, id)).await?.transpose()
     }
 
-    async fn events(&self, filter: &EventFilter) -> Result<Vec<StoredEvent>, StoreError> {
+    async fn content(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        self.readers.read(move |db| events::content_of(db, id)).await?.transpose()
+    }
+
+    async fn events(&self, filter: &EventFilter) -> Result<EventPage, StoreError> {
         let (tail, filter) = (self.tail.clone(), filter.clone());
         self.readers.read(move |db| events::page(db, &tail, &filter)).await
     }

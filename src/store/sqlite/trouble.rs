@@ -22,6 +22,11 @@ pub fn is_of_the_disk(error: &Error) -> bool {
     )
 }
 
+/// Whether a row holds what cannot be a value of its column: its own fault, and there next time, unlike a file that cannot be read.
+pub fn is_of_the_row(error: &Error) -> bool {
+    error.sqlite_error_code().is_none() && !matches!(error, Error::QueryReturnedNoRows)
+}
+
 /// For people.
 pub fn unwritable(error: &Error) -> StoreError {
     StoreError::Unwritable(match error.sqlite_error_code() {

@@ -1,0 +1,74 @@
+//! Single rows that are gone or say nothing any more: they harm nothing but themselves.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::nobody;
+use crate::event::EventId;
+use crate::store::conformance::Sample;
+use crate::store::{EventFilter, SqliteStore, Store as _, StoreError};
+
+struct Kept {
+    _directory: TempDir,
+    path: PathBuf,
+    store: SqliteStore,
+    ids: Vec<EventId>,
+}
+
+impl Kept {
+    /// Six events of one key, each owed to ops.
+    async fn new() -> Kept {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("jobrelay.db");
+        let store = SqliteStore::open(&path, nobody()).unwrap();
+        let mut ids = Vec::new();
+        for n in 0..6 {
+            let sample = Sample::new(&format!("{n}")).to(&["ops"]).build();
+            ids.push(store.accept(vec![sample]).await.unwrap().remove(0).id);
+        }
+        Kept { _directory: directory, path, store, ids }
+    }
+
+    /// Does something to the event with this number.
+    fn harm(&self, sql: &str, event: usize) {
+        let changed = Connection::open(&self.path).unwrap().execute(sql, [self.ids[event].0]).unwrap();
+        assert_eq!(changed, 1, "{sql}");
+    }
+
+    /// All that the history shows, by pages of two.
+    async fn listed(&self, filter: EventFilter) -> Vec<EventId> {
+        let mut filter = EventFilter { limit: 2, ..filter };
+        let mut ids = Vec::new();
+        loop {
+            let page = self.store.events(&filter).await.unwrap();
+            ids.extend(page.events.iter().map(|event| event.id));
+            let Some(next) = page.next else { return ids };
+            filter.before = Some(next);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_hides_no_other_from_lists() {
+    let kept = Kept::new().await;
+    kept.harm("UPDATE events SET content_type = CAST(x'ff' AS TEXT) WHERE id = ?1", 5);
+    kept.harm("UPDATE events SET received_at = received_at + 1, attributes = x'ff' WHERE id = ?1", 3);
+    kept.harm("UPDATE events SET decision = 'nothing' WHERE id = ?1", 2);
+    let key = Some(Sample::new("x").build().event.key.clone());
+    let next = kept.store.next_of_key(key.as_deref().unwrap(), kept.ids[0], Timestamp::MAX).await.unwrap();
+    assert_eq!(next.map(|event| event.id), Some(kept.ids[4]));
+    for filter in [EventFilter::default(), EventFilter { key, ..EventFilter::default() }] {
+        assert_eq!(kept.listed(filter).await, [4, 1, 0].map(|n| kept.ids[n]));
+    }
+    let why = kept.store.event(kept.ids[2]).await.unwrap_err();
+    assert!(matches!(why, StoreError::EventUnreadable { .. }), "{why}");
+    assert_eq!(kept.store.content(kept.ids[2]).await.unwrap().expect("a message needs no more").id, "2");
+    kept.harm("DELETE FROM names WHERE id = (SELECT version FROM events WHERE id = ?1)", 0);
+    assert_eq!(
+        kept.store.event(kept.ids[0]).await.unwrap().map(|event| event.version.to_string()).as_deref(),
+        Some("unknown")
+    );
+}
