@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::nobody;
-use crate::event::EventId;
+use crate::event::{DeliveryId, EventId};
 use crate::store::conformance::Sample;
 use crate::store::{EventFilter, SqliteStore, Store as _, StoreError};
 
@@ -38,6 +38,15 @@ impl Kept {
         assert_eq!(changed, 1, "{sql}");
     }
 
+    /// Each delivery owed, and whether it comes with its event.
+    async fn owed(&self) -> Vec<(EventId, bool)> {
+        let page = self.store.owed("ops", DeliveryId(0), 100).await.unwrap();
+        let of_key = self.store.owed_of_key("ops", page[0].key, DeliveryId(0), 100).await.unwrap();
+        let with_it = |owed: &crate::store::Owed| (owed.event, owed.content.is_some());
+        assert_eq!(of_key.iter().map(with_it).collect::<Vec<_>>(), page.iter().map(with_it).collect::<Vec<_>>());
+        page.iter().map(with_it).collect()
+    }
+
     /// All that the history shows, by pages of two.
     async fn listed(&self, filter: EventFilter) -> Vec<EventId> {
         let mut filter = EventFilter { limit: 2, ..filter };
@@ -49,6 +58,24 @@ impl Kept {
             filter.before = Some(next);
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_owed_of_an_event_that_is_gone_or_says_nothing_stays_in_its_lane() {
+    let kept = Kept::new().await;
+    kept.harm("DELETE FROM events WHERE id = ?1", 0);
+    kept.harm("UPDATE events SET body = x'00' WHERE id = ?1", 1);
+    kept.harm("UPDATE events SET content_type = x'ff' WHERE id = ?1", 2);
+    kept.harm("UPDATE events SET content_type = CAST(x'ff' AS TEXT) WHERE id = ?1", 3);
+    kept.harm("DELETE FROM names WHERE id = (SELECT route FROM deliveries WHERE event = ?1)", 4);
+    let expected: Vec<_> = kept.ids.iter().enumerate().map(|(n, id)| (*id, n >= 4)).collect();
+    assert_eq!(kept.owed().await, expected);
+    assert!(kept.store.content(kept.ids[0]).await.unwrap().is_none());
+    for id in &kept.ids[1..4] {
+        let why = kept.store.content(*id).await.unwrap_err();
+        assert!(matches!(why, StoreError::EventUnreadable { event, .. } if event == *id), "{why}");
+    }
+    assert!(kept.store.content(kept.ids[4]).await.unwrap().is_some());
 }
 
 #[tokio::test]
