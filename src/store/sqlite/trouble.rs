@@ -44,7 +44,8 @@ pub fn unreadable(error: &Error) -> StoreError {
 pub fn cure(path: &Path) -> String {
     let shown = path.display();
     format!(
-        "copy a backup back, or save what can be read: jobrelay repair --store sqlite:{shown} --into sqlite:{shown}.repaired"
+        "copy a backup back and remove the -wal and -shm beside it, or save what can be read: jobrelay repair --store sqlite:{shown} \
+         --into sqlite:{shown}.repaired"
     )
 }
 
