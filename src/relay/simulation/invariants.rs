@@ -191,8 +191,11 @@ fn independent(plan: &Plan, inner: &Inner) -> Result<(), String> {
         disturbed.push((life.to, next));
     }
     for (at, act) in &plan.acts {
-        if matches!(act, Act::Stop(_)) {
-            disturbed.push((*at, *at + Duration::from_secs(6)));
+        // No lane begins anything new until the last has finished.
+        if matches!(act, Act::Stop(_))
+            && let Some(life) = inner.lives.iter().find(|life| life.to >= *at)
+        {
+            disturbed.push((*at, life.to));
         }
     }
     disturbed.sort_unstable();

@@ -19,7 +19,7 @@ use super::world::{Ruled, World};
 use crate::config::Config;
 use crate::delivery::{self, Environment, Junction, Lanes, Setup};
 use crate::event::{Form, OwnEvent, Received};
-use crate::relay::{LANES_WITHIN, own, reloader};
+use crate::relay::{lanes_within, own, reloader};
 use crate::server::{Admitted, Corridor};
 use crate::store::memory::{Durable, MemoryStore};
 use crate::store::{DeliveryFilter, EventFilter, Store};
@@ -143,9 +143,9 @@ async fn one_life(world: &World, durable: &Durable, course: &mut Course) -> End 
                 }
             }
             Act::Stop(down) => {
-                let began = clock::now();
-                lanes.stop(LANES_WITHIN).await;
-                let orderly = clock::now() < began + LANES_WITHIN;
+                let (began, within) = (clock::now(), lanes_within(&lanes));
+                lanes.stop(within).await;
+                let orderly = clock::now() < began + within;
                 world.lock().lives.last_mut().expect("this one").orderly = orderly;
                 world.step("stops", orderly);
                 store.close().await;
@@ -165,7 +165,7 @@ async fn one_life(world: &World, durable: &Durable, course: &mut Course) -> End 
         }
         sleep(Duration::from_millis(500)).await;
     }
-    lanes.stop(LANES_WITHIN).await;
+    lanes.stop(lanes_within(&lanes)).await;
     store.close().await;
     End::Drained
 }
