@@ -167,6 +167,11 @@ pub trait Store: Send + Sync + 'static {
     /// Whether it can write right now: the last commit succeeded and the writer moves.
     fn writable(&self) -> bool;
 
+    /// Whether it may ever write again: if not, only a new process helps.
+    fn alive(&self) -> bool {
+        true
+    }
+
     /// Goes the way of an accept: queues up with it, writes as much as a usual commit takes and makes it durable, for nobody to see.
     /// Who asks bounds the wait: a store that hangs does not answer.
     async fn probe(&self) -> Result<(), StoreError>;

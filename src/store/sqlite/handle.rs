@@ -301,6 +301,10 @@ impl Store for SqliteStore {
         self.health.is_good()
     }
 
+    fn alive(&self) -> bool {
+        self.health.is_alive()
+    }
+
     async fn probe(&self) -> Result<(), StoreError> {
         self.queue.ask(writer::fill).await
     }

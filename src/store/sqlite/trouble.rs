@@ -58,6 +58,11 @@ pub fn damaged(path: &Path, what: &str) -> StoreError {
     ))
 }
 
+/// What was asked broke: an error like those of `SQLite`, not of the disk.
+pub fn broken() -> Error {
+    Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ERROR), Some("internal error, please report it".to_owned()))
+}
+
 /// The file is not where the next start would look for it: an error like those of `SQLite`, of the disk.
 pub fn lost(what: String) -> Error {
     Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CANTOPEN), Some(what))

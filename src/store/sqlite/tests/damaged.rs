@@ -1,6 +1,7 @@
 //! Single rows that are gone or say nothing any more: they harm nothing but themselves.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -9,6 +10,7 @@ use tempfile::TempDir;
 use super::nobody;
 use crate::event::{DeliveryId, EventId};
 use crate::store::conformance::Sample;
+use crate::store::sqlite::task::Writing;
 use crate::store::{EventFilter, SqliteStore, Store as _, StoreError};
 
 struct Kept {
@@ -98,4 +100,36 @@ async fn a_row_that_cannot_be_read_hides_no_other_from_lists() {
         kept.store.event(kept.ids[0]).await.unwrap().map(|event| event.version.to_string()).as_deref(),
         Some("unknown")
     );
+}
+
+#[tokio::test]
+async fn a_work_that_breaks_fails_alone_and_leaves_nothing() {
+    let kept = Kept::new().await;
+    let breaks = |w: &mut Writing<'_>| -> rusqlite::Result<()> {
+        w.db.execute("DELETE FROM events", [])?;
+        panic!("as told");
+    };
+    let before = kept.store.ledger().await.unwrap();
+    let broken = kept.store.queue.ask(breaks).await.unwrap_err();
+    assert!(broken.to_string().contains("internal error"), "{broken}");
+    assert!(kept.store.writable() && kept.store.alive());
+    assert_eq!(kept.listed(EventFilter::default()).await.len(), 6);
+    kept.store.accept(vec![Sample::new("next").to(&["ops"]).build()]).await.unwrap();
+    assert_eq!(kept.store.ledger().await.unwrap().life.events.accepted(), before.life.events.accepted() + 1);
+    assert_eq!(kept.owed().await.len(), 7);
+}
+
+#[tokio::test]
+async fn a_writer_that_is_gone_says_that_only_a_restart_helps() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("jobrelay.db");
+    let store = SqliteStore::open(&path, std::sync::Arc::new(|_| panic!("as told"))).unwrap();
+    assert!(store.alive());
+    assert!(store.accept(vec![Sample::new("1").to(&["ops"]).build()]).await.is_err());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while store.alive() {
+        assert!(Instant::now() < deadline, "it says nothing");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(!store.writable());
 }
