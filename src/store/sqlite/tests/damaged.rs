@@ -11,7 +11,7 @@ use super::nobody;
 use crate::event::{DeliveryId, EventId};
 use crate::store::conformance::Sample;
 use crate::store::sqlite::task::Writing;
-use crate::store::{EventFilter, SqliteStore, Store as _, StoreError};
+use crate::store::{DeliveryFilter, EventFilter, SqliteStore, Store as _, StoreError};
 
 struct Kept {
     _directory: TempDir,
@@ -100,6 +100,16 @@ async fn a_row_that_cannot_be_read_hides_no_other_from_lists() {
         kept.store.event(kept.ids[0]).await.unwrap().map(|event| event.version.to_string()).as_deref(),
         Some("unknown")
     );
+}
+
+#[tokio::test]
+async fn a_name_that_nothing_has_is_not_looked_for_in_every_row() {
+    let kept = Kept::new().await;
+    // Reading a row of the table would fail.
+    Connection::open(&kept.path).unwrap().execute("UPDATE deliveries SET attempts = 'many'", []).unwrap();
+    let of = |receiver: &str| DeliveryFilter { receiver: Some(receiver.to_owned()), limit: 9, ..Default::default() };
+    assert!(kept.store.deliveries(&of("ops")).await.is_err());
+    assert!(kept.store.deliveries(&of("nobody")).await.unwrap().is_empty());
 }
 
 #[tokio::test]
