@@ -34,7 +34,7 @@ pub struct SqliteStore {
     readers: Arc<Readers>,
     health: Arc<Health>,
     ledger: Shared,
-    tail: Tail,
+    pub(super) tail: Tail,
     /// Where the next look for old events goes on.
     prune_from: AtomicI64,
     writer: Mutex<Option<JoinHandle<()>>>,

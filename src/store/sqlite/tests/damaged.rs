@@ -143,3 +143,20 @@ async fn a_writer_that_is_gone_says_that_only_a_restart_helps() {
     }
     assert!(!store.writable());
 }
+
+#[tokio::test]
+async fn an_index_that_cannot_be_written_costs_bounded_memory() {
+    let kept = Kept::new().await;
+    // A generation is 30 events here, and 50 of them are held.
+    Connection::open(&kept.path).unwrap().execute_batch("DROP TABLE lookup; CREATE TABLE lookup(other)").unwrap();
+    for batch in 0..10 {
+        let events = (0..200).map(|n| Sample::new(&format!("{batch}/{n}")).job(&format!("job {n}")).build());
+        kept.store.accept(events.collect()).await.unwrap();
+    }
+    assert!(kept.store.tail.len() <= 50 * 30, "{}", kept.store.tail.len());
+    let newest = EventFilter { limit: 1, until: Some(Timestamp::MAX), ..EventFilter::default() };
+    assert_eq!(kept.store.events(&newest).await.unwrap().events[0].event.id, "9/199");
+    kept.store.close().await;
+    let again = SqliteStore::open(&kept.path, nobody()).unwrap();
+    assert!(again.tail.len() <= 50 * 30, "{}", again.tail.len());
+}
