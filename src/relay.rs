@@ -40,10 +40,14 @@ use crate::store::{SqliteStore, Store};
 pub use disk::Limit;
 pub use logging::LogFormat;
 
-/// The whole of an orderly stop takes no longer.
-const STOP_WITHIN: Duration = Duration::from_secs(10);
-/// Of this, the lanes have so long for what is in flight.
-const LANES_WITHIN: Duration = Duration::from_secs(6);
+/// In an orderly stop the lanes may wait for what is in flight as long as their receivers have for an answer, and so much more to put it
+/// on record: what is cut off is sent again at the next start.
+const TO_RECORD: Duration = Duration::from_secs(2);
+/// Within these bounds. Service managers kill what takes longer than 90 s.
+const LANES_AT_LEAST: Duration = Duration::from_secs(6);
+const LANES_AT_MOST: Duration = Duration::from_secs(60);
+/// After the lanes, the door has so long.
+const DOOR_WITHIN: Duration = Duration::from_secs(4);
 
 /// How a relay is to run: the flags of `serve`, read. Holds secrets, so it cannot be printed.
 #[derive(Clone)]
@@ -257,10 +261,11 @@ impl Relay {
         };
         let Relay { server, intake, lanes, store, helpers, mut signals } = self;
         let orderly = async {
-            let deadline = Instant::now() + STOP_WITHIN;
+            let within = lanes_within(&lanes);
+            let deadline = Instant::now() + within + DOOR_WITHIN;
             tracing::info!("stopping: finishing what is in flight");
             intake.stop();
-            lanes.stop(LANES_WITHIN).await;
+            lanes.stop(within).await;
             // The door closes last: until here it accepts, and what it accepts is on disk for the next start.
             server.close(deadline.saturating_duration_since(Instant::now())).await;
             for helper in helpers {
@@ -275,6 +280,11 @@ impl Relay {
         tracing::info!("stopped");
         end
     }
+}
+
+/// How long an orderly stop lets the lanes finish.
+fn lanes_within(lanes: &Lanes) -> Duration {
+    (lanes.longest_answer() + TO_RECORD).clamp(LANES_AT_LEAST, LANES_AT_MOST)
 }
 
 impl Signals {

@@ -53,6 +53,13 @@ impl BackupArgs {
                 return Err(Failure::new(format!("{} exists", file.display())).help("--force replaces it"));
             }
         }
+        let mut log = file.clone().into_os_string();
+        log.push("-wal");
+        let log = PathBuf::from(log);
+        if !self.force && log.metadata().is_ok_and(|log| log.len() > 0) {
+            return Err(Failure::new(format!("{} exists: the log of a store that was there", log.display()))
+                .help("if that store may be missed, name another file; --force removes the log"));
+        }
         let history = self.store.open()?;
         let made = history.back_up(store, file).map_err(|e| Failure::new(format!("no backup was made: {e}")))?;
         if self.json {

@@ -118,8 +118,8 @@ pub async fn attempt(means: &Means, recent: &Recent, owed: &Owed) -> Result<Trie
 /// # Errors
 /// When it may be read another time.
 async fn content(means: &Means, id: EventId) -> Result<Result<Arc<Event>, Judgement>, StoreError> {
-    Ok(match means.store.event(id).await {
-        Ok(Some(stored)) => Ok(stored.event),
+    Ok(match means.store.content(id).await {
+        Ok(Some(event)) => Ok(event),
         Ok(None) => Err(dead(Reason::Template, "its event is not in the store any more".to_owned())),
         Err(error @ StoreError::EventUnreadable { .. }) => Err(dead(Reason::Template, error.to_string())),
         Err(error) => return Err(error),

@@ -200,11 +200,26 @@ impl Condition {
         }
         // What was under way when the lane closed answers to no probe: a moment's trouble must not look like a long one.
         if closes || now.mono >= self.probe_at {
-            let delay = if health == Health::Blocked { BLOCKED_PROBE } else { self.probe_delay };
-            self.probe_at = now.mono + delay;
-            self.probe_delay = (self.probe_delay * 2).min(LONGEST_PROBE);
+            self.put_off(now);
         }
         self.tell(now)
+    }
+
+    /// An answer for `key` that says when to come again: no sign of illness, and none that an illness is over.
+    pub fn waits(&mut self, key: KeyHash, now: Now) {
+        if self.health != Health::Open {
+            self.bad.add(key);
+            if now.mono >= self.probe_at {
+                self.put_off(now);
+            }
+        }
+    }
+
+    /// A probe failed.
+    fn put_off(&mut self, now: Now) {
+        let delay = if self.health == Health::Blocked { BLOCKED_PROBE } else { self.probe_delay };
+        self.probe_at = now.mono + delay;
+        self.probe_delay = (self.probe_delay * 2).min(LONGEST_PROBE);
     }
 
     fn tell(&mut self, now: Now) -> Option<News> {

@@ -15,14 +15,13 @@ mod pages;
 mod queue;
 mod ready;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use self::ahead::Ahead;
 pub use self::ahead::URGENT;
-use self::pages::Unread;
 use self::queue::{Item, Queue, Standing};
 use self::ready::{Head, Ready};
 use super::Health;
@@ -36,10 +35,14 @@ use crate::store::{End, KeyHash, Owed};
 
 /// How many of one key are held at most.
 const OF_ONE_KEY: usize = 64;
-/// If everything held waits for a retry while the receiver answers others, so many times the capacity.
+/// If everything held waits for a retry, so many times the capacity: the receiver may answer others.
 const STRETCH: usize = 10;
-/// How long after an attempt that sent nothing the next one may come, where nothing else says so.
-const AFTER_NONE: Duration = Duration::from_secs(1);
+/// How long after an attempt that sent nothing, or whose answer says when to come again, the next one may come at the earliest:
+/// "in 0 seconds", said each time, must not make a lane spin.
+const AT_LEAST: Duration = Duration::from_secs(1);
+/// So many attempts that sent nothing count, in one run of the relay, as one that may be the last by age: what breaks may have been
+/// mended by an upgrade.
+const UNSENT: u32 = 3;
 /// A lane that could not record so many outcomes stops sending: what is in flight at a crash would be sent twice.
 pub const UNRECORDED: usize = 1_000;
 
@@ -106,7 +109,9 @@ pub struct Lane {
     behind: bool,
     /// While a page is being read: its limit.
     loading: Option<usize>,
-    unread: Unread,
+    load_not_before: Duration,
+    /// Whose last page could not be read: a key's, or (`None`) the lane's own, of which those of keys say nothing.
+    unreadable: HashSet<Option<KeyHash>>,
     refreshing: bool,
     unrecorded: usize,
     pace: Pace,
@@ -143,7 +148,8 @@ impl Lane {
             cursor: DeliveryId(0),
             behind: true,
             loading: None,
-            unread: Unread::default(),
+            load_not_before: Duration::ZERO,
+            unreadable: HashSet::new(),
             refreshing: false,
             unrecorded: 0,
             pace: Pace::new(settings.rate),
@@ -197,8 +203,10 @@ impl Lane {
             let due = if self.ready.is_empty() { self.waiting.first().map(|&(at, _)| at)? } else { Duration::ZERO };
             Some(due.max(gate))
         } else {
-            let (_, untried) = self.next_probe()?;
-            Some(self.condition.probe_at(untried).max(gate))
+            let probe = self.next_probe().map(|(_, untried)| self.condition.probe_at(untried).max(gate));
+            // What could not be sent has times of its own.
+            let unsent = self.waiting.first().map(|&(at, _)| at.max(gate));
+            [probe, unsent].into_iter().flatten().min()
         }
     }
 
@@ -236,12 +244,14 @@ impl Lane {
         let number = head.owed.attempts;
         let age = self.clock.reads(now.mono).saturating_sub(head.came);
         if let Some(wait) = judgement.lane_waits {
-            self.hold_until = self.hold_until.max(now.mono + wait);
+            self.hold_until = self.hold_until.max(now.mono + wait.max(AT_LEAST));
             self.cautious = true;
         }
 
         // What could not be put together was not sent, and says nothing about the receiver.
         let sent = judgement.reason != Some(Reason::Template);
+        head.unsent += u32::from(!sent);
+        let may_be_last = sent || head.unsent >= UNSENT;
         let (end, gave_up, news) = match judgement.verdict {
             Verdict::Delivered | Verdict::Refused => {
                 let end = if judgement.verdict == Verdict::Delivered { End::Delivered } else { End::Dead };
@@ -249,13 +259,18 @@ impl Lane {
                 (end, false, if sent { self.good(now) } else { None })
             }
             Verdict::Later | Verdict::Blocked => {
-                let news = if sent { self.bad(key, judgement, now) } else { self.unsent(now) };
-                if self.condition.health() != Health::Blocked && age >= self.settings.retry.give_up {
+                let news = if sent { self.bad(key, judgement, now) } else { None };
+                let is_old = age >= self.settings.retry.give_up;
+                if is_old && may_be_last && self.condition.health() != Health::Blocked {
                     self.drop_head(key);
                     (End::Dead, true, news)
                 } else {
                     let delay = self.delay(judgement, number, chance);
-                    self.postpone(key, now.mono + delay);
+                    if sent {
+                        self.postpone(key, now.mono + delay);
+                    } else {
+                        self.wait(key, now.mono + delay);
+                    }
                     (End::Owed { not_before: Some(now.wall + delay) }, false, news)
                 }
             }
@@ -267,19 +282,12 @@ impl Lane {
 
     /// An attempt could not be made: its event could not be read. Tries again in a second.
     pub fn untried(&mut self, id: DeliveryId, now: Now) {
-        if let Some(key) = self.in_flight.remove(&id) {
-            self.unsent(now);
-            self.postpone(key, now.mono + AFTER_NONE);
-            self.settle(key, now);
-        }
-    }
-
-    /// While the lane is not open no key waits: this was no probe, so the next one would be due at once, and so on.
-    fn unsent(&mut self, now: Now) -> Option<News> {
+        let Some(key) = self.in_flight.remove(&id) else { return };
+        self.wait(key, now.mono + AT_LEAST);
+        // It is the store that is not well: trying one head after the other would only show that of each.
         if self.condition.health() != Health::Open {
-            self.hold_until = self.hold_until.max(now.mono + AFTER_NONE);
+            self.hold_until = self.hold_until.max(now.mono + AT_LEAST);
         }
-        None
     }
 
     /// So many outcomes are on disk now.
@@ -314,7 +322,7 @@ impl Lane {
     /// Whether what is owed cannot be read at present.
     #[must_use]
     pub fn cannot_read(&self) -> bool {
-        self.unread.last
+        !self.unreadable.is_empty()
     }
 
     /// Whether a message could go out now. After [`Lane::poll`] said to wait none can, unless this machine is at fault.
@@ -336,13 +344,19 @@ impl Lane {
             }
             self.forget();
         }
-        if now.mono >= self.unread.not_before
+        if now.mono >= self.load_not_before
             && let Some(step) = self.load()
         {
             return step;
         }
         if self.waits_for_records() {
             return Step::Wait(None);
+        }
+        while let Some(&(due, key)) = self.waiting.first()
+            && due <= now.mono
+        {
+            self.waiting.pop_first();
+            self.make_ready(key);
         }
         let until = if self.condition.health() == Health::Open { self.poll_open(now) } else { self.poll_probe(now) };
         match until {
@@ -352,12 +366,6 @@ impl Lane {
     }
 
     fn poll_open(&mut self, now: Now) -> Result<Head, Option<Duration>> {
-        while let Some(&(due, key)) = self.waiting.first()
-            && due <= now.mono
-        {
-            self.waiting.pop_first();
-            self.make_ready(key);
-        }
         if self.in_flight.len() >= self.at_once() {
             return Err(None);
         }
@@ -376,18 +384,20 @@ impl Lane {
         if !self.in_flight.is_empty() {
             return Err(None);
         }
-        let Some((head, untried)) = self.next_probe() else { return Err(None) };
+        let due = self.waiting.first().map(|&(due, _)| due);
+        let Some((head, untried)) = self.next_probe() else { return Err(due) };
         let gate = self.condition.probe_at(untried).max(self.hold_until).max(self.pace.ready_at());
-        if gate > now.mono { Err(Some(gate)) } else { Ok(head) }
+        if gate > now.mono { Err(Some(due.map_or(gate, |due| due.min(gate)))) } else { Ok(head) }
     }
 
-    /// The head to probe with, and whether its key was not tried since the trouble began.
+    /// The head to probe with, and whether its key was not tried since the trouble began: each after the one before, so that no key
+    /// is the only one that ever gets its turn.
     fn next_probe(&self) -> Option<(Head, bool)> {
-        if let Some(&head) = self.ready.iter().find(|&&(_, key)| self.condition.untried(key)) {
+        let after = (DeliveryId(self.last_probe.0.saturating_add(1)), KeyHash(i64::MIN));
+        if let Some(&head) = self.ready.in_turn(after).find(|&&(_, key)| self.condition.untried(key)) {
             return Some((head, true));
         }
-        let after = (DeliveryId(self.last_probe.0.saturating_add(1)), KeyHash(i64::MIN));
-        self.ready.oldest_from(after..).map(|head| (head, false))
+        self.ready.in_turn(after).next().map(|&head| (head, false))
     }
 
     fn send(&mut self, (id, key): Head, now: Now) -> Step {
@@ -411,7 +421,7 @@ impl Lane {
             return;
         }
         queue.last = owed.id;
-        queue.items.push_back(Item { came, urgent: owed.urgent, owed });
+        queue.items.push_back(Item { came, urgent: owed.urgent, unsent: 0, owed });
         self.held += 1;
         if queue.items.len() == 1 {
             self.settle(key, now);
@@ -444,8 +454,17 @@ impl Lane {
         }
     }
 
-    /// Lets a key's head wait; the rest of the key goes back to disk only.
+    /// Lets a key's head wait, while the lane is open; else the probes have their times.
     fn postpone(&mut self, key: KeyHash, until: Duration) {
+        self.wait(key, until);
+        if self.condition.health() != Health::Open && self.waiting.remove(&(until, key)) {
+            self.make_ready(key);
+        }
+    }
+
+    /// Lets a key's head wait; the rest of the key goes back to disk only. Also while the lane is not open: what cannot be sent is no
+    /// probe, and must not be in the way of those that are.
+    fn wait(&mut self, key: KeyHash, until: Duration) {
         let Some(queue) = self.keys.get_mut(&key) else { return };
         for id in queue.spill_behind_head(self.cursor) {
             self.held -= 1;
@@ -454,12 +473,8 @@ impl Lane {
         if let Some(head) = queue.items.front_mut() {
             head.owed.not_before = None;
         }
-        if self.condition.health() == Health::Open {
-            queue.standing = Standing::Waiting(until);
-            self.waiting.insert((until, key));
-        } else {
-            queue.standing = Standing::Ready;
-        }
+        queue.standing = Standing::Waiting(until);
+        self.waiting.insert((until, key));
     }
 
     fn make_ready(&mut self, key: KeyHash) {
@@ -497,6 +512,7 @@ impl Lane {
     fn bad(&mut self, key: KeyHash, judgement: &Judgement, now: Now) -> Option<News> {
         // A service that says when to come again is well.
         if judgement.lane_waits.is_some() && judgement.verdict == Verdict::Later {
+            self.condition.waits(key, now);
             return None;
         }
         let before = self.condition.health();
@@ -521,7 +537,10 @@ impl Lane {
     }
 
     fn delay(&self, judgement: &Judgement, attempts: u32, chance: f64) -> Duration {
-        judgement.lane_waits.unwrap_or_else(|| backoff(attempts, &self.settings.retry, chance))
+        let backoff = backoff(attempts, &self.settings.retry, chance);
+        let unsent = judgement.reason == Some(Reason::Template);
+        // Who answers "in 0 seconds" each time is asked less and less often all the same.
+        judgement.lane_waits.unwrap_or_default().max(backoff).max(if unsent { AT_LEAST } else { Duration::ZERO })
     }
 
     /// Before anything is taken in, as its age is read off the marks. Ages need only be so fine.
@@ -537,6 +556,7 @@ impl Lane {
         self.ready.clear();
         self.waiting.clear();
         self.hungry.clear();
+        self.unreadable.retain(Option::is_none);
         self.ahead = Ahead::default();
         self.held = 0;
         self.cursor = DeliveryId(0);

@@ -276,6 +276,12 @@ impl Lanes {
         preview(&means, id, subject, now).await
     }
 
+    /// The longest time that a receiver has for an answer.
+    #[must_use]
+    pub fn longest_answer(&self) -> Duration {
+        self.lock().values().map(|running| running.means.receiver.common.timeout).max().unwrap_or_default()
+    }
+
     /// Lets every lane finish what is in flight and keep its state, until `deadline` at the latest.
     pub async fn stop(&self, deadline: Duration) {
         self.inner.setup.junction.0.store(Arc::default());

@@ -85,11 +85,11 @@ pub async fn earlier(means: &Means, recent: &Recent, subject: &Subject) -> Optio
     let found = if just_sent.is_some() {
         just_sent
     } else {
+        // Of a recovery whose failure began no thread, its own job's counts.
         let kept = means.store.reference(&message).await.unwrap_or_else(|error| {
             tracing::warn!(receiver = %message.receiver, delivery = %subject.id, "its thread could not be read: {error}");
             None
         });
-        // Of a recovery whose failure began no thread, its own job's counts.
         kept.or_else(|| recent.of_job(&message))
     };
     found.and_then(|kept| of_kind(&kept, means.receiver.kind_name))

@@ -72,6 +72,12 @@ impl Event {
         self.source == own::SOURCE && self.event_type.starts_with(own::TYPE_PREFIX)
     }
 
+    /// Whether what it tells of may happen again under the same key: a job without a resource, like a test, is its own.
+    #[must_use]
+    pub fn may_run_again(&self) -> bool {
+        !self.test && self.job.as_ref().is_some_and(|job| job.subject().is_some())
+    }
+
     /// Whether someone may have to act on it: a failed job, or a word of the relay itself.
     #[must_use]
     pub fn is_alarm(&self) -> bool {

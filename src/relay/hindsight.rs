@@ -38,7 +38,7 @@ async fn compare(store: &dyn Store, old: Arc<Config>, new: Arc<Config>) -> Resul
     // The oldest first, as they came: a recovery needs its failure.
     for before in pages.into_iter().rev() {
         let begun = Instant::now();
-        let page = store.events(&page(since, Some(before))).await?;
+        let page = store.events(&page(since, Some(before))).await?.events;
         comparison = spawn_blocking(move || add(comparison, &page))
             .await
             .map_err(|error| StoreError::Unreadable(format!("a comparison broke: {error}")))?;
@@ -56,14 +56,13 @@ async fn pages(store: &dyn Store, since: Option<Timestamp>) -> Result<Vec<EventI
     let (mut pages, mut before) = (Vec::new(), None);
     while pages.len() < PAGES {
         let begun = Instant::now();
-        let events = store.events(&page(since, before)).await?;
-        let (Some(first), Some(last)) = (events.first(), events.last()) else { break };
-        // Of the first page, what comes meanwhile was decided by the new file already.
-        pages.push(before.unwrap_or(EventId(first.id.0.saturating_add(1))));
-        before = Some(last.id);
-        if events.len() < PAGE {
-            break;
+        let found = store.events(&page(since, before)).await?;
+        if let Some(first) = found.events.first() {
+            // Of the first page, what comes meanwhile was decided by the new file already.
+            pages.push(before.unwrap_or(EventId(first.id.0.saturating_add(1))));
         }
+        let Some(next) = found.next else { break };
+        before = Some(next);
         rest(begun).await;
     }
     Ok(pages)

@@ -12,6 +12,7 @@ use self::gather::Gather;
 use crate::delivery::WallClock;
 use crate::event::{self, OwnEvent};
 use crate::server::Corridor;
+use crate::store::StoreError;
 
 /// Admits the relay's own events like any other, a few a minute of each sort. While the store cannot write they are gathered: what
 /// waits here is bounded, however much happens.
@@ -48,13 +49,39 @@ pub(super) async fn admit(
     tokio::join!(gather, tell);
 }
 
+/// How often a store that takes others may refuse one: what it never takes must not hold up those behind it.
+const REFUSALS: usize = 60;
+
 async fn admit_one(corridor: &Corridor, what: &OwnEvent, now: WallClock) {
     let received = event::own(what, now());
-    let mut said = false;
+    let (mut said, mut refusals) = (false, 0);
     while let Err(error) = corridor.admit(vec![received.clone()]).await {
+        refusals += usize::from(is_refusal(&error, corridor.store.writable()));
+        if refusals == REFUSALS {
+            tracing::error!(?what, "one of the relay's own events is given up, please report it: {error}");
+            return;
+        }
         if !std::mem::replace(&mut said, true) {
             tracing::warn!(?what, "one of the relay's own events waits for the store: {error}");
         }
         sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Whether this event in particular was not taken. `writable`: others are.
+fn is_refusal(error: &StoreError, writable: bool) -> bool {
+    writable && !matches!(error, StoreError::Busy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_takes_nothing_for_now_refuses_no_event_in_particular() {
+        let refused = StoreError::Unwritable("a constraint".to_owned());
+        assert!(is_refusal(&refused, true));
+        assert!(!is_refusal(&refused, false));
+        assert!(!is_refusal(&StoreError::Busy, true));
     }
 }

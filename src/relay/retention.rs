@@ -78,8 +78,16 @@ async fn dead_expired(store: &dyn Store) -> Option<u64> {
 
 /// When the newest event was received.
 async fn newest(store: &dyn Store) -> Result<Option<Timestamp>, StoreError> {
-    let newest = store.events(&EventFilter { limit: 1, ..EventFilter::default() }).await?;
-    Ok(newest.first().map(|event| event.event.received.received_at))
+    let mut filter = EventFilter { limit: 1, ..EventFilter::default() };
+    loop {
+        let page = store.events(&filter).await?;
+        if let Some(event) = page.events.first() {
+            return Ok(Some(event.event.received.received_at));
+        }
+        // One that cannot be read any more is no sign that there is none.
+        let Some(next) = page.next else { return Ok(None) };
+        filter.before = Some(next);
+    }
 }
 
 /// By what time events grow old.

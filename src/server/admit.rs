@@ -200,9 +200,9 @@ pub(super) fn decided(config: &Config, mut event: Event, decision: Decision) -> 
     NewEvent { event: Arc::new(event), decision, opens, version: Arc::clone(&config.version) }
 }
 
-/// The receivers that shall hear when the failure is over.
+/// The receivers that shall hear when the failure is over. A failure that no later run can end would stay open for ever.
 fn opens(event: &Event, decision: &Decision, wants_recovery: impl Fn(&Arc<str>) -> bool) -> Vec<Arc<str>> {
-    if event.job.as_ref().and_then(|job| job.outcome) != Some(Outcome::Failed) {
+    if event.job.as_ref().and_then(|job| job.outcome) != Some(Outcome::Failed) || !event.may_run_again() {
         return Vec::new();
     }
     decision.targets.iter().map(|target| &target.receiver).filter(|name| wants_recovery(name)).cloned().collect()
@@ -230,6 +230,25 @@ mod tests {
                 .map(|(route, to)| Target { route: Arc::from(*route), receiver: Arc::from(*to) })
                 .collect(),
         }
+    }
+
+    #[test]
+    fn a_failure_opens_only_where_a_later_run_can_close_it() {
+        let opens = |of: &str, test: bool| {
+            let body = format!(
+                r#"{{"specversion":"1.0","id":"1","source":"https://acme.tamr.cloud/1","type":"job","data":{{"jobId":"j1",
+                    "jobType":"UPDATE_DATA_PRODUCT"{of},"status":{{"state":"DONE","error":{{"reason":"PLANNING_FAILED"}}}}}}}}"#
+            );
+            let form = event::Form { content_type: "application/cloudevents+json".to_owned(), attributes: Vec::new() };
+            let received = Received { form, body: body.into(), received_at: jiff::Timestamp::UNIX_EPOCH };
+            let mut event = event::parse(received).expect("readable");
+            event.test |= test;
+            opens(&event, &decision(&[("failed", "pager"), ("failed", "ops")]), |name| **name == *"pager")
+        };
+        let product = r#","dataProductId":"customers""#;
+        assert_eq!(opens(product, false), [Arc::from("pager")]);
+        assert_eq!(opens("", false), [], "the next run has another job ID");
+        assert_eq!(opens(product, true), [], "each test is its own");
     }
 
     #[test]

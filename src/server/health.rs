@@ -1,4 +1,4 @@
-//! `/healthz`: the process answers. `/readyz`: events can be accepted and messages move. Open to all: they tell no secret.
+//! `/healthz`: the process answers, and nothing in it is broken for good. `/readyz`: events can be accepted and messages move. Open to all: they tell no secret.
 
 use std::sync::Arc;
 
@@ -16,8 +16,13 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config.route("/readyz", web::head().to(ready));
 }
 
-async fn alive() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
+/// Red is a reason to start the process anew.
+async fn alive(state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    if !state.intake.corridor.store.alive() {
+        let detail = "the store's writer broke: the log says why; only a restart helps".to_owned();
+        return Err(Problem::new(Sort::Unavailable, detail));
+    }
+    Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n"))
 }
 
 async fn ready(state: web::Data<State>) -> Result<web::Json<Readiness>, Problem> {

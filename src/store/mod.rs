@@ -17,7 +17,7 @@ use jiff::Timestamp;
 pub use model::*;
 pub use sqlite::{Audit, BackedUp, Checked, Finding, Flaw, History, Repair, SqliteStore, Unread, Walk, repair};
 
-use crate::event::{DeliveryId, EventId};
+use crate::event::{DeliveryId, Event, EventId};
 
 /// Called with each batch of fresh deliveries right after it became durable, in the order of acceptance, before `accept` returns.
 /// Must not block. (A store shared between relays hands over only the deliveries of lanes this relay holds.)
@@ -71,8 +71,13 @@ pub trait Store: Send + Sync + 'static {
     /// One event.
     async fn event(&self, id: EventId) -> Result<Option<StoredEvent>, StoreError>;
 
-    /// Events, newest first.
-    async fn events(&self, filter: &EventFilter) -> Result<Vec<StoredEvent>, StoreError>;
+    /// The event alone, as far as that can still be read: a message needs nothing else that is kept with it.
+    async fn content(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        Ok(self.event(id).await?.map(|stored| stored.event))
+    }
+
+    /// Events, newest first. A page ends after [`EventFilter::limit`], or [`PAGE_BYTES`] of bodies.
+    async fn events(&self, filter: &EventFilter) -> Result<EventPage, StoreError>;
 
     /// Deliveries, newest first.
     async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError>;
@@ -155,12 +160,17 @@ pub trait Store: Send + Sync + 'static {
     /// The version that ruled last.
     async fn last_version(&self) -> Result<Option<Version>, StoreError>;
 
-    /// Deletes at most `limit` events received before `before` that owe nothing, with all that hangs on them; dead deliveries among
-    /// that are counted (see [`Totals::dead_expired`]). Returns how many events.
+    /// Deletes at most `limit` events received before `before` that owe nothing and of which nothing died at `before` or later, with
+    /// all that hangs on them; dead deliveries among that are counted (see [`Totals::dead_expired`]). Returns how many events.
     async fn prune(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError>;
 
     /// Whether it can write right now: the last commit succeeded and the writer moves.
     fn writable(&self) -> bool;
+
+    /// Whether it may ever write again: if not, only a new process helps.
+    fn alive(&self) -> bool {
+        true
+    }
 
     /// Goes the way of an accept: queues up with it, writes as much as a usual commit takes and makes it durable, for nobody to see.
     /// Who asks bounds the wait: a store that hangs does not answer.

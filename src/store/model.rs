@@ -271,6 +271,18 @@ pub struct StoredEvent {
     pub version: Arc<str>,
 }
 
+/// Bytes of bodies beyond which a page of events ends, so that many large ones are never in memory at once.
+pub const PAGE_BYTES: usize = 8 << 20;
+
+/// A page of events, newest first.
+#[derive(Debug, Clone)]
+pub struct EventPage {
+    /// Those that can be read: there may be fewer than asked for, or none, and more behind them.
+    pub events: Vec<StoredEvent>,
+    /// Where the next page begins ([`EventFilter::before`]); `None`: there is none.
+    pub next: Option<EventId>,
+}
+
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -109,6 +109,24 @@ async fn retry_after_holds_the_lane_and_redirects_are_not_followed() {
 }
 
 #[tokio::test]
+async fn a_service_that_says_come_again_at_once_is_not_hammered() {
+    let fake = Fake::start();
+    let routes = format!(
+        "receivers:\n  sink: {{ kind: webhook, url: \"{}\" }}\nroutes:\n  - name: all\n    to: sink\n",
+        fake.url("/")
+    );
+    let relay = Relay::start(&routes).await;
+    fake.replies(|_| Reply::Header(429, "retry-after", "0".to_owned(), "slow down"));
+    relay.accept(&update("job-1", "A", "")).await;
+    relay.accept(&update("job-2", "B", "")).await;
+    tokio::time::sleep(Duration::from_millis(3_500)).await;
+    let sent = fake.count();
+    assert!((2..=6).contains(&sent), "{sent} requests in 3.5 s");
+    fake.replies(|_| Reply::Status(200, "ok"));
+    relay.drained("sink").await;
+}
+
+#[tokio::test]
 async fn the_rate_of_a_receiver_is_kept() {
     let fake = Fake::start();
     let routes = format!(

@@ -87,6 +87,36 @@ async fn events_deliveries_replay_and_dismiss() {
 }
 
 #[tokio::test]
+async fn an_event_that_says_nothing_any_more_hides_no_older_one_and_large_ones_come_in_short_pages() {
+    let relay = Relay::start("receivers:\n  kept: { kind: inbox }\nroutes:\n  - name: all\n    to: kept\n").await;
+    for n in 1..=3 {
+        relay.accept(&update(&format!("job-{n}"), "Customers", "")).await;
+    }
+    let store = rusqlite::Connection::open(relay.path("data/jobrelay.db")).expect("the store is a SQLite file");
+    store
+        .execute("UPDATE events SET content_type = x'ff' WHERE id = (SELECT max(id) FROM events)", [])
+        .expect("it can be harmed");
+    let listed = relay.says(&["events", "--limit", "2"]).await;
+    assert!(listed.contains("job-1") && listed.contains("job-2") && !listed.contains("job-3"), "{listed}");
+    let found = relay.get("/api/v1/events?outcome=succeeded&limit=2").await;
+    assert_eq!(found["items"].as_array().map(Vec::len), Some(2), "{found}");
+    assert_eq!(relay.get("/api/v1/names").await["events"], 2);
+
+    let mut large = update("large", "Customers", "");
+    large["data"]["padding"] = "x".repeat(900_000).into();
+    for n in 0..12 {
+        large["id"] = format!("large-{n}").into();
+        relay.accept(&large).await;
+    }
+    let page = relay.get("/api/v1/events?limit=12").await;
+    let items = page["items"].as_array().map_or(0, Vec::len);
+    assert!((9..12).contains(&items) && page["next"].is_string(), "{items} and {}", page["next"]);
+    let all: Vec<serde_json::Value> =
+        serde_json::from_str(&relay.says(&["events", "--limit", "100", "--json"]).await).expect("JSON");
+    assert_eq!(all.len(), 14);
+}
+
+#[tokio::test]
 async fn resume_tries_a_blocked_receiver_at_once() {
     let fake = Fake::start();
     fake.replies(|_| Reply::Status(410, "gone"));

@@ -74,6 +74,19 @@ async fn a_stop_finishes_what_is_in_flight() {
 }
 
 #[tokio::test]
+async fn a_stop_waits_as_long_as_a_receiver_has_for_its_answer() {
+    let fake = Fake::start();
+    fake.replies(|_| Reply::Hang(Duration::from_secs(8)));
+    let mut relay = Relay::start(&all_to(&fake)).await;
+    relay.accept(&update("job-1", "A", "")).await;
+    fake.wait_for(1).await;
+    assert!(relay.terminate().await.success());
+    relay.run().await;
+    relay.drained("sink").await;
+    assert_eq!(fake.count(), 1, "it was recorded, and is not sent again");
+}
+
+#[tokio::test]
 async fn a_file_that_changes_during_the_stop_brings_no_lane_back() {
     let fake = Fake::start();
     fake.replies(|_| Reply::Hang(Duration::from_millis(1_500)));

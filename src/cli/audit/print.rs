@@ -48,7 +48,7 @@ impl fmt::Display for Report {
     }
 }
 
-const REPAIR: &str = "stop the relay, keep this file, and `jobrelay repair` saves what can be read into a new one; or copy a backup back";
+const REPAIR: &str = "stop the relay, keep this file, and `jobrelay repair` saves what can be read into a new one; or copy a backup back and remove the -wal and -shm beside it";
 
 /// What it means, and what to do.
 fn words(flaw: Flaw) -> (&'static str, &'static str) {
@@ -57,7 +57,7 @@ fn words(flaw: Flaw) -> (&'static str, &'static str) {
         Flaw::DamagedRow => ("Rows hold what no relay writes", REPAIR),
         Flaw::EventChanged => (
             "Events are not what was received",
-            "after a change of version: tell the maintainers; else the disk is to blame, look at its health and copy a backup back",
+            "after a change of version: tell the maintainers; else the disk is to blame, look at its health, copy a backup back and remove the -wal and -shm beside it",
         ),
         Flaw::Undecided => ("Events without their decision", "`jobrelay replay evt_…` decides each of them anew"),
         Flaw::VersionLost => {

@@ -87,7 +87,8 @@ impl Judge {
             Some(Outcome::Succeeded) => !recovered.is_empty(),
             Some(Outcome::Failed) => {
                 let mut targets = decisions.iter().flat_map(|decision| &decision.targets);
-                !recovered.is_empty() && targets.any(|target| recovered.contains(&target.receiver))
+                let may_open = !recovered.is_empty() && event.may_run_again();
+                may_open && targets.any(|target| recovered.contains(&target.receiver))
             }
             Some(Outcome::Stopped) | None => false,
         };

@@ -121,7 +121,7 @@ impl Lane {
                 }
                 queue.last = owed.id;
                 let came = self.clock.came(owed.id, now.mono);
-                queue.items.push_back(Item { owed, came, urgent: true });
+                queue.items.push_back(Item { owed, came, urgent: true, unsent: 0 });
                 self.held += 1;
             }
         }

@@ -3,23 +3,14 @@
 use std::time::Duration;
 
 use super::queue::{Item, KeyPage};
-use super::{Health, Lane, Now, OF_ONE_KEY, STRETCH, Step};
+use super::{Lane, Now, OF_ONE_KEY, STRETCH, Step};
 use crate::store::{KeyHash, Owed};
-
-/// Pages that could not be read.
-#[derive(Debug, Default)]
-pub struct Unread {
-    /// The last that was asked for is one.
-    pub last: bool,
-    /// None is asked for before then.
-    pub not_before: Duration,
-}
 
 impl Lane {
     /// A page that [`Step::Load`] asked for. A full one has more behind it.
     pub fn loaded(&mut self, page: Vec<Owed>, now: Now) {
         self.mark(now);
-        self.unread.last = false;
+        self.unreadable.remove(&None);
         self.behind = self.loading.take().is_some_and(|limit| page.len() >= limit);
         for owed in page {
             if owed.id > self.cursor {
@@ -34,15 +25,19 @@ impl Lane {
 
     /// The store could not be read: asks again in a second.
     pub fn load_failed(&mut self, key: Option<KeyHash>, now: Now) {
-        self.unread = Unread { last: true, not_before: now.mono + Duration::from_secs(1) };
+        self.load_not_before = now.mono + Duration::from_secs(1);
         match key {
-            None => self.loading = None,
+            None => {
+                self.unreadable.insert(None);
+                self.loading = None;
+            }
             Some(key) => {
                 if let Some(queue) = self.keys.get_mut(&key)
                     && let Some(page) = queue.loading.take()
                 {
                     self.asked -= page.limit;
                     self.hungry.push_back(key);
+                    self.unreadable.insert(Some(key));
                 }
             }
         }
@@ -50,7 +45,7 @@ impl Lane {
 
     /// A page that [`Step::LoadKey`] asked for.
     pub fn loaded_key(&mut self, key: KeyHash, page: Vec<Owed>, now: Now) {
-        self.unread.last = false;
+        self.unreadable.remove(&Some(key));
         let came: Vec<Duration> = page.iter().map(|owed| self.clock.came(owed.id, now.mono)).collect();
         let Some(queue) = self.keys.get_mut(&key) else { return };
         let Some(asked) = queue.loading.take() else { return };
@@ -64,7 +59,7 @@ impl Lane {
         for (owed, came) in page.into_iter().zip(came) {
             if owed.id > queue.last && owed.id <= self.cursor {
                 queue.last = owed.id;
-                queue.items.push_back(Item { came, urgent: owed.urgent, owed });
+                queue.items.push_back(Item { came, urgent: owed.urgent, unsent: 0, owed });
                 self.held += 1;
             }
         }
@@ -87,7 +82,7 @@ impl Lane {
                 return Some(Step::LoadKey { key, after, limit });
             }
         }
-        let stuck = self.ready.is_empty() && self.in_flight.is_empty() && self.condition.health() == Health::Open;
+        let stuck = self.ready.is_empty() && self.in_flight.is_empty();
         let capacity = self.settings.capacity;
         let room = self.held <= capacity / 2 || (stuck && self.held < capacity * STRETCH);
         if self.behind && self.loading.is_none() && room {
@@ -105,7 +100,7 @@ impl Lane {
 
     /// If a failed read is to be tried again sooner, wait only until then.
     pub(super) fn or_load(&self, until: Option<Duration>, now: Now) -> Option<Duration> {
-        let again = self.unread.not_before;
+        let again = self.load_not_before;
         let wants = again > now.mono && (self.behind || !self.hungry.is_empty());
         if wants { Some(until.map_or(again, |until| until.min(again))) } else { until }
     }

@@ -14,6 +14,8 @@ pub struct Item {
     pub urgent: bool,
     /// When it came, on the age clock.
     pub came: Duration,
+    /// Attempts of this run that sent nothing.
+    pub unsent: u32,
 }
 
 /// Where the head of a queue is.

@@ -1,7 +1,6 @@
 //! The heads that may be sent now, and whose turn it is.
 
 use std::collections::BTreeSet;
-use std::ops::RangeFrom;
 
 use crate::event::DeliveryId;
 use crate::store::KeyHash;
@@ -54,14 +53,9 @@ impl Ready {
         self.urgent.range((id, KeyHash(i64::MAX))..).take(limit).count()
     }
 
-    /// Oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = &Head> {
-        self.by_age.iter()
-    }
-
-    /// The oldest from there on, else the oldest of all.
-    pub fn oldest_from(&self, from: RangeFrom<Head>) -> Option<Head> {
-        self.by_age.range(from).next().or_else(|| self.by_age.first()).copied()
+    /// Oldest first from there on, then those before.
+    pub fn in_turn(&self, from: Head) -> impl Iterator<Item = &Head> {
+        self.by_age.range(from..).chain(self.by_age.range(..from))
     }
 
     pub fn clear(&mut self) {

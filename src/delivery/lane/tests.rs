@@ -146,6 +146,146 @@ fn retry_after_holds_the_whole_lane_and_is_no_illness() {
 }
 
 #[test]
+fn an_answer_that_says_come_again_at_once_each_time_is_asked_less_and_less_often() {
+    let mut lane = caught_up(settings());
+    lane.take([owed(1, 1), owed(2, 2)], at(0));
+    let judgement = Judgement { lane_waits: Some(Duration::ZERO), ..says(Verdict::Later) };
+    let (mut now, mut sent) = (0, Vec::new());
+    while now < 600_000 {
+        match lane.poll(at(now)) {
+            Step::Send(owed) => {
+                sent.push((now, owed.id.0));
+                lane.ended(owed.id, &judgement, 0.5, at(now)).expect("it was under way");
+                lane.recorded(1);
+            }
+            Step::Wait(Some(until)) => now = u64::try_from(until.as_millis()).expect("small"),
+            step => panic!("{step:?}"),
+        }
+    }
+    assert!(sent.len() <= 2 * 11, "{sent:?}");
+    let pairs = sent[2..].windows(2);
+    assert!(pairs.clone().all(|pair| pair[1].0 >= pair[0].0 + 1_000), "a second for the lane: {sent:?}");
+    assert_eq!(lane.condition().health(), Health::Open);
+}
+
+#[test]
+fn a_lane_that_is_down_is_probed_less_and_less_often_also_where_the_answer_says_at_once() {
+    let mut lane = caught_up(settings());
+    lane.take((1..=4).map(|n| owed(n, n)), at(0));
+    for id in sends(&mut lane, at(0)) {
+        ends(&mut lane, id, Verdict::Later, at(0));
+    }
+    assert_eq!(lane.condition().health(), Health::Down);
+    let judgement = Judgement { lane_waits: Some(Duration::ZERO), ..says(Verdict::Later) };
+    let (mut now, mut probes) = (0, Vec::new());
+    while now < 120_000 {
+        match lane.poll(at(now)) {
+            Step::Send(owed) => {
+                probes.push(now / 1_000);
+                lane.ended(owed.id, &judgement, 0.5, at(now)).expect("it was under way");
+                lane.recorded(1);
+            }
+            Step::Wait(Some(until)) => now = u64::try_from(until.as_millis()).expect("small"),
+            step => panic!("{step:?}"),
+        }
+    }
+    assert_eq!(probes, [1, 3, 7, 15, 31, 61, 91]);
+}
+
+#[test]
+fn a_message_that_cannot_be_sent_is_not_the_only_probe_of_a_lane_restored_blocked() {
+    let mut blocked = caught_up(settings());
+    blocked.take((1..=3).map(|n| owed(n, n)), at(0));
+    for id in sends(&mut blocked, at(0)) {
+        ends(&mut blocked, id, Verdict::Blocked, at(1));
+    }
+    let broken = Judgement::not_delivered(Verdict::Later, Reason::Template, "internal error".to_owned());
+    let mut lane = Lane::new(settings(), Some(blocked.kept(at(2))), at(0));
+    assert!(matches!(lane.poll(at(0)), Step::Load { .. }));
+    lane.loaded(vec![owed(1, 1), owed(2, 2)], at(0));
+    let (mut now, mut tries) = (0, 0);
+    loop {
+        match lane.poll(at(now)) {
+            Step::Send(sent) if sent.id.0 == 2 => break,
+            Step::Send(sent) => {
+                tries += 1;
+                lane.ended(sent.id, &broken, 1.0, at(now)).expect("it was under way");
+                lane.recorded(1);
+            }
+            Step::Wait(Some(until)) => now = u64::try_from(until.as_millis()).expect("small"),
+            step => panic!("{step:?}"),
+        }
+        assert!(now <= 2_000, "nothing of the others");
+    }
+    ends(&mut lane, 2, Verdict::Blocked, at(now));
+    while now < 600_000 {
+        match lane.poll(at(now)) {
+            Step::Send(sent) if sent.id.0 == 1 => {
+                tries += 1;
+                lane.ended(sent.id, &broken, 1.0, at(now)).expect("it was under way");
+                lane.recorded(1);
+            }
+            Step::Send(sent) => {
+                assert_eq!(now % 300_000, 0, "the probes have their time");
+                ends(&mut lane, sent.id.0, Verdict::Blocked, at(now));
+            }
+            Step::Wait(Some(until)) => now = u64::try_from(until.as_millis()).expect("small"),
+            step => panic!("{step:?}"),
+        }
+    }
+    assert!((5..=11).contains(&tries), "as often as while the lane is open: {tries}");
+}
+
+#[test]
+fn what_was_never_sent_in_this_run_does_not_die_of_age_at_the_first_fault_of_the_relays_own() {
+    let short = Settings { retry: Retry { give_up: Duration::ZERO, ..RETRY }, ..settings() };
+    let broken = Judgement::not_delivered(Verdict::Later, Reason::Template, "internal error".to_owned());
+    let mut lane = caught_up(short);
+    lane.take([owed(1, 1)], at(0));
+    let ended = |lane: &mut Lane, now| {
+        assert_eq!(sends(lane, now), [1]);
+        lane.ended(DeliveryId(1), &broken, 0.0, now).expect("it was under way").end
+    };
+    assert!(matches!(ended(&mut lane, at(0)), End::Owed { .. }));
+    assert!(matches!(ended(&mut lane, at(1_000)), End::Owed { .. }));
+    assert_eq!(ended(&mut lane, at(2_000)), End::Dead);
+}
+
+#[test]
+fn a_page_of_a_key_does_not_hide_that_the_lanes_own_cannot_be_read() {
+    let mut lane = Lane::new(Settings { capacity: 4, ..settings() }, None, at(0));
+    assert!(matches!(lane.poll(at(0)), Step::Load { limit: 2, .. }));
+    lane.loaded(vec![owed(1, 7), owed(2, 7)], at(0));
+    assert!(matches!(lane.poll(at(0)), Step::Load { .. }), "it reads on");
+    assert_eq!(sends(&mut lane, at(0)), [1]);
+    ends(&mut lane, 1, Verdict::Later, at(0));
+    // What is behind its head is on disk only; and so is the rest of the lane.
+    lane.load_failed(None, at(0));
+    assert_eq!(sends(&mut lane, at(999)), [0i64; 0]);
+    let mut steps = Vec::new();
+    let mut now = 1_000;
+    while steps.len() < 3 {
+        match lane.poll(at(now)) {
+            Step::Send(owed) => {
+                ends(&mut lane, owed.id.0, Verdict::Delivered, at(now));
+            }
+            Step::Load { .. } => {
+                steps.push("lane");
+                lane.load_failed(None, at(now));
+            }
+            Step::LoadKey { .. } => {
+                steps.push("key");
+                lane.loaded_key(KeyHash(7), vec![owed(2, 7)], at(now));
+            }
+            Step::Wait(Some(until)) => now = u64::try_from(until.as_millis()).expect("small"),
+            step => panic!("{step:?}"),
+        }
+        assert!(lane.cannot_read(), "{steps:?}");
+    }
+    assert!(steps.contains(&"key"), "{steps:?}");
+}
+
+#[test]
 fn a_dead_receiver_is_probed_with_other_keys_and_opens_at_one_success() {
     let mut lane = caught_up(settings());
     lane.take((1..=8).map(|n| owed(n, n)), at(0));
@@ -591,7 +731,9 @@ impl Simulation {
             _ => Verdict::Delivered,
         };
         let chance = self.chance.f64();
-        let ended = self.lane.ended(sent.id, &says(verdict), chance, at(self.now)).expect("it was under way");
+        let reason = if self.chance.u8(..) < 20 { Reason::Template } else { Reason::Server };
+        let judgement = Judgement { reason: Some(reason), ..says(verdict) };
+        let ended = self.lane.ended(sent.id, &judgement, chance, at(self.now)).expect("it was under way");
         match ended.end {
             End::Owed { not_before } => {
                 let row = self.disk.get_mut(&sent.id.0).expect("still owed");

@@ -13,8 +13,9 @@ use crate::event::DeliveryId;
 use crate::receiver::{Judgement, Reason, Retry, Verdict};
 use crate::store::conformance::Sample;
 use crate::store::{
-    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, InThread, KeyHash, Ledger, Mark, NewEvent,
-    NewQuarantined, NewTarget, Quarantined, Replayed, SqliteStore, StoredEvent, Totals, Unchanged, Version, Walked,
+    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, EventPage, InThread, KeyHash, Ledger, Mark,
+    NewEvent, NewQuarantined, NewTarget, Quarantined, Replayed, SqliteStore, StoredEvent, Totals, Unchanged, Version,
+    Walked,
 };
 
 /// What a call of the store does besides what it should.
@@ -70,7 +71,7 @@ faulty! {
     lanes() -> Result<Vec<LaneRow>, StoreError>;
     save_lane(receiver: &str, state: &str) -> Result<(), StoreError>;
     event(id: EventId) -> Result<Option<StoredEvent>, StoreError>;
-    events(filter: &EventFilter) -> Result<Vec<StoredEvent>, StoreError>;
+    events(filter: &EventFilter) -> Result<EventPage, StoreError>;
     deliveries(filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError>;
     attempts(id: DeliveryId) -> Result<Vec<Attempt>, StoreError>;
     copy(id: DeliveryId) -> Result<Option<String>, StoreError>;

@@ -121,7 +121,7 @@ impl Person {
             ByHand::ReplayDead(to) => self.replay_dead(to).await?,
             ByHand::ReplayEvent => {
                 let latest = self.store.events(&EventFilter { limit: LATEST, ..EventFilter::default() }).await?;
-                let chosen = self.chance.lock().expect("no holder panics").choice(latest);
+                let chosen = self.chance.lock().expect("no holder panics").choice(latest.events);
                 if let Some(chosen) = chosen {
                     let decision = routing::decide(&self.running.load().routes, &chosen.event);
                     let target = |target: routing::Target| NewTarget { receiver: target.receiver, route: target.route };

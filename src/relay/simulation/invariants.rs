@@ -21,6 +21,10 @@ const AT_ONCE: Duration = Duration::from_secs(4);
 /// Longer than what is under way takes, and than a rate keeps apart.
 const SOON: Duration = Duration::from_secs(25);
 
+const MINUTE: Duration = Duration::from_secs(60);
+/// Attempts of one delivery in a minute, at most. The shortest `retry.max` of a plan is 5 s.
+const A_MINUTE: usize = 40;
+
 /// Checks everything; the first that does not hold.
 ///
 /// # Errors
@@ -41,6 +45,7 @@ pub fn check(world: &World, auditor: &MemoryStore) -> Result<(), String> {
     ordered(&inner)?;
     paced(&world.plan, &inner)?;
     tried_when_mended(&world.plan, &inner)?;
+    patient(&inner)?;
     independent(&world.plan, &inner)
 }
 
@@ -172,6 +177,29 @@ fn tried_when_mended(plan: &Plan, inner: &Inner) -> Result<(), String> {
     Ok(())
 }
 
+/// Nothing is tried again and again without a rest, whatever its receiver answers. Full jitter may bring some attempts close together, but
+/// not many.
+fn patient(inner: &Inner) -> Result<(), String> {
+    for (id, made) in &inner.made {
+        let requests = made.requests.iter().map(|number| &inner.requests[*number]).filter(|request| !request.plain);
+        let requests: Vec<&Request> = requests.collect();
+        for (n, last) in requests.iter().enumerate() {
+            let resumed = inner
+                .resumed
+                .iter()
+                .filter(|(name, at)| *name == last.receiver && *at <= last.from && last.from < *at + MINUTE);
+            let most = A_MINUTE * (1 + resumed.count());
+            if let Some(first) = n.checked_sub(most).map(|n| requests[n])
+                && first.life == last.life
+                && last.from < first.from + MINUTE
+            {
+                return Err(format!("{id}: more than {most} attempts between {:?} and {:?}", first.from, last.from));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Whether attempts may at some time have waited for the store: they are then not sent when they were begun.
 fn slow(plan: &Plan) -> bool {
     plan.weather.iter().any(|weather| matches!(weather.how, Trouble::Slow(_)))
@@ -191,8 +219,11 @@ fn independent(plan: &Plan, inner: &Inner) -> Result<(), String> {
         disturbed.push((life.to, next));
     }
     for (at, act) in &plan.acts {
-        if matches!(act, Act::Stop(_)) {
-            disturbed.push((*at, *at + Duration::from_secs(6)));
+        // No lane begins anything new until the last has finished.
+        if matches!(act, Act::Stop(_))
+            && let Some(life) = inner.lives.iter().find(|life| life.to >= *at)
+        {
+            disturbed.push((*at, life.to));
         }
     }
     disturbed.sort_unstable();

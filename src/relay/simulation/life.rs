@@ -21,7 +21,7 @@ use super::world::{Ruled, World};
 use crate::config::Config;
 use crate::delivery::{self, Environment, Junction, Lanes, Setup};
 use crate::event::OwnEvent;
-use crate::relay::{LANES_WITHIN, own, reloader, retention};
+use crate::relay::{lanes_within, own, reloader, retention};
 use crate::server::Corridor;
 use crate::store::memory::{Durable, MemoryStore};
 use crate::store::{DeliveryFilter, EventFilter, Store};
@@ -148,9 +148,9 @@ async fn one_life(world: &World, durable: &Durable, course: &mut Course) -> End 
             }
             Act::ByHand(what) => hands.begin(*what),
             Act::Stop(down) => {
-                let began = clock::now();
-                lanes.stop(LANES_WITHIN).await;
-                let orderly = clock::now() < began + LANES_WITHIN;
+                let (began, within) = (clock::now(), lanes_within(&lanes));
+                lanes.stop(within).await;
+                let orderly = clock::now() < began + within;
                 world.lock().lives.last_mut().expect("this one").orderly = orderly;
                 world.step("stops", orderly);
                 store.close().await;
@@ -170,7 +170,7 @@ async fn one_life(world: &World, durable: &Durable, course: &mut Course) -> End 
         }
         sleep(Duration::from_millis(500)).await;
     }
-    lanes.stop(LANES_WITHIN).await;
+    lanes.stop(lanes_within(&lanes)).await;
     store.close().await;
     End::Drained
 }
@@ -257,7 +257,7 @@ pub fn everything(auditor: &MemoryStore) -> (Vec<crate::store::StoredEvent>, Vec
     let read = async {
         let events = auditor.events(&EventFilter { limit: usize::MAX, ..EventFilter::default() }).await;
         let deliveries = auditor.deliveries(&DeliveryFilter { limit: usize::MAX, ..DeliveryFilter::default() }).await;
-        (events.expect("it is well"), deliveries.expect("it is well"))
+        (events.expect("it is well").events, deliveries.expect("it is well"))
     };
     let (mut events, mut deliveries) = now(read);
     events.reverse();

@@ -17,8 +17,8 @@ use super::world::{Fate, World};
 use crate::event::{DeliveryId, EventId};
 use crate::store::memory::MemoryStore;
 use crate::store::{
-    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, InThread, KeyHash, LaneRow, Ledger, Mark,
-    NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Totals,
+    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, EventPage, InThread, KeyHash, LaneRow, Ledger,
+    Mark, NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Totals,
     Unchanged, Version, Walked,
 };
 
@@ -262,7 +262,7 @@ passed_on! {
     Writes release(receiver: &str = receiver.to_owned()) -> ();
     Writes save_lane(receiver: &str = receiver.to_owned(), state: &str = state.to_owned()) -> ();
     Reads event(id: EventId) -> Option<StoredEvent>;
-    Reads events(filter: &EventFilter = filter.clone()) -> Vec<StoredEvent>;
+    Reads events(filter: &EventFilter = filter.clone()) -> EventPage;
     Reads deliveries(filter: &DeliveryFilter = filter.clone()) -> Vec<Delivery>;
     Reads attempts(id: DeliveryId) -> Vec<Attempt>;
     Reads copy(id: DeliveryId) -> Option<String>;

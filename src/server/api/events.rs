@@ -62,13 +62,11 @@ pub async fn names(request: HttpRequest, state: Data<State>) -> Result<Json<Name
     let mut names = Names::default();
     while names.events < NAMED {
         let step = state.intake.corridor.store.events(&filter).await?;
-        for stored in &step {
+        for stored in &step.events {
             count(&mut names, &stored.event);
         }
-        match step.last() {
-            Some(last) if step.len() == STEP => filter.before = Some(last.id),
-            _ => break,
-        }
+        let Some(next) = step.next else { break };
+        filter.before = Some(next);
     }
     Ok(Json(names))
 }

@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::event::vocabulary::{self, Use};
 use crate::routing::{When, read_when};
 use crate::server::problems::Problem;
-use crate::store::{EventFilter, Store, StoredEvent};
+use crate::store::{EventFilter, PAGE_BYTES, Store, StoredEvent};
 use crate::yaml::{Key, Map, Node, Problems, Scalar, Span, Style, Value};
 
 /// Keys of the query besides the words of the vocabulary. Those are patterns; several times given: any of them.
@@ -18,8 +18,8 @@ const OTHERS: [&str; 8] = ["test", "job", "key", "sender_id", "since", "until", 
 /// Events read from the store at a time when they are filtered here.
 const STEP: usize = 500;
 
-/// Events looked at for one page, at most: a rare filter on a long history answers a short page and where to go on.
-const SCAN: usize = 20_000;
+/// Steps for one page, at most: a rare filter on a long history answers a short page and where to go on.
+const STEPS: usize = 40;
 
 /// What to look for.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Search {
         Ok(Search { filter, when: when(&query)?, test: query.flag("test")?, limit: query.limit()? })
     }
 
-    /// Reads the store in short steps until the page is full, the history ends, or enough was looked at.
+    /// Reads the store in short steps until the page is full (of events or of bytes), the history ends, or enough was looked at.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -66,30 +66,27 @@ impl Search {
         let filtered = self.when.is_some() || self.test.is_some();
         self.filter.limit = if filtered { STEP } else { self.limit };
         let mut found = Found { events: Vec::new(), next: None };
-        let mut scanned = 0;
-        loop {
+        let mut bytes = 0;
+        for _ in 0..STEPS {
             let step = store.events(&self.filter).await?;
-            let (count, last) = (step.len(), step.last().map(|event| event.id));
-            for event in step {
+            for event in step.events {
                 if self.holds(&event.event) {
                     let id = event.id;
+                    bytes += event.event.received.body.len();
                     found.events.push(event);
-                    if found.events.len() == self.limit {
+                    if found.events.len() == self.limit || bytes >= PAGE_BYTES {
                         found.next = Some(id);
                         return Ok(found);
                     }
                 }
             }
-            scanned += count;
-            if count < self.filter.limit {
-                return Ok(found);
+            found.next = step.next;
+            if found.next.is_none() {
+                break;
             }
-            if scanned >= SCAN {
-                found.next = last;
-                return Ok(found);
-            }
-            self.filter.before = last;
+            self.filter.before = found.next;
         }
+        Ok(found)
     }
 
     fn holds(&self, event: &Event) -> bool {

@@ -6,10 +6,10 @@ use super::world::at;
 use super::{Place, Sample, World};
 use crate::event::{DeliveryId, EventId};
 use crate::receiver::Reason;
-use crate::store::{DeliveryFilter, DeliveryState, End, EventFilter};
+use crate::store::{DeliveryFilter, DeliveryState, End, EventFilter, PAGE_BYTES};
 
 async fn events<P: Place>(world: &World<P>, filter: EventFilter) -> Vec<EventId> {
-    world.store.events(&filter).await.unwrap().iter().map(|e| e.id).collect()
+    world.store.events(&filter).await.unwrap().events.iter().map(|e| e.id).collect()
 }
 
 async fn deliveries<P: Place>(world: &World<P>, filter: DeliveryFilter) -> Vec<DeliveryId> {
@@ -78,6 +78,24 @@ pub(crate) async fn events_come_by_time_and_in_pages<P: Place>() {
     let key = Some(Sample::new("x").build().event.key.clone());
     assert_eq!(events(&world, EventFilter { key, ..some }).await, newest_first(&ids, &[2, 3, 4]));
     assert!(events(&world, EventFilter::default()).await.is_empty(), "a limit of none");
+}
+
+pub(crate) async fn a_page_of_large_events_ends_early_and_says_where_to_go_on<P: Place>() {
+    let world = World::<P>::new().await;
+    let large = "x".repeat(PAGE_BYTES / 4);
+    let mut ids = Vec::new();
+    for n in 0..6 {
+        ids.push(world.accept(Sample::new(&format!("{n}")).note(&large)).await.id);
+    }
+    let key = Sample::new("x").build().event.key.clone();
+    for filter in [all(), EventFilter { key: Some(key), ..all() }] {
+        let first = world.store.events(&filter).await.unwrap();
+        assert_eq!((first.events.len(), first.next), (4, Some(ids[2])));
+        let rest = world.store.events(&EventFilter { before: first.next, ..filter.clone() }).await.unwrap();
+        assert_eq!((rest.events.len(), rest.next), (2, None));
+        let one = world.store.events(&EventFilter { limit: 1, ..filter }).await.unwrap();
+        assert_eq!((one.events.len(), one.next), (1, Some(ids[5])));
+    }
 }
 
 pub(crate) async fn a_clock_that_jumps_hides_nothing<P: Place>() {

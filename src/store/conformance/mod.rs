@@ -37,10 +37,12 @@ macro_rules! suite {
             replaying_an_event_adds_to_it dismissing_takes_off_the_list moving_keeps_the_order
             lanes_count_what_is_owed messages_of_a_job_find_their_thread a_recovery_finds_the_thread_of_its_failure);
         $crate::store::conformance::suite!(@ $place, history:
-            events_are_found_by_what_people_know events_come_by_time_and_in_pages a_clock_that_jumps_hides_nothing
+            events_are_found_by_what_people_know events_come_by_time_and_in_pages
+            a_page_of_large_events_ends_early_and_says_where_to_go_on a_clock_that_jumps_hides_nothing
             the_next_event_of_a_key_is_the_newest deliveries_are_found_by_each_part);
         $crate::store::conformance::suite!(@ $place, retain:
             what_owes_nothing_goes_with_all_that_hangs_on_it what_is_owed_stays_however_old
+            what_died_stays_listed_for_the_whole_retention
             old_owed_events_do_not_hide_the_rest what_came_while_the_clock_was_wrong_hides_nothing
             versions_are_kept_with_the_times_they_applied);
         $crate::store::conformance::suite!(@ $place, books:

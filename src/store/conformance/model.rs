@@ -353,11 +353,11 @@ async fn agree<P: Place>(world: &World<P>, model: &Model) {
         events.map(|(&id, _)| id).collect::<Vec<_>>()
     };
     let all = EventFilter { limit: 10_000, ..EventFilter::default() };
-    let found: Vec<EventId> = world.store.events(&all).await.unwrap().iter().map(|e| e.id).collect();
+    let found: Vec<EventId> = world.store.events(&all).await.unwrap().events.iter().map(|e| e.id).collect();
     assert_eq!(found, newest_first(None));
     for (n, product) in PRODUCTS.into_iter().enumerate() {
         let key = Some(Sample::new("x").product(product).build().event.key.clone());
-        let found = world.store.events(&EventFilter { key, ..all.clone() }).await.unwrap();
+        let found = world.store.events(&EventFilter { key, ..all.clone() }).await.unwrap().events;
         assert_eq!(found.iter().map(|e| e.id).collect::<Vec<_>>(), newest_first(Some(n)));
     }
 }

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::world::at;
 use super::{Place, Sample, World, tried};
 use crate::event::DeliveryId;
-use crate::store::{Attempted, DeliveryFilter, End, EventFilter, InThread, KeyHash, Version};
+use crate::store::{Attempted, DeliveryFilter, DeliveryState, End, EventFilter, InThread, KeyHash, Version};
 
 fn hour(n: i64) -> SignedDuration {
     SignedDuration::from_hours(n)
@@ -59,7 +59,7 @@ pub(crate) async fn what_owes_nothing_goes_with_all_that_hangs_on_it<P: Place>()
     assert_eq!(reference(ids[9].1).await.as_deref(), Some("thread 8"));
     assert_eq!(reference(ids[7].1).await, None, "threads go with what began them");
     let job = EventFilter { job: Some("job-1".to_owned()), limit: 100, ..EventFilter::default() };
-    assert_eq!(world.store.events(&job).await.unwrap().len(), 3);
+    assert_eq!(world.store.events(&job).await.unwrap().events.len(), 3);
     assert_eq!(world.store.attempts(ids[8].1).await.unwrap().len(), 2);
     let newer = world.accept(Sample::new("next").to(&["ops"])).await;
     assert!(newer.id.0 > replay.0);
@@ -79,6 +79,32 @@ pub(crate) async fn what_is_owed_stays_however_old<P: Place>() {
     assert_eq!(prune_all(&world, at(hour(1000))).await, 2);
     let left = DeliveryFilter { limit: 10, ..DeliveryFilter::default() };
     assert!(world.store.deliveries(&left).await.unwrap().is_empty());
+}
+
+pub(crate) async fn what_died_stays_listed_for_the_whole_retention<P: Place>() {
+    let mut world = World::<P>::new().await;
+    let died_at = async |world: &World<P>, delivery, hours| {
+        let mut last = tried(delivery, 2, End::Dead);
+        last.attempt.at = at(hour(hours));
+        world.store.record(vec![tried(delivery, 1, End::Owed { not_before: None }), last]).await.unwrap();
+    };
+    let with_it = world.owe_one(Sample::new("dead").to(&["ops"])).await;
+    died_at(&world, with_it, 100).await;
+    let replayed = world.owe_one(Sample::new("its replay").to(&["ops"])).await;
+    died_at(&world, replayed, 1).await;
+    let replay = world.store.replay(&[replayed], None).await.unwrap()[0].delivery;
+    died_at(&world, replay, 200).await;
+    let early = world.owe_one(Sample::new("early").to(&["ops"])).await;
+    died_at(&world, early, 99).await;
+    world.kill().await;
+    assert_eq!(prune_all(&world, at(hour(100))).await, 1);
+    assert!(world.delivery(early).await.is_none());
+    assert_eq!(world.state(with_it).await, DeliveryState::Dead);
+    assert_eq!(prune_all(&world, at(hour(101))).await, 1);
+    assert!(world.delivery(with_it).await.is_none());
+    assert_eq!(world.state(replay).await, DeliveryState::Dead);
+    world.store.dismiss(&[replay]).await.unwrap();
+    assert_eq!(prune_all(&world, at(hour(101))).await, 1, "dismissed, it is on no list");
 }
 
 pub(crate) async fn old_owed_events_do_not_hide_the_rest<P: Place>() {
@@ -105,7 +131,7 @@ pub(crate) async fn what_came_while_the_clock_was_wrong_hides_nothing<P: Place>(
     }
     assert_eq!(prune_all(&world, at(hour(2))).await, 3);
     let all = EventFilter { limit: 9, ..EventFilter::default() };
-    let left: Vec<_> = world.store.events(&all).await.unwrap().iter().map(|event| event.id).collect();
+    let left: Vec<_> = world.store.events(&all).await.unwrap().events.iter().map(|event| event.id).collect();
     assert_eq!(left, [ids[4], ids[1]], "received then, or later by the clock of that time");
 }
 

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 
 use super::state::{KeptEvent, State};
 use crate::event::{DeliveryId, EventId};
-use crate::store::{Delivery, DeliveryFilter, EventFilter, InThread, KeyHash, Owed, StoredEvent};
+use crate::store::{
+    Delivery, DeliveryFilter, EventFilter, EventPage, InThread, KeyHash, Owed, PAGE_BYTES, StoredEvent,
+};
 
 impl State {
     /// The oldest deliveries owed to a receiver after another, of one key or of all.
@@ -15,10 +17,19 @@ impl State {
     }
 
     /// Events, newest first.
-    pub fn find_events(&self, filter: &EventFilter) -> Vec<StoredEvent> {
+    pub fn find_events(&self, filter: &EventFilter) -> EventPage {
         let below = filter.before.unwrap_or(EventId(i64::MAX));
         let found = self.events.range(..below).rev().filter(|(_, kept)| event_holds(filter, kept));
-        found.map(|(&id, kept)| kept.stored(id)).take(filter.limit).collect()
+        let (mut events, mut bytes) = (Vec::new(), 0);
+        for (&id, kept) in found {
+            if events.len() >= filter.limit || bytes >= PAGE_BYTES {
+                let next = events.last().map(|last: &StoredEvent| last.id);
+                return EventPage { events, next };
+            }
+            bytes += kept.event.received.body.len();
+            events.push(kept.stored(id));
+        }
+        EventPage { events, next: None }
     }
 
     /// Deliveries, newest first.

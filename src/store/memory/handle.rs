@@ -11,9 +11,9 @@ use super::accept;
 use super::state::{KeptEvent, State};
 use crate::event::{DeliveryId, EventId};
 use crate::store::{
-    Accepted, Attempt, Attempted, Books, Delivery, DeliveryFilter, EventFilter, Handoff, InThread, KeyHash, LaneRow,
-    Ledger, Mark, NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent,
-    Totals, Unchanged, Version, Walked,
+    Accepted, Attempt, Attempted, Books, Delivery, DeliveryFilter, EventFilter, EventPage, Handoff, InThread, KeyHash,
+    LaneRow, Ledger, Mark, NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError,
+    StoredEvent, Totals, Unchanged, Version, Walked,
 };
 
 /// Tells the time: when claims expire, and when deliveries were made.
@@ -143,7 +143,7 @@ impl Store for MemoryStore {
         self.with(|state, _| state.events.get(&id).map(|kept: &KeptEvent| kept.stored(id)))
     }
 
-    async fn events(&self, filter: &EventFilter) -> Result<Vec<StoredEvent>, StoreError> {
+    async fn events(&self, filter: &EventFilter) -> Result<EventPage, StoreError> {
         self.with(|state, _| state.find_events(filter))
     }
 

@@ -140,8 +140,13 @@ impl State {
         }
     }
 
-    fn owes(&self, event: &KeptEvent) -> bool {
-        event.deliveries.iter().any(|id| self.deliveries[id].delivery.state == DeliveryState::Owed)
+    /// Whether something of it is still owed, or died at `before` or later.
+    fn keeps(&self, event: &KeptEvent, before: Timestamp) -> bool {
+        event.deliveries.iter().map(|id| &self.deliveries[id].delivery).any(|delivery| match delivery.state {
+            DeliveryState::Owed => true,
+            DeliveryState::Dead => delivery.at.is_some_and(|at| at >= before),
+            DeliveryState::Delivered | DeliveryState::Dismissed => false,
+        })
     }
 
     /// The books over its life.
@@ -157,7 +162,7 @@ impl State {
     /// Deletes at most `limit` events received before `before` that owe nothing. An open failure stays open. A sender's ID is forgotten
     /// with its event.
     pub fn prune(&mut self, before: Timestamp, limit: usize) -> u64 {
-        let old = self.events.iter().filter(|(_, e)| e.event.received.received_at < before && !self.owes(e));
+        let old = self.events.iter().filter(|(_, e)| e.event.received.received_at < before && !self.keeps(e, before));
         let old: Vec<EventId> = old.map(|(&id, _)| id).take(limit).collect();
         for id in &old {
             let Some(event) = self.events.remove(id) else { continue };

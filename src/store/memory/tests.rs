@@ -60,7 +60,7 @@ async fn a_restart_shuts_the_killed_relay_out_and_keeps_its_claims() {
     let late = killed.accept(vec![Sample::new("late").build()]).await;
     assert!(matches!(late, Err(StoreError::Closed)), "{late:?}");
     assert!(!killed.writable() && restarted.writable() && other.writable());
-    assert!(restarted.events(&EventFilter { limit: 9, ..EventFilter::default() }).await.unwrap().is_empty());
+    assert!(restarted.events(&EventFilter { limit: 9, ..EventFilter::default() }).await.unwrap().events.is_empty());
     assert!(!other.claim("ops", Duration::from_secs(30)).await.unwrap());
     assert!(restarted.claim("ops", Duration::from_secs(30)).await.unwrap());
 }

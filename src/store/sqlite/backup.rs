@@ -16,7 +16,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use super::history::History;
-use super::place::sibling;
+use super::place::{Place, sibling};
 use super::schema::inspect;
 use super::trouble::{unreadable, unwritable};
 use crate::store::StoreError;
@@ -39,25 +39,30 @@ pub struct BackedUp {
 
 impl History {
     /// Copies the store as it is at this moment to a new file `to` (mode 0600), which appears only when it is whole, on disk and
-    /// checked. What is there under this name is replaced.
+    /// checked. What is there under this name is replaced, its log included: `SQLite` would write that over the copy.
     ///
     /// # Errors
-    /// The store cannot be read, the copy not be written, or it is not sound.
+    /// The store cannot be read, the copy not be written, or it is not sound; a relay runs on what is there.
     pub fn back_up(&self, path: &Path, to: &Path) -> Result<BackedUp, StoreError> {
         let failed = |e: io::Error| StoreError::Unwritable(format!("{}: {e}", to.display()));
+        // Held until the copy is in place. Where no relay ever ran there is nothing to hold, and nothing is left behind.
+        let real = to.canonicalize().unwrap_or_else(|_| to.to_owned());
+        let _free = if sibling(&real, ".lock").exists() { Some(Place::take(to)?) } else { None };
         let draft = sibling(to, ".new");
-        remove(&draft).map_err(failed)?;
+        remove(&draft, WITH_FILE).map_err(failed)?;
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(failed)?;
         let made = self.copy(path, &draft).and_then(|()| check(&draft)).and_then(|found| {
             File::open(&draft).and_then(|file| file.sync_all()).map_err(failed)?;
-            fs::rename(&draft, to).map_err(failed)?;
             let directory = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            File::open(directory).and_then(|d| d.sync_all()).map_err(failed)?;
+            let sync = || File::open(directory).and_then(|d| d.sync_all());
+            // For good, before the copy can be found beside it.
+            remove(to, BESIDE).and_then(|()| sync()).map_err(failed)?;
+            fs::rename(&draft, to).and_then(|()| sync()).map_err(failed)?;
             Ok(found)
         });
         if made.is_err() {
             // It says nothing that the error does not.
-            let _ = remove(&draft);
+            let _ = remove(&draft, WITH_FILE);
         }
         made
     }
@@ -107,9 +112,13 @@ fn check(draft: &Path) -> Result<BackedUp, StoreError> {
 /// What may not stand in the path of a URI as it is.
 const PATH: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS.add(b'%').add(b'?').add(b'#').add(b' ');
 
-fn remove(draft: &Path) -> io::Result<()> {
-    for stale in ["", "-journal", "-wal", "-shm"].map(|suffix| sibling(draft, suffix)) {
-        match fs::remove_file(stale) {
+/// What `SQLite` makes beside a file, and takes for a part of it.
+const BESIDE: &[&str] = &["-journal", "-wal", "-shm"];
+const WITH_FILE: &[&str] = &["", "-journal", "-wal", "-shm"];
+
+fn remove(path: &Path, suffixes: &[&str]) -> io::Result<()> {
+    for suffix in suffixes {
+        match fs::remove_file(sibling(path, suffix)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}
         }

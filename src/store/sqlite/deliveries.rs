@@ -9,6 +9,12 @@ use crate::event::DeliveryId;
 use crate::store::{Attempt, Delivery, DeliveryFilter};
 
 pub fn page(db: &Connection, filter: &DeliveryFilter) -> rusqlite::Result<Vec<Delivery>> {
+    // Else all deliveries would be looked through for a name that none can have.
+    for name in [&filter.receiver, &filter.route].into_iter().flatten() {
+        if !db.prepare_cached("SELECT 1 FROM names WHERE text = ?1")?.exists(params![name])? {
+            return Ok(Vec::new());
+        }
+    }
     let mut conditions: Vec<String> = Vec::new();
     let mut values: Vec<Value> = Vec::new();
     let mut holds = |condition: &str, value: Value| {

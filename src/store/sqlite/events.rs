@@ -8,24 +8,43 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 use super::ids;
 use super::lookup::{self, Tail};
 use super::rows::{from_ns, to_limit, to_ns};
+use super::trouble::is_of_the_row;
 use crate::event::{self, Event, EventId, Form, Received};
-use crate::store::{EventFilter, KeyHash, StoreError, StoredEvent};
+use crate::store::{EventFilter, EventPage, KeyHash, PAGE_BYTES, StoreError, StoredEvent};
 
 /// Candidates fetched from the index at a time.
 const CANDIDATES: usize = 200;
 
-const COLUMNS: &str = "e.id, e.decision, v.text, e.received_at, e.content_type, e.attributes, e.body \
-                       FROM events e JOIN names v ON v.id = e.version";
+/// An event does not vanish with the name of the version that decided it.
+const COLUMNS: &str = "e.id, e.decision, coalesce(v.text, 'unknown'), e.received_at, e.content_type, e.attributes, e.body \
+                       FROM events e LEFT JOIN names v ON v.id = e.version";
 
 /// An event's row, or why it cannot be read.
-type Read = Result<StoredEvent, StoreError>;
+type Read<T> = Result<T, StoreError>;
 
 /// # Errors
 /// `SQLite`'s; inside, that this one cannot be read.
-pub fn one(db: &Connection, id: EventId) -> rusqlite::Result<Option<Read>> {
-    let found =
-        db.prepare_cached(&format!("SELECT {COLUMNS} WHERE e.id = ?1"))?.query_row(params![id.0], stored).optional();
-    match found {
+pub fn one(db: &Connection, id: EventId) -> rusqlite::Result<Option<Read<StoredEvent>>> {
+    of_one(db, id, &format!("SELECT {COLUMNS} WHERE e.id = ?1"), stored)
+}
+
+/// The event alone: what else is in its row may be damaged.
+///
+/// # Errors
+/// As [`one`].
+pub fn content_of(db: &Connection, id: EventId) -> rusqlite::Result<Option<Read<Arc<Event>>>> {
+    of_one(db, id, "SELECT received_at, content_type, attributes, body FROM events WHERE id = ?1", |row| {
+        Ok(content(row, 0)?.map_err(|why| StoreError::EventUnreadable { event: id, why }))
+    })
+}
+
+fn of_one<T>(
+    db: &Connection,
+    id: EventId,
+    sql: &str,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<Read<T>>,
+) -> rusqlite::Result<Option<Read<T>>> {
+    match db.prepare_cached(sql)?.query_row(params![id.0], read).optional() {
         // Its place in the file is damaged, and will be next time.
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
             Ok(Some(Err(StoreError::EventUnreadable { event: id, why: error.to_string() })))
@@ -34,7 +53,7 @@ pub fn one(db: &Connection, id: EventId) -> rusqlite::Result<Option<Read>> {
     }
 }
 
-pub fn page(db: &Connection, tail: &Tail, filter: &EventFilter) -> rusqlite::Result<Vec<StoredEvent>> {
+pub fn page(db: &Connection, tail: &Tail, filter: &EventFilter) -> rusqlite::Result<EventPage> {
     let hash = match (&filter.sender_id, &filter.job, &filter.key) {
         (Some(id), _, _) => lookup::of_sender_id(id),
         (_, Some(job), _) => lookup::of_job(job),
@@ -54,8 +73,15 @@ pub fn next_of_key(
     until: Timestamp,
 ) -> rusqlite::Result<Option<StoredEvent>> {
     let holds = |stored: &StoredEvent| stored.event.key == key && stored.event.received.received_at < until;
-    let newest = found(db, tail, KeyHash::of(key).0, i64::MAX, after.0, 1, holds)?;
-    Ok(newest.into_iter().next())
+    let mut before = i64::MAX;
+    loop {
+        let page = found(db, tail, KeyHash::of(key).0, before, after.0, 1, holds)?;
+        if let Some(newest) = page.events.into_iter().next() {
+            return Ok(Some(newest));
+        }
+        let Some(next) = page.next else { return Ok(None) };
+        before = next.0;
+    }
 }
 
 /// Events found by a hash between two IDs (both exclusive), for which `holds`.
@@ -67,37 +93,85 @@ fn found(
     after: i64,
     limit: usize,
     holds: impl Fn(&StoredEvent) -> bool,
-) -> rusqlite::Result<Vec<StoredEvent>> {
-    let mut events = Vec::new();
-    while events.len() < limit {
+) -> rusqlite::Result<EventPage> {
+    let mut page = Filling::new(limit);
+    while !page.is_full() {
         // With one wanted, the first candidate nearly always is it.
         let candidates = lookup::find(db, tail, hash, before, after, CANDIDATES.min(limit.saturating_mul(2)))?;
-        let Some(&lowest) = candidates.last() else { break };
+        let Some(&lowest) = candidates.last() else { return Ok(page.all()) };
         for id in candidates {
-            if events.len() == limit {
-                return Ok(events);
+            if page.is_full() {
+                break;
             }
-            events.extend(one(db, EventId(id))?.and_then(readable).filter(&holds));
+            match one(db, EventId(id))? {
+                Some(Ok(stored)) if !holds(&stored) => {}
+                Some(read) => page.add(EventId(id), read),
+                None => {}
+            }
         }
         before = lowest;
     }
-    Ok(events)
+    Ok(page.part())
+}
+
+/// A page being filled. One that cannot be read takes a place in it, so that a damaged stretch is not walked through in one go.
+struct Filling {
+    limit: usize,
+    /// Places taken.
+    count: usize,
+    bytes: usize,
+    /// The one added last.
+    last: Option<EventId>,
+    events: Vec<StoredEvent>,
+}
+
+impl Filling {
+    fn new(limit: usize) -> Filling {
+        Filling { limit, count: 0, bytes: 0, last: None, events: Vec::new() }
+    }
+
+    fn is_full(&self) -> bool {
+        self.count >= self.limit || self.bytes >= PAGE_BYTES
+    }
+
+    fn add(&mut self, id: EventId, read: Read<StoredEvent>) {
+        self.count += 1;
+        self.last = Some(id);
+        if let Some(stored) = readable(read) {
+            self.bytes += stored.event.received.body.len();
+            self.events.push(stored);
+        }
+    }
+
+    /// There are no more.
+    fn all(self) -> EventPage {
+        EventPage { events: self.events, next: None }
+    }
+
+    /// There may be more.
+    fn part(self) -> EventPage {
+        EventPage { events: self.events, next: self.last }
+    }
 }
 
 /// By time alone: IDs follow the clock, but for the skew on record.
-fn walk(db: &Connection, filter: &EventFilter) -> rusqlite::Result<Vec<StoredEvent>> {
+fn walk(db: &Connection, filter: &EventFilter) -> rusqlite::Result<EventPage> {
     let skew = ids::skew(db)?;
     let since = filter.since.unwrap_or(Timestamp::MIN);
     let until = filter.until.unwrap_or(Timestamp::MAX);
     let end = filter.before.map_or(i64::MAX, |id| id.0).min(ids::above(until, skew));
-    let mut page = db.prepare_cached(&format!(
+    let mut newest = db.prepare_cached(&format!(
         "SELECT {COLUMNS} WHERE e.id < ?1 AND e.id >= ?2 AND e.received_at >= ?3 AND e.received_at < ?4 ORDER BY e.id DESC LIMIT ?5"
     ))?;
     // An end that is open must not shut out a time at the end of its range.
     let until = filter.until.map_or(i64::MAX, to_ns);
-    let rows =
-        page.query_map(params![end, ids::lowest(since, skew), to_ns(since), until, to_limit(filter.limit)], stored)?;
-    rows.filter_map(|row| row.map(readable).transpose()).collect()
+    let mut rows = newest.query(params![end, ids::lowest(since, skew), to_ns(since), until, to_limit(filter.limit)])?;
+    let mut page = Filling::new(filter.limit);
+    while !page.is_full() {
+        let Some(row) = rows.next()? else { return Ok(page.all()) };
+        page.add(EventId(row.get(0)?), stored(row)?);
+    }
+    Ok(page.part())
 }
 
 fn holds(stored: &StoredEvent, filter: &EventFilter) -> bool {
@@ -111,24 +185,34 @@ fn holds(stored: &StoredEvent, filter: &EventFilter) -> bool {
 }
 
 /// A list goes on without an event it cannot read; the log says so.
-fn readable(read: Read) -> Option<StoredEvent> {
+fn readable(read: Read<StoredEvent>) -> Option<StoredEvent> {
     read.inspect_err(|error| tracing::error!(%error, "an event in the store cannot be read any more")).ok()
 }
 
-fn stored(row: &Row<'_>) -> rusqlite::Result<Read> {
+fn stored(row: &Row<'_>) -> rusqlite::Result<Read<StoredEvent>> {
     let id = EventId(row.get(0)?);
-    let (decision, version): (String, _) = (row.get(1)?, row.get(2)?);
-    let read = content(row, 3)?.and_then(|event| {
+    let columns = || Ok((row.get::<_, String>(1)?, row.get(2)?));
+    let read = of_the_row(columns()).map(|columns| {
+        let (decision, version) = columns?;
+        let event = unread(row, 3).map_err(|e| e.to_string())?.read()?;
         let decision = serde_json::from_str(&decision).map_err(|e| e.to_string())?;
         Ok(StoredEvent { id, event, decision, version })
     });
-    Ok(read.map_err(|why| StoreError::EventUnreadable { event: id, why }))
+    Ok(read?.map_err(|why| StoreError::EventUnreadable { event: id, why }))
 }
 
 /// The event itself, from four columns: `received_at`, `content_type`, `attributes`, `body`. The inner error says why it cannot be
 /// read any more.
 pub fn content(row: &Row<'_>, first: usize) -> rusqlite::Result<Result<Arc<Event>, String>> {
-    Ok(unread(row, first)?.read())
+    Ok(of_the_row(unread(row, first))?.and_then(Unread::read))
+}
+
+/// What the row itself is to blame for, inside.
+fn of_the_row<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Result<T, String>> {
+    match read {
+        Err(error) if is_of_the_row(&error) => Ok(Err(error.to_string())),
+        read => read.map(Ok),
+    }
 }
 
 /// The same, to be read elsewhere.
@@ -159,6 +243,11 @@ impl Unread {
         body: Vec<u8>,
     ) -> Unread {
         Unread { received_at, content_type, attributes, body }
+    }
+
+    /// Of its body.
+    pub(super) fn bytes(&self) -> usize {
+        self.body.len()
     }
 
     /// Reads it, as when it was received.

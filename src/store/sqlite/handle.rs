@@ -21,11 +21,11 @@ use super::task::{Queue, queue};
 use super::trouble::damaged;
 use super::writer::{self, Health, Writer};
 use super::{deliveries, events, keep, owe, owed, prune, quarantine, record, schema, threads, totals, walk};
-use crate::event::{DeliveryId, EventId};
+use crate::event::{DeliveryId, Event, EventId};
 use crate::store::{
-    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, Handoff, InThread, KeyHash, LaneRow, Ledger,
-    Mark, NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError, StoredEvent, Totals,
-    Unchanged, Version, Walked,
+    Accepted, Attempt, Attempted, Delivery, DeliveryFilter, EventFilter, EventPage, Handoff, InThread, KeyHash,
+    LaneRow, Ledger, Mark, NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError,
+    StoredEvent, Totals, Unchanged, Version, Walked,
 };
 
 /// The store in a file.
@@ -34,7 +34,7 @@ pub struct SqliteStore {
     readers: Arc<Readers>,
     health: Arc<Health>,
     ledger: Shared,
-    tail: Tail,
+    pub(super) tail: Tail,
     /// Where the next look for old events goes on.
     prune_from: AtomicI64,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -165,7 +165,11 @@ impl Store for SqliteStore {
         self.readers.read(move |db| events::one(db, id)).await?.transpose()
     }
 
-    async fn events(&self, filter: &EventFilter) -> Result<Vec<StoredEvent>, StoreError> {
+    async fn content(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        self.readers.read(move |db| events::content_of(db, id)).await?.transpose()
+    }
+
+    async fn events(&self, filter: &EventFilter) -> Result<EventPage, StoreError> {
         let (tail, filter) = (self.tail.clone(), filter.clone());
         self.readers.read(move |db| events::page(db, &tail, &filter)).await
     }
@@ -287,7 +291,7 @@ impl Store for SqliteStore {
         let found = self.readers.read(move |db| prune::look(db, from, before, limit)).await?;
         let removed = match found.events {
             none if none.is_empty() => 0,
-            events => self.queue.ask(move |w| prune::remove(w, &events)).await?,
+            events => self.queue.ask(move |w| prune::remove(w, &events, before)).await?,
         };
         self.prune_from.store(found.next, Ordering::Relaxed);
         Ok(removed)
@@ -295,6 +299,10 @@ impl Store for SqliteStore {
 
     fn writable(&self) -> bool {
         self.health.is_good()
+    }
+
+    fn alive(&self) -> bool {
+        self.health.is_alive()
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -12,7 +12,7 @@ use super::schema::{Role, VERSION, connect, inspect};
 use super::trouble::unreadable;
 use super::{ids, keep, ledger};
 use crate::event::EventId;
-use crate::store::{Books, StoreError, Version};
+use crate::store::{Books, PAGE_BYTES, StoreError, Version};
 
 /// A store's file, open for reading.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl History {
 }
 
 impl Walk<'_> {
-    /// The next ones, of at most `limit` looked at; perhaps none of them, if the clock jumped. `None`: that was all.
+    /// The next ones, of at most `limit` looked at and about [`PAGE_BYTES`] of bodies; perhaps none of them, if the clock jumped. `None`: that was all.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -89,10 +89,13 @@ impl Walk<'_> {
         )?;
         // Each page is a transaction of its own: it ends with the statement.
         let mut rows = page.query(params![self.last, to_limit(limit)])?;
-        let (mut events, mut any) = (Vec::with_capacity(limit), false);
-        while let Some(row) = rows.next()? {
+        let (mut events, mut any, mut bytes) = (Vec::new(), false, 0);
+        while bytes < PAGE_BYTES
+            && let Some(row) = rows.next()?
+        {
             (self.last, any) = (row.get(0)?, true);
             let event = unread(row, 1)?;
+            bytes += event.bytes();
             if event.received_at >= self.since {
                 events.push((EventId(self.last), event));
             }

@@ -18,6 +18,9 @@ use crate::store::KeyHash;
 
 /// Events of one generation. Small in tests, so that they see many.
 const GENERATION: usize = if cfg!(test) { 30 } else { 20_000 };
+/// Events held in memory at most. Those beyond are found by their time only: the index cannot be written for long, and memory must not
+/// grow with what comes meanwhile.
+const HELD: usize = 50 * GENERATION;
 /// Rows written or removed in one go: a millisecond of the writer's time.
 const STEP: usize = if cfg!(test) { 20 } else { 1_000 };
 
@@ -65,6 +68,11 @@ impl Tail {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Events with this hash between two IDs (both exclusive), newest first.
     fn find(&self, hash: i64, before: i64, after: i64, limit: usize) -> Vec<i64> {
         let tail = self.lock();
@@ -103,12 +111,13 @@ impl Unindexed {
         let indexed: i64 = db.query_row("SELECT indexed FROM meta", [], |row| row.get(0))?;
         let known = newest.first().map_or(i64::MAX, |print| print.event);
         let mut entries = db
-            .prepare("SELECT id, key, job, sender FROM events WHERE id > ?1 AND id < ?2 ORDER BY id")?
-            .query_map(params![indexed, known], |row| {
+            .prepare("SELECT id, key, job, sender FROM events WHERE id > ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3")?
+            .query_map(params![indexed, known, to_limit(HELD.saturating_sub(newest.len()))], |row| {
                 let hashes = Hashes { key: KeyHash(row.get(1)?), job: row.get(2)?, sender: row.get(3)? };
                 Ok(Entry { event: row.get(0)?, hashes })
             })?
             .collect::<rusqlite::Result<VecDeque<_>>>()?;
+        entries.make_contiguous().reverse();
         let newest = newest.iter().filter(|print| print.event > indexed);
         entries.extend(newest.map(|print| Entry { event: print.event, hashes: print.hashes }));
         Ok(Unindexed { tail: Tail(Arc::new(Mutex::new(entries))), fresh: Vec::new(), generation: None })
@@ -129,7 +138,16 @@ impl Unindexed {
 
     pub fn keep(&mut self) {
         if !self.fresh.is_empty() {
-            self.tail.lock().extend(self.fresh.drain(..));
+            let mut tail = self.tail.lock();
+            tail.extend(self.fresh.drain(..));
+            if tail.len() > HELD {
+                let beyond = (tail.len() - HELD).max(GENERATION);
+                tracing::error!(
+                    "the index of events cannot be written: {beyond} of the oldest that are not in it are found by time only"
+                );
+                tail.drain(..beyond);
+                self.generation = None;
+            }
         }
         if let Some(generation) = &mut self.generation {
             generation.written += generation.writing;

@@ -13,9 +13,9 @@ use crate::store::{KeyHash, LIGHT, Owed};
 /// The body of a large event stays where it is: a page of them would fill the memory.
 const WITH_EVENTS: [&str; 2] = [
     "e.received_at, e.content_type, e.attributes, CASE WHEN length(e.body) <= ?4 THEN e.body END",
-    "JOIN events e ON e.id = d.event",
+    "LEFT JOIN events e ON e.id = d.event",
 ];
-/// What is owed does not depend on events that are damaged or gone: one of them must not hold up a whole lane.
+/// What is owed does not depend on events that are damaged or gone: one of them must neither hold up a whole lane nor vanish from it.
 const ALONE: [&str; 2] = ["NULL, NULL, NULL, CASE WHEN ?4 THEN NULL END", ""];
 
 pub fn of_receiver(
@@ -53,8 +53,8 @@ fn page(
 ) -> rusqlite::Result<Vec<Owed>> {
     let of_key = if key.is_some() { "AND d.key = ?5" } else { "AND ?5 IS NULL" };
     db.prepare_cached(&format!(
-        "SELECT d.id, d.event, t.text, d.key, d.attempts, d.not_before, d.closes, {columns} FROM deliveries d INDEXED BY {index} \
-         JOIN names t ON t.id = d.route {events} \
+        "SELECT d.id, d.event, coalesce(t.text, 'unknown'), d.key, d.attempts, d.not_before, d.closes, {columns} FROM deliveries d INDEXED BY {index} \
+         LEFT JOIN names t ON t.id = d.route {events} \
          WHERE d.receiver = (SELECT id FROM names WHERE text = ?1) AND d.state = 0 AND d.id > ?2 {of_key} ORDER BY d.id LIMIT ?3"
     ))?
     .query_map(params![&**receiver, after.0, to_limit(limit), to_limit(LIGHT), key.map(|key| key.0)], |row| {

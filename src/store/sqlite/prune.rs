@@ -1,4 +1,4 @@
-//! Retention: looking for old events that owe nothing is a reader's work; the writer only removes what was found.
+//! Retention: looking for old events that hold nothing any more is a reader's work; the writer only removes what was found.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -25,7 +25,7 @@ pub struct Found {
     pub next: i64,
 }
 
-/// Up to `limit` events after `from` that were received before `before` and owe nothing.
+/// Up to `limit` events after `from` that were received before `before`, owe nothing, and have no delivery that died since.
 pub fn look(db: &Connection, from: i64, before: Timestamp, limit: usize) -> rusqlite::Result<Found> {
     let end = ids::above(before, ids::skew(db)?);
     let mut old = db.prepare_cached(
@@ -39,7 +39,7 @@ pub fn look(db: &Connection, from: i64, before: Timestamp, limit: usize) -> rusq
         if found.events.len() == limit {
             return Ok(found);
         }
-        if !owes(db, event, row.get(1)?)? {
+        if !holds(db, event, row.get(1)?, before)? {
             found.events.push(event);
         }
         found.next = event;
@@ -52,8 +52,15 @@ pub fn look(db: &Connection, from: i64, before: Timestamp, limit: usize) -> rusq
     Ok(found)
 }
 
-fn owes(db: &Connection, event: i64, fanout: i64) -> rusqlite::Result<bool> {
-    Ok(standing(db, event, fanout, OWED)? > 0)
+/// Whether something of an event is still owed, or died at `before` or later: what is dead is listed for the whole retention from then
+/// on, however long it was tried.
+fn holds(db: &Connection, event: i64, fanout: i64, before: Timestamp) -> rusqlite::Result<bool> {
+    db.prepare_cached(
+        "SELECT EXISTS(SELECT 1 FROM deliveries WHERE id > ?1 AND id <= ?1 + ?2 AND (state = ?3 OR (state = ?4 AND at >= ?5))) \
+         OR EXISTS(SELECT 1 FROM deliveries INDEXED BY extra WHERE event = ?1 AND extra = 1 \
+                   AND (state = ?3 OR (state = ?4 AND at >= ?5)))",
+    )?
+    .query_row(params![event, fanout, OWED, DEAD, to_ns(before)], |row| row.get(0))
 }
 
 /// How many deliveries of an event stand so.
@@ -66,9 +73,9 @@ fn standing(db: &Connection, event: i64, fanout: i64, state: i64) -> rusqlite::R
     .map(|count| count as usize)
 }
 
-/// Removes events with all that hangs on them, if they still owe nothing. An open failure stays open: its recovery may come
+/// Removes events with all that hangs on them, if they still hold nothing. An open failure stays open: its recovery may come
 /// from a job that runs once a month.
-pub fn remove(w: &mut Writing<'_>, events: &[i64]) -> rusqlite::Result<u64> {
+pub fn remove(w: &mut Writing<'_>, events: &[i64], before: Timestamp) -> rusqlite::Result<u64> {
     let mut removed = 0;
     for &event in events {
         let found =
@@ -76,7 +83,7 @@ pub fn remove(w: &mut Writing<'_>, events: &[i64]) -> rusqlite::Result<u64> {
                 .query_row(params![event], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))
                 .optional()?;
         let Some((fanout, decision)) = found else { continue };
-        if owes(w.db, event, fanout)? {
+        if holds(w.db, event, fanout, before)? {
             continue;
         }
         w.memory.ledger.add(DOOR, REMOVED + ledger::decided(&decision), 1);

@@ -22,6 +22,11 @@ pub fn is_of_the_disk(error: &Error) -> bool {
     )
 }
 
+/// Whether a row holds what cannot be a value of its column: its own fault, and there next time, unlike a file that cannot be read.
+pub fn is_of_the_row(error: &Error) -> bool {
+    error.sqlite_error_code().is_none() && !matches!(error, Error::QueryReturnedNoRows)
+}
+
 /// For people.
 pub fn unwritable(error: &Error) -> StoreError {
     StoreError::Unwritable(match error.sqlite_error_code() {
@@ -39,7 +44,8 @@ pub fn unreadable(error: &Error) -> StoreError {
 pub fn cure(path: &Path) -> String {
     let shown = path.display();
     format!(
-        "copy a backup back, or save what can be read: jobrelay repair --store sqlite:{shown} --into sqlite:{shown}.repaired"
+        "copy a backup back and remove the -wal and -shm beside it, or save what can be read: jobrelay repair --store sqlite:{shown} \
+         --into sqlite:{shown}.repaired"
     )
 }
 
@@ -50,6 +56,11 @@ pub fn damaged(path: &Path, what: &str) -> StoreError {
         path.display(),
         cure(path)
     ))
+}
+
+/// What was asked broke: an error like those of `SQLite`, not of the disk.
+pub fn broken() -> Error {
+    Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ERROR), Some("internal error, please report it".to_owned()))
 }
 
 /// The file is not where the next start would look for it: an error like those of `SQLite`, of the disk.

@@ -1,5 +1,6 @@
 //! The one thread that writes: it commits whatever has queued up since its last commit, hands fresh deliveries over, and answers.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +18,7 @@ use super::place::Place;
 use super::readers::Readers;
 use super::schema::{Role, connect};
 use super::task::{Inbox, Message, Work, Writing};
-use super::trouble::{is_of_the_disk, lost, unwritable};
+use super::trouble::{broken, is_of_the_disk, lost, unwritable};
 use crate::store::Handoff;
 
 /// Works and bytes in one transaction.
@@ -36,11 +37,14 @@ pub struct Health {
     started: Instant,
     /// Milliseconds after `started` at which the running transaction began, plus one; 0: none runs.
     busy_since: AtomicU64,
+    /// The thread broke.
+    broke: AtomicBool,
 }
 
 impl Health {
     pub fn new() -> Health {
-        Health { committed: AtomicBool::new(true), started: Instant::now(), busy_since: AtomicU64::new(0) }
+        let (committed, broke) = (AtomicBool::new(true), AtomicBool::new(false));
+        Health { committed, started: Instant::now(), busy_since: AtomicU64::new(0), broke }
     }
 
     pub fn is_good(&self) -> bool {
@@ -48,6 +52,11 @@ impl Health {
         let stuck =
             since > 0 && self.now().saturating_sub(since) > u64::try_from(STUCK.as_millis()).unwrap_or(u64::MAX);
         self.committed.load(Ordering::Relaxed) && !stuck
+    }
+
+    /// Whether it may write again without a restart.
+    pub fn is_alive(&self) -> bool {
+        !self.broke.load(Ordering::Relaxed)
     }
 
     fn now(&self) -> u64 {
@@ -61,6 +70,7 @@ struct Gone(Arc<Health>);
 impl Drop for Gone {
     fn drop(&mut self) {
         self.0.committed.store(false, Ordering::Relaxed);
+        self.0.broke.store(std::thread::panicking(), Ordering::Relaxed);
     }
 }
 
@@ -189,10 +199,14 @@ impl Writer {
         self.health.busy_since.store(self.health.now(), Ordering::Relaxed);
         let now_ms = Timestamp::now().as_millisecond();
         let mut writing = Writing { db: &self.db, memory: &mut self.memory, fresh: Vec::new(), now_ms };
-        let end = execute(&self.db, "BEGIN IMMEDIATE")
-            .and_then(|()| body(&mut writing))
-            .and_then(|()| writing.memory.write(&self.db))
-            .and_then(|()| execute(&self.db, "COMMIT"));
+        // A fault in one work is that one's failure: nothing of its transaction stays, on disk or in memory.
+        let end = catch_unwind(AssertUnwindSafe(|| {
+            execute(&self.db, "BEGIN IMMEDIATE")
+                .and_then(|()| body(&mut writing))
+                .and_then(|()| writing.memory.write(&self.db))
+                .and_then(|()| execute(&self.db, "COMMIT"))
+        }))
+        .unwrap_or_else(|_| Err(broken()));
         let fresh = writing.fresh;
         let end = match end {
             Ok(()) => {

@@ -21,7 +21,7 @@ use serde::Serialize;
 use self::books::Tally;
 use super::history::History;
 use super::ledger::{self, Counts};
-use super::trouble::unreadable;
+use super::trouble::{is_of_the_row, unreadable};
 use crate::event::{DeliveryId, EventId};
 use crate::store::StoreError;
 
@@ -220,9 +220,4 @@ fn is_damage(error: &rusqlite::Error) -> bool {
                 | rusqlite::ErrorCode::SystemIoFailure
         )
     )
-}
-
-/// Whether a row holds what cannot be a value of its column.
-fn is_of_the_row(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code().is_none() && !matches!(error, rusqlite::Error::QueryReturnedNoRows)
 }

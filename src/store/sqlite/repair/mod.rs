@@ -75,7 +75,8 @@ impl Repair {
 /// Saves what can be read of the store at `path` into a new one at `into`, which appears when it is whole.
 ///
 /// # Errors
-/// The old file cannot be read at all, or has nothing of a store; there is something at `into`; it cannot be written.
+/// The old file cannot be read at all, or has nothing of a store; there is something at `into`, or what is left of it; it cannot be
+/// written.
 pub fn repair(path: &Path, into: &Path) -> Result<Repair, StoreError> {
     let unreadable = |why: String| StoreError::Unreadable(format!("{}: {why}", path.display()));
     if into.exists() {
@@ -97,6 +98,8 @@ pub fn repair(path: &Path, into: &Path) -> Result<Repair, StoreError> {
     (repair.owed_again, repair.ended, repair.attempts_lost) = (rebuilt.owed, rebuilt.ended, rebuilt.attempts);
     repair.versions_lost = lost_versions(&mut saved);
     let place = Place::take(into)?;
+    // A log that is left there would be taken for the new file's own.
+    place.refuse_remains()?;
     place.create(|draft| fill(draft).and_then(|()| write(draft, &saved)).map_err(|e| unwritable(&e)))?;
     Ok(repair)
 }

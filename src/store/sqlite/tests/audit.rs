@@ -59,7 +59,7 @@ pub async fn eventful() -> (TempDir, PathBuf) {
     store.replay(&[ids[2]], None).await.unwrap();
     store.dismiss(&[ids[7], ids[4]]).await.unwrap();
     store.move_owed("pager", "elsewhere", 2).await.unwrap();
-    let first = store.events(&EventFilter { limit: 1, ..EventFilter::default() }).await.unwrap().remove(0).id;
+    let first = store.events(&EventFilter { limit: 1, ..EventFilter::default() }).await.unwrap().events.remove(0).id;
     let target = NewTarget { receiver: "anew".into(), route: "anew".into() };
     store.replay_event(first, vec![target]).await.unwrap();
     let quarantined = NewQuarantined {

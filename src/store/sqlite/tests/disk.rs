@@ -161,7 +161,7 @@ async fn the_log_stays_bounded_under_constant_writing_and_freed_room_goes_back()
 
     let before = Sample::new("x").received_after(SignedDuration::from_secs(1)).received_at();
     while store.prune(before, 100).await.unwrap() > 0 {}
-    assert!(store.events(&EventFilter { limit: 1, ..EventFilter::default() }).await.unwrap().is_empty());
+    assert!(store.events(&EventFilter { limit: 1, ..EventFilter::default() }).await.unwrap().events.is_empty());
     // Each further look gives some more back.
     for n in 0..60 {
         store.accept(vec![Sample::new(&format!("more {n}")).build()]).await.unwrap();
@@ -192,8 +192,9 @@ async fn events_are_found_in_every_generation_and_rows_go_with_their_events() {
 
     let of_job = EventFilter { job: Some("job 3".to_owned()), limit: 100, ..EventFilter::default() };
     let expected: Vec<_> = (0..20).rev().map(|n| ids[n * 10 + 3]).collect();
-    let found =
-        async |filter: EventFilter| store.events(&filter).await.unwrap().iter().map(|e| e.id).collect::<Vec<_>>();
+    let found = async |filter: EventFilter| {
+        store.events(&filter).await.unwrap().events.iter().map(|e| e.id).collect::<Vec<_>>()
+    };
     assert_eq!(found(of_job.clone()).await, expected);
     let page = EventFilter { before: Some(expected[4]), limit: 3, ..of_job.clone() };
     assert_eq!(found(page).await, expected[5..8]);

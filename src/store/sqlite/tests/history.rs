@@ -10,7 +10,7 @@ use super::nobody;
 use crate::event::EventId;
 use crate::store::conformance::Sample;
 use crate::store::sqlite::place::sibling;
-use crate::store::{History, SqliteStore, Store as _, StoreError};
+use crate::store::{EventFilter, History, SqliteStore, Store as _, StoreError, repair};
 
 fn all(path: &Path, since: Timestamp, limit: usize) -> Vec<EventId> {
     let history = History::open(path).unwrap();
@@ -94,4 +94,37 @@ async fn it_cannot_write_and_refuses_what_it_does_not_know() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 1).unwrap();
     let refused = History::open(&path).unwrap_err().to_string();
     assert!(refused.contains("an older jobrelay (schema 1"), "{refused}");
+}
+
+/// Leaves a log that was not moved into its file, as a kill does. Removes the file.
+async fn log_without_its_file(path: &Path) {
+    let old = SqliteStore::open(path, nobody()).unwrap();
+    for n in 0..3 {
+        accept(&old, Sample::new(&format!("old {n}"))).await;
+    }
+    let wal = fs::read(sibling(path, "-wal")).unwrap();
+    old.close().await;
+    fs::remove_file(path).unwrap();
+    fs::write(sibling(path, "-wal"), wal).unwrap();
+}
+
+#[tokio::test]
+async fn a_backup_removes_the_log_of_what_it_replaces_and_a_repair_refuses_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("jobrelay.db");
+    let store = SqliteStore::open(&path, nobody()).unwrap();
+    let id = accept(&store, Sample::new("mine")).await;
+    let copy = directory.path().join("copy.db");
+    log_without_its_file(&copy).await;
+    let refused = repair(&path, &copy).unwrap_err().to_string();
+    assert!(refused.contains("copy.db-wal is there") && !copy.exists(), "{refused}");
+    let history = History::open(&path).unwrap();
+    assert_eq!(history.back_up(&path, &copy).unwrap().events, 1);
+    let restored = SqliteStore::open(&copy, nobody()).unwrap();
+    let found = restored.events(&EventFilter { limit: 9, ..EventFilter::default() }).await.unwrap();
+    assert_eq!(found.events.iter().map(|event| event.id).collect::<Vec<_>>(), [id]);
+    // A relay that runs on it is left alone.
+    assert!(matches!(history.back_up(&path, &copy), Err(StoreError::InUse { .. })));
+    restored.close().await;
+    assert!(history.back_up(&path, &copy).is_ok());
 }

@@ -51,7 +51,7 @@ async fn a_killed_relay_leaves_all_it_answered_and_no_lock() {
     assert!(answered.len() >= 100);
 
     let store = SqliteStore::open(&path, nobody()).unwrap();
-    let kept = store.events(&EventFilter { limit: 100_000, ..EventFilter::default() }).await.unwrap();
+    let kept = store.events(&EventFilter { limit: 100_000, ..EventFilter::default() }).await.unwrap().events;
     let kept: Vec<String> = kept.iter().rev().map(|e| e.id.to_string()).collect();
     assert_eq!(kept[..answered.len()], answered);
     assert!(kept.len() <= answered.len() + 1, "one more may have been under way");

@@ -1,6 +1,7 @@
 //! The suite of all stores on `SQLite`, and what only this store promises.
 
 mod audit;
+mod damaged;
 mod disk;
 mod files;
 mod history;

@@ -20,7 +20,7 @@ async fn all_are_known(store: &SqliteStore, ids: &[EventId]) {
         let again = accept(store, n).await;
         assert_eq!((again.duplicate, again.id), (true, *id), "event {n}");
         let filter = EventFilter { job: Some(format!("job-{n}")), limit: 5, ..EventFilter::default() };
-        let found: Vec<EventId> = store.events(&filter).await.unwrap().iter().map(|stored| stored.id).collect();
+        let found: Vec<EventId> = store.events(&filter).await.unwrap().events.iter().map(|stored| stored.id).collect();
         assert_eq!(found, [*id], "event {n}");
     }
 }
