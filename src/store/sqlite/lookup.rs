@@ -108,6 +108,7 @@ pub struct Unindexed {
 impl Unindexed {
     /// `newest`: of events, oldest first. Those that are not indexed are among them, unless the index has fallen far behind.
     pub fn load(db: &Connection, newest: &[Print]) -> rusqlite::Result<Unindexed> {
+        let newest = &newest[newest.len().saturating_sub(HELD)..];
         let indexed: i64 = db.query_row("SELECT indexed FROM meta", [], |row| row.get(0))?;
         let known = newest.first().map_or(i64::MAX, |print| print.event);
         let mut entries = db
