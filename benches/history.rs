@@ -3,17 +3,18 @@
 //!
 //! `cargo bench --bench history -- [--events N] [--rounds N]`
 
-use std::fmt::Write as _;
-use std::path::Path;
+#[path = "support/history.rs"]
+mod history;
+#[path = "support/new_event.rs"]
+mod new_event;
+#[path = "support/team.rs"]
+mod team;
+
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Instant;
 
-use jiff::{SignedDuration, Timestamp};
-use jobrelay::config::{self, Config};
-use jobrelay::event::{Form, Received, parse};
-use jobrelay::routing::decide;
-use jobrelay::store::{NewEvent, SqliteStore, Store};
+use history::History;
+use jobrelay::config;
 
 const RESOURCES: usize = 500;
 
@@ -33,7 +34,8 @@ fn main() {
     let (config, problems) = config::load_without_secrets(&old);
     let config = config.unwrap_or_else(|| panic!("{problems:?}"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(fill(&dir.path().join("jobrelay.db"), &config, events));
+    let history = History { config: &config, events, body: &event, delivered: false };
+    runtime.block_on(history::fill(&dir.path().join("jobrelay.db"), &history));
     let bytes: usize = (0..30).map(|n| event(n).len()).sum();
     println!("{events} events of {} bytes on average", bytes / 30);
     for (name, what) in
@@ -66,53 +68,11 @@ fn cpu_of_children() -> f64 {
     (ticks(13) + ticks(14)) / 100.0
 }
 
-/// Twenty routes to five receivers, as a team of some size writes them.
 fn routes(otherwise: bool) -> String {
-    let mut text =
-        "messages:\n  short: { title: \"{{ type_label }} {{ outcome }}: {{ resource }}\" }\nreceivers:\n".to_owned();
-    for name in ["ops", "data", "audit", "boss", "tickets"] {
-        let recovered = name == "tickets" || name == "ops";
-        writeln!(
-            text,
-            "  {name}: {{ kind: slack, url: \"https://hooks.slack.com/services/T/B/{name}\", recovered: {recovered}, message: short }}"
-        )
-        .expect("a String takes any text");
-    }
-    text.push_str("routes:\n  - { name: failed jobs, when: { outcome: failed }, to: [ops, tickets] }\n");
-    text.push_str("  - { name: out of memory, when: { reason: OUT_OF_MEMORY }, to: boss }\n");
-    for n in 0..18 {
-        let to = ["data", "audit", "boss"][n % 3];
-        let product = if otherwise { n * 2 } else { n };
-        writeln!(
-            text,
-            "  - {{ name: product {n}, when: {{ data_product: [\"Customers {product}\", \"Customers {n}*\"], state: [RUNNING, DONE] }}, to: {to} }}"
-        )
-        .expect("a String takes any text");
-    }
-    text
-}
-
-async fn fill(path: &Path, config: &Config, events: usize) {
-    let store = SqliteStore::open(path, Arc::new(|_| {})).expect("a store");
-    store.apply_version(&config.version, &config.masked, Timestamp::now()).await.expect("written");
-    let begin = Timestamp::now() - SignedDuration::from_hours(24 * 30);
-    let mut n = 0;
-    while n < events {
-        let batch: Vec<NewEvent> = (n..events.min(n + 1_000)).map(|n| new(config, n, begin)).collect();
-        n += batch.len();
-        store.accept(batch).await.expect("accepted");
-    }
-    store.close().await;
-}
-
-fn new(config: &Config, n: usize, begin: Timestamp) -> NewEvent {
-    let form = Form { content_type: "application/cloudevents+json".to_owned(), attributes: Vec::new() };
-    let received_at = begin + SignedDuration::from_secs(i64::try_from(n).expect("small"));
-    let event = parse(Received { form, body: event(n).into(), received_at }).expect("readable");
-    let decision = decide(&config.routes, &event);
-    let opens = decision.targets.iter().map(|target| &target.receiver);
-    let opens = opens.filter(|name| config.receivers[*name].common.recovered).cloned().collect();
-    NewEvent { event: Arc::new(event), decision, opens, version: Arc::clone(&config.version) }
+    team::routes(
+        |name| format!("kind: slack, url: \"https://hooks.slack.com/services/T/B/{name}\", message: short"),
+        otherwise,
+    )
 }
 
 /// A job's life is three events: waiting, running, done; every tenth fails.
