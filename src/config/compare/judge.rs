@@ -50,14 +50,14 @@ impl Judge {
             .filter(|receiver| receiver.common.recovered)
             .map(|receiver| Arc::clone(&receiver.name))
             .collect();
-        let named = both[1].routes.routes.iter().enumerate();
+        let named = both[1].routes.all().iter().enumerate();
         let places = named.map(|(at, route)| (Arc::clone(&route.name), at)).collect();
         Judge::of(Arc::new(Files { both, places, recovered }))
     }
 
     fn of(files: Arc<Files>) -> Judge {
         let new = &files.both[1];
-        let (matched, seen) = (vec![false; new.routes.routes.len()], Seen::new(&new.names));
+        let (matched, seen) = (vec![false; new.routes.all().len()], Seen::new(&new.names));
         Judge { difference: Difference::default(), matched, seen, differing: HashMap::new(), files }
     }
 
@@ -188,7 +188,7 @@ impl Judge {
 
     pub(super) fn finish(self) -> Difference {
         let new = &self.files.both[1];
-        let unmatched = new.routes.routes.iter().zip(&self.matched).filter(|(_, matched)| !**matched);
+        let unmatched = new.routes.all().iter().zip(&self.matched).filter(|(_, matched)| !**matched);
         Difference {
             routes_unmatched: unmatched.map(|(route, _)| Arc::clone(&route.name)).collect(),
             names_unseen: self.seen.finish(&new.names),

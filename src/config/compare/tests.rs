@@ -148,7 +148,7 @@ fn oracle(old: &Config, new: &Config, history: &[(EventId, Arc<Event>)]) -> Coun
         counts.unheard += u64::from(!was.is_empty() && will.is_empty() && failed);
         matched.extend(decide(&new.routes, event).matched.iter().map(ToString::to_string));
     }
-    let routes = new.routes.routes.iter().map(|route| route.name.to_string());
+    let routes = new.routes.all().iter().map(|route| route.name.to_string());
     counts.unmatched = routes.filter(|name| !matched.contains(name)).collect();
     counts
 }
