@@ -109,7 +109,7 @@ pub fn recorded_routes(masked: &str) -> Option<Routes> {
     let root = yaml::parse(masked, problems)?;
     let Value::Map(root) = &root.value else { return None };
     let messages = read_messages(root, &mut engine, problems);
-    let names = Names { receivers: receivers_section(root, problems), messages: &messages };
+    let names = Names::of(receivers_section(root, problems), &messages);
     let (routes, _) = read_routes(routes_section(root, problems), &names, &mut engine, problems);
     Some(Routes::new(routes, read_timezone(root, problems)))
 }
@@ -137,7 +137,7 @@ fn read(text: &str, lookup: &Lookup<'_>, unset: Unset, care: Care, problems: &mu
     engine.set_timezone(zone.clone());
     let section = receivers_section(root, problems);
     let Section { receivers, redactor, imagined } = read_receivers(text, section, lookup, unset, &mut engine, problems);
-    let names = Names { receivers: section, messages: &messages };
+    let names = Names::of(section, &messages);
     for (_, node) in &section.0 {
         check_message(node, &names, problems);
     }

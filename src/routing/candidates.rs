@@ -10,9 +10,9 @@ use super::when::{Is, Member, Part, When, Word};
 use super::{Pattern, Route};
 use crate::event::{Event, JobType, State};
 
-/// Where each route of a file stands: at the rarest of what it asks for at its top. Names routes by their place in the file.
+/// Where each route of a file is kept: at the rarest of what it asks for at its top. Names routes by their place in the file.
 pub(super) struct Index {
-    shelves: Shelves,
+    drawers: Drawers,
     /// Those that no text finds.
     always: Vec<usize>,
 }
@@ -24,13 +24,13 @@ impl Index {
 
     /// `price`: how many routes are read in the time it takes to look up one aspect of an event.
     fn with(routes: &[Route], price: fn(&Aspect) -> usize) -> Index {
-        // First everywhere, which tells how rare each text is.
-        let mut everywhere = Shelves::default();
+        // First in every drawer that it asks for, which tells how rare each text is.
+        let mut everywhere = Drawers::default();
         for (at, route) in routes.iter().enumerate() {
             route.when.asked().for_each(|asked| everywhere.put(asked, at));
         }
-        everywhere.0.retain(|aspect, shelf| shelf.count > price(aspect));
-        let mut index = Index { shelves: Shelves::default(), always: Vec::new() };
+        everywhere.0.retain(|aspect, drawer| drawer.count > price(aspect));
+        let mut index = Index { drawers: Drawers::default(), always: Vec::new() };
         for (at, route) in routes.iter().enumerate() {
             let counted = route.when.asked().filter_map(|asked| {
                 // A beginning is asked for by few, but had by many.
@@ -38,7 +38,7 @@ impl Index {
                 Some((everywhere.count(&asked)? + price(&asked.aspect), begins, asked))
             });
             match counted.min_by_key(|(count, begins, _)| (*count, *begins)) {
-                Some((.., rarest)) => index.shelves.put(rarest, at),
+                Some((.., rarest)) => index.drawers.put(rarest, at),
                 None => index.always.push(at),
             }
         }
@@ -48,13 +48,16 @@ impl Index {
     /// Among them are all routes that hold for `event`. Top to bottom, each once.
     pub fn candidates(&self, event: &Event) -> impl Iterator<Item = usize> + use<'_> {
         let (mut found, mut text) = (Vec::new(), String::new());
-        for (aspect, shelf) in &self.shelves.0 {
+        for (aspect, drawer) in &self.drawers.0 {
             aspect.each_text(event, |said| {
-                shelf.fold(said, &mut text);
-                shelf.find(&text, &mut found);
+                drawer.fold(said, &mut text);
+                drawer.find(&text, &mut found);
             });
         }
-        // Of few parts that are in order already: the stable sort takes them as they are.
+        #[expect(
+            clippy::stable_sort_primitive,
+            reason = "few runs, each in order already: only this sort merges them"
+        )]
         found.sort();
         found.dedup();
         let (mut found, mut always) = (found.into_iter().peekable(), self.always.iter().copied().peekable());
@@ -171,18 +174,18 @@ impl Part {
 
 /// Routes by what they ask for.
 #[derive(Default)]
-struct Shelves(HashMap<Aspect, Shelf>);
+struct Drawers(HashMap<Aspect, Drawer>);
 
-impl Shelves {
+impl Drawers {
     fn put(&mut self, asked: Asked, route: usize) {
-        let shelf = self.0.entry(asked.aspect).or_default();
-        asked.texts.into_iter().for_each(|text| shelf.put(text, route));
+        let drawer = self.0.entry(asked.aspect).or_default();
+        asked.texts.into_iter().for_each(|text| drawer.put(text, route));
     }
 
     /// How many routes ask for any of it; `None`: nobody looks there.
     fn count(&self, asked: &Asked) -> Option<usize> {
-        let shelf = self.0.get(&asked.aspect)?;
-        Some(asked.texts.iter().map(|text| shelf.texts(text.whole).get(text.text.as_str()).map_or(0, Vec::len)).sum())
+        let drawer = self.0.get(&asked.aspect)?;
+        Some(asked.texts.iter().map(|text| drawer.texts(text.whole).get(text.text.as_str()).map_or(0, Vec::len)).sum())
     }
 }
 
@@ -190,7 +193,7 @@ type Texts = HashMap<Box<str>, Vec<usize>>;
 
 /// The routes that ask for one aspect, by the text.
 #[derive(Default)]
-struct Shelf {
+struct Drawer {
     whole: Texts,
     beginnings: Texts,
     /// Of the beginnings, in bytes.
@@ -200,7 +203,7 @@ struct Shelf {
     count: usize,
 }
 
-impl Shelf {
+impl Drawer {
     fn texts(&self, whole: bool) -> &Texts {
         if whole { &self.whole } else { &self.beginnings }
     }
@@ -240,7 +243,6 @@ impl Shelf {
 
 #[cfg(test)]
 mod tests {
-    use jiff::tz::TimeZone;
     use proptest::prelude::*;
 
     use super::*;
@@ -302,7 +304,7 @@ mod tests {
     fn read_plainly(routes: &Routes, event: &Event) -> Decision {
         let mut decision = Decision { matched: Vec::new(), targets: Vec::new() };
         for route in routes.all() {
-            if !(route.otherwise && !decision.matched.is_empty()) && route.when.holds(event, &routes.timezone) {
+            if (!route.otherwise || decision.matched.is_empty()) && route.when.holds(event, &routes.timezone) {
                 decision.matched.push(route.name.clone());
                 for to in &route.to {
                     if event.about.as_ref().is_none_or(|about| **about != **to)

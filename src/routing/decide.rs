@@ -13,8 +13,8 @@ use crate::event::Event;
 /// The routes of one routes.yaml, in order.
 #[derive(Debug)]
 pub struct Routes {
-    // Not to be changed: the index was made of it.
-    routes: Vec<Route>,
+    // Not to be changed: the index was made of them.
+    all: Vec<Route>,
     index: Index,
     /// For `time` conditions.
     pub timezone: TimeZone,
@@ -27,25 +27,25 @@ impl Routes {
     /// From top to bottom.
     #[must_use]
     pub fn new(routes: Vec<Route>, timezone: TimeZone) -> Routes {
-        Routes { index: Index::of(&routes), routes, timezone }
+        Routes { index: Index::of(&routes), all: routes, timezone }
     }
 
     /// Top to bottom.
     #[must_use]
     pub fn all(&self) -> &[Route] {
-        &self.routes
+        &self.all
     }
 
     /// Those among which are all that hold for `event`, top to bottom.
     pub fn candidates(&self, event: &Event) -> impl Iterator<Item = &Route> {
-        self.index.candidates(event).map(|at| &self.routes[at])
+        self.index.candidates(event).map(|at| &self.all[at])
     }
 
     /// Moments of one week: for each stretch of it over which no `time` condition changes, its first; without such conditions a single one.
     #[must_use]
     pub fn moments(&self) -> Vec<Timestamp> {
         let mut hours = Vec::new();
-        self.routes.iter().for_each(|route| route.when.add_hours(&mut hours));
+        self.all.iter().for_each(|route| route.when.add_hours(&mut hours));
         let begins = if hours.is_empty() { vec![(0, 0)] } else { hours::stretches(&hours).collect() };
         let moment = |(day, minute): (u8, u16)| {
             let local = WEEK.at(0, 0, 0, 0)
