@@ -277,7 +277,10 @@ mod tests {
             (&["type: Load source", "type: update_*", "type: load*"], &[0, 2]),
             (&["raw: { data.tags: eu }", "raw: { data.tags: us }", "raw: { data.code: 0123 }"], &[0, 2]),
             (&["not: { source: ERP }", "any: [{ source: ERP }, { source: MDM }]", "time: Mon"], &[0, 1, 2]),
-            (&["source: '*RM'", "source: CR?", "source: '?RM'", "source: E*"], &[0, 1, 2]),
+            (
+                &["source: '*RM'", "source: CR?", "source: '?RM'", "source: E*", "source: crm*", "source: crm?"],
+                &[0, 1, 2, 4, 5],
+            ),
             (&["error: Something went wrong.", "error: Something went wron", "error: some*"], &[0, 2]),
         ] {
             assert_eq!(found(conditions, &failed_load()), places, "{conditions:?}");

@@ -97,6 +97,7 @@ fn any_value() -> impl Strategy<Value = Node> {
         "crm",
         "Crm 2",
         "cr*",
+        "CRM*",
         "ÄRG?r",
         "ärger",
         r"s-\*",
