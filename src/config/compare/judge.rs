@@ -52,8 +52,8 @@ impl Judge {
             .filter(|receiver| receiver.common.recovered)
             .map(|receiver| Arc::clone(&receiver.name))
             .collect();
-        let named = both[1].routes.all().iter().enumerate();
-        let places = named.map(|(at, route)| (Arc::clone(&route.name), at)).collect();
+        let numbered = both[1].routes.all().iter().enumerate();
+        let places = numbered.map(|(at, route)| (Arc::clone(&route.name), at)).collect();
         Judge::of(Arc::new(Files { both, places, recovered, names }))
     }
 

@@ -276,7 +276,9 @@ fn names_no_event_had_come_with_the_nearest() {
     );
     let history = history(&[happened("Customers", FAILED), happened("Orders", RUNNING)]);
     let mut of_messages = Comparison::of_messages(config(&old), config(&new));
-    history.iter().for_each(|(id, event)| of_messages.add(*id, event));
+    for (id, event) in &history {
+        of_messages.add(*id, event);
+    }
     let whole = compared(&old, &new, &history);
     assert_eq!(of_messages.finish(), Difference { names_unseen: Vec::new(), ..whole.clone() });
     let found = whole.names_unseen;
