@@ -41,6 +41,13 @@ fn deciding(bencher: Bencher<'_, '_>, routes: usize) {
     bencher.bench_local(|| decide(black_box(&config.routes), black_box(&event)));
 }
 
+/// A file with so many routes, read and judged as at a reload.
+#[divan::bench(name = "load", args = [10, 1_000, 10_000], sample_count = 10, sample_size = 1)]
+fn loading(bencher: Bencher<'_, '_>, routes: usize) {
+    let text = many_routes::routes(URL, routes);
+    bencher.bench_local(|| config(black_box(&text)));
+}
+
 /// An event to the request that a receiver gets: its message, in its service's form, signed where it is.
 #[divan::bench(name = "render", args = [
     "kind: webhook, url: \"https://example.com/\"",

@@ -109,9 +109,9 @@ pub fn recorded_routes(masked: &str) -> Option<Routes> {
     let root = yaml::parse(masked, problems)?;
     let Value::Map(root) = &root.value else { return None };
     let messages = read_messages(root, &mut engine, problems);
-    let names = Names { receivers: receivers_section(root, problems), messages: &messages };
+    let names = Names::of(receivers_section(root, problems), &messages);
     let (routes, _) = read_routes(routes_section(root, problems), &names, &mut engine, problems);
-    Some(Routes { routes, timezone: read_timezone(root, problems) })
+    Some(Routes::new(routes, read_timezone(root, problems)))
 }
 
 /// How closely a file is looked at.
@@ -137,17 +137,17 @@ fn read(text: &str, lookup: &Lookup<'_>, unset: Unset, care: Care, problems: &mu
     engine.set_timezone(zone.clone());
     let section = receivers_section(root, problems);
     let Section { receivers, redactor, imagined } = read_receivers(text, section, lookup, unset, &mut engine, problems);
-    let names = Names { receivers: section, messages: &messages };
+    let names = Names::of(section, &messages);
     for (_, node) in &section.0 {
         check_message(node, &names, problems);
     }
     let items = routes_section(root, problems);
     let (routes, route_messages) = read_routes(items, &names, &mut engine, problems);
     let tests = read_tests(root, &names, &zone, problems);
-    let routes = Routes { routes, timezone: zone };
+    let routes = Routes::new(routes, zone);
     // Before everything is read, a receiver may only seem unused.
     if care == Care::Judged && !problems.has_errors() {
-        warn_unused(section, &routes.routes, problems);
+        warn_unused(section, routes.all(), problems);
         lint(&Read { text, root, items, routes: &routes, receivers: &receivers }, problems);
     }
     let masked = mask(text, root, &redactor);
@@ -330,7 +330,7 @@ mod tests {
     #[test]
     fn the_sample_is_right() {
         let config = loaded(SAMPLE, "");
-        assert_eq!(config.routes.routes.len(), 6);
+        assert_eq!(config.routes.all().len(), 6);
         assert_eq!(config.masked, SAMPLE.replace("/api/incidents", "/***"), "only an address that is switched off");
         assert_eq!(config.version.len(), 12);
     }
@@ -367,7 +367,7 @@ mod tests {
         let config = usable(&text);
         let routes: Vec<_> = config
             .routes
-            .routes
+            .all()
             .iter()
             .map(|route| format!("{} {} {} {}", route.name, route.to.join("+"), route.stop, route.otherwise))
             .collect();
@@ -553,8 +553,8 @@ tests: [{ name: t, job: {}, expect: { to: [a, b], message: { a: { title: 'Data O
                     tests: [{ name: t, job: {}, expect: { to: [] } }]\n";
         let (config, problems) = load_unjudged(text);
         assert_eq!(problems.iter().map(|problem| problem.code.name()).collect::<Vec<_>>(), ["bad-value"]);
-        assert_eq!(config.expect("YAML").routes.routes[0].to.len(), 2);
-        assert_eq!(recorded_routes(text).expect("YAML").routes[0].to.len(), 2);
+        assert_eq!(config.expect("YAML").routes.all()[0].to.len(), 2);
+        assert_eq!(recorded_routes(text).expect("YAML").all()[0].to.len(), 2);
     }
 
     #[test]

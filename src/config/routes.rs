@@ -1,6 +1,6 @@
 //! The `routes` section, and the names it speaks of.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -39,19 +39,26 @@ pub(super) struct RouteSettings {
 
 /// What routes may name.
 pub(super) struct Names<'a> {
-    pub receivers: &'a Map,
-    pub messages: &'a BTreeMap<String, Definition>,
+    /// In the order of the file, as they are shown.
+    receivers: Vec<&'a str>,
+    /// The same, as each route asks for some.
+    known: HashSet<&'a str>,
+    messages: &'a BTreeMap<String, Definition>,
 }
 
-impl Names<'_> {
+impl<'n> Names<'n> {
+    /// What is named in the `receivers` section, and the messages.
+    pub fn of(receivers: &'n Map, messages: &'n BTreeMap<String, Definition>) -> Names<'n> {
+        let receivers: Vec<&str> = receivers.0.iter().map(|(key, _)| key.text.as_str()).collect();
+        Names { known: receivers.iter().copied().collect(), receivers, messages }
+    }
+
     /// Records an error unless a receiver has this name.
     pub fn receiver(&self, name: &str, span: Span, problems: &mut Problems) {
-        let known: Vec<&str> = self.receivers.0.iter().map(|(key, _)| key.text.as_str()).collect();
-        if known.is_empty() {
-            // That there are none is a problem of its own.
-            return;
+        // That there are none is a problem of its own.
+        if !self.receivers.is_empty() && !self.known.contains(name) {
+            unknown(name, &self.receivers, "receiver", "receivers", span, problems);
         }
-        check(name, &known, "receiver", "receivers", span, problems);
     }
 
     /// A name or a list of them, as in `to`.
@@ -81,16 +88,16 @@ impl Names<'_> {
 
     /// The message of this name; an error if there is none.
     pub fn message(&self, name: &str, span: Span, problems: &mut Problems) -> Option<&Definition> {
-        let known: Vec<&str> = self.messages.keys().map(String::as_str).collect();
-        check(name, &known, "message", "messages", span, problems);
-        self.messages.get(name)
+        let found = self.messages.get(name);
+        if found.is_none() {
+            let known: Vec<&str> = self.messages.keys().map(String::as_str).collect();
+            unknown(name, &known, "message", "messages", span, problems);
+        }
+        found
     }
 }
 
-fn check(name: &str, known: &[&str], what: &str, section: &str, span: Span, problems: &mut Problems) {
-    if known.contains(&name) {
-        return;
-    }
+fn unknown(name: &str, known: &[&str], what: &str, section: &str, span: Span, problems: &mut Problems) {
     let parts: Vec<&str> = name.split([',', ' ']).filter(|part| !part.is_empty()).collect();
     let help = match yaml::nearest(name, known.iter().copied()) {
         _ if what == "receiver" && parts.len() > 1 && parts.iter().all(|part| known.contains(part)) => {

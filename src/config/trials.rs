@@ -60,7 +60,7 @@ impl<'a> Trials<'a> {
         let config = self.config;
         let all = self.sorts(|_| true);
         let nothing: Arc<str> = "".into();
-        for route in &config.routes.routes {
+        for route in config.routes.all() {
             let sorts = self.possible(&route.when);
             for receiver in route.to.iter().filter_map(|name| config.receivers.get(name)) {
                 self.add(&route.name, receiver, sorts);

@@ -18,7 +18,7 @@ pub fn routes(data: &[u8]) {
     let changes = Changes::between(&config, &again);
     assert!(text != config.masked || changes.is_empty(), "read twice it differs: {:?}", changes.iter().next());
     let recorded = config::recorded_routes(&config.masked).expect("a recorded file has routes");
-    let names = |routes: &crate::routing::Routes| routes.routes.iter().map(|r| r.name.clone()).collect::<Vec<_>>();
+    let names = |routes: &crate::routing::Routes| routes.all().iter().map(|r| r.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&recorded), names(&config.routes));
 }
 

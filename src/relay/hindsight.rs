@@ -34,7 +34,7 @@ pub(super) async fn run(store: Arc<dyn Store>, old: Arc<Config>, new: Arc<Config
 async fn compare(store: &dyn Store, old: Arc<Config>, new: Arc<Config>) -> Result<Difference, StoreError> {
     let since = Timestamp::now().saturating_sub(LOOK_BACK).ok();
     let pages = pages(store, since).await?;
-    let mut comparison = Comparison::new(old, new);
+    let mut comparison = Comparison::of_messages(old, new);
     // The oldest first, as they came: a recovery needs its failure.
     for before in pages.into_iter().rev() {
         let begun = Instant::now();

@@ -6,14 +6,16 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, civil};
 use serde::{Deserialize, Serialize};
 
+use super::candidates::Index;
 use super::{When, hours};
 use crate::event::Event;
 
 /// The routes of one routes.yaml, in order.
 #[derive(Debug)]
 pub struct Routes {
-    /// Top to bottom.
-    pub routes: Vec<Route>,
+    // Not to be changed: the index was made of them.
+    all: Vec<Route>,
+    index: Index,
     /// For `time` conditions.
     pub timezone: TimeZone,
 }
@@ -22,11 +24,28 @@ pub struct Routes {
 const WEEK: civil::Date = civil::date(2025, 12, 1);
 
 impl Routes {
+    /// From top to bottom.
+    #[must_use]
+    pub fn new(routes: Vec<Route>, timezone: TimeZone) -> Routes {
+        Routes { index: Index::of(&routes), all: routes, timezone }
+    }
+
+    /// Top to bottom.
+    #[must_use]
+    pub fn all(&self) -> &[Route] {
+        &self.all
+    }
+
+    /// Those among which are all that hold for `event`, top to bottom.
+    pub fn candidates(&self, event: &Event) -> impl Iterator<Item = &Route> {
+        self.index.candidates(event).map(|at| &self.all[at])
+    }
+
     /// Moments of one week: for each stretch of it over which no `time` condition changes, its first; without such conditions a single one.
     #[must_use]
     pub fn moments(&self) -> Vec<Timestamp> {
         let mut hours = Vec::new();
-        self.routes.iter().for_each(|route| route.when.add_hours(&mut hours));
+        self.all.iter().for_each(|route| route.when.add_hours(&mut hours));
         let begins = if hours.is_empty() { vec![(0, 0)] } else { hours::stretches(&hours).collect() };
         let moment = |(day, minute): (u8, u16)| {
             let local = WEEK.at(0, 0, 0, 0)
@@ -39,7 +58,7 @@ impl Routes {
 }
 
 /// One rule.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Route {
     /// Unique in its file.
     pub name: Arc<str>,
@@ -75,7 +94,8 @@ pub struct Target {
 #[must_use]
 pub fn decide(routes: &Routes, event: &Event) -> Decision {
     let mut decision = Decision { matched: Vec::new(), targets: Vec::new() };
-    for route in &routes.routes {
+    // Reading these alone is reading all: a route that does not hold changes nothing for those below it.
+    for route in routes.candidates(event) {
         if route.otherwise && !decision.matched.is_empty() || !route.when.holds(event, &routes.timezone) {
             continue;
         }
@@ -106,7 +126,7 @@ mod tests {
 
     /// Matched routes, then `route→receiver`.
     fn decided(routes: Vec<Route>, event: &Event) -> (Vec<String>, Vec<String>) {
-        let decision = decide(&Routes { routes, timezone: TimeZone::UTC }, event);
+        let decision = decide(&Routes::new(routes, TimeZone::UTC), event);
         let matched = decision.matched.iter().map(ToString::to_string).collect();
         (matched, decision.targets.iter().map(|t| format!("{}→{}", t.route, t.receiver)).collect())
     }

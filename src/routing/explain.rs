@@ -85,7 +85,7 @@ pub fn readings_for(routes: &Routes, event: &Event, receiver: &str) -> Vec<Route
 fn read(routes: &Routes, event: &Event, shown: impl Fn(&Route) -> bool) -> Vec<RouteReading> {
     let (mut matched, mut stopped) = (false, false);
     let mut readings = Vec::new();
-    for route in &routes.routes {
+    for route in routes.all() {
         let reading = if stopped {
             Reading::NotRead
         } else if route.otherwise && matched {
@@ -268,7 +268,7 @@ mod tests {
     }
 
     fn explained(routes: Vec<Route>) -> Explanation {
-        explain(&Routes { routes, timezone: TimeZone::get("Europe/Berlin").expect("bundled") }, &failed_load())
+        explain(&Routes::new(routes, TimeZone::get("Europe/Berlin").expect("bundled")), &failed_load())
     }
 
     /// `✗ key: wanted | saw`, what is inside a step further in.
@@ -354,7 +354,7 @@ mod tests {
         event.job.as_mut().expect("a job").error = Some("ä".repeat(1_000_000));
         let long = format!("error: '{}'", "x".repeat(1_000_000));
         let zone = TimeZone::UTC;
-        let routes = Routes { routes: vec![route("a", &long)], timezone: zone };
+        let routes = Routes::new(vec![route("a", &long)], zone);
         let Condition { wanted, saw, .. } = &explain(&routes, &event).routes[0].conditions[0];
         let saw = saw.as_ref().expect("an error");
         assert_eq!((wanted.chars().count(), saw.chars().count()), (501, 501));
@@ -389,14 +389,14 @@ mod tests {
         #[test]
         fn it_explains_what_is_decided(routes in any_routes(), event in any_event()) {
             let Explanation { routes: readings, decision } = explain(&routes, &event);
-            for receiver in routes.routes.iter().flat_map(|route| &route.to) {
+            for receiver in routes.all().iter().flat_map(|route| &route.to) {
                 let naming: Vec<_> = readings.iter().filter(|route| route.to.contains(receiver)).cloned().collect();
                 prop_assert_eq!(readings_for(&routes, &event, receiver), naming);
             }
             prop_assert_eq!(&decision, &decide(&routes, &event));
             let matched: Vec<_> = readings.iter().filter(|r| r.reading == Reading::Matched).map(|r| r.route.clone()).collect();
             prop_assert_eq!(matched, decision.matched);
-            for (route, reading) in routes.routes.iter().zip(&readings) {
+            for (route, reading) in routes.all().iter().zip(&readings) {
                 prop_assert!(agrees(&route.when, &reading.conditions, &event, &routes.timezone));
             }
         }

@@ -1,5 +1,6 @@
 //! Who should know: patterns, the `when` language, and the decision. Pure.
 
+mod candidates;
 mod context;
 mod decide;
 mod explain;

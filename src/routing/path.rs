@@ -6,12 +6,12 @@ use super::Pattern;
 
 /// A compiled path. A dot inside a name is written `\.`; a number picks an element of a list, any other name looks
 /// into every element of one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Path {
     segments: Box<[Segment]>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Segment {
     name: String,
     index: Option<usize>,
@@ -51,16 +51,21 @@ impl Path {
         *at = value;
     }
 
-    /// Whether what stands at this path in `raw` matches one of `patterns`: text, a number or a boolean by its JSON
-    /// text, a list if any of its elements does.
+    /// Whether what stands at this path in `raw` matches one of `patterns`.
     pub(super) fn matches(&self, raw: &Value, patterns: &[Pattern]) -> bool {
-        any_below(&self.segments, raw, &mut |text| patterns.iter().any(|pattern| pattern.matches(text)))
+        self.any_text(raw, |text| patterns.iter().any(|pattern| pattern.matches(text)))
+    }
+
+    /// Whether `wanted` says so of what stands at this path in `raw`: text, a number or a boolean by its JSON text, a list if it does
+    /// of any of its elements.
+    pub(super) fn any_text(&self, raw: &Value, mut wanted: impl FnMut(&str) -> bool) -> bool {
+        any_below(&self.segments, raw, &mut wanted)
     }
 
     /// Every text that `matches` looks at in `raw`, but empty ones, which match nothing.
     pub fn texts(&self, raw: &Value) -> Vec<String> {
         let mut texts = Vec::new();
-        any_below(&self.segments, raw, &mut |text| {
+        self.any_text(raw, |text| {
             texts.extend((!text.is_empty()).then(|| text.to_owned()));
             false
         });

@@ -58,6 +58,15 @@ impl Pattern {
         self.tokens.iter().all(|token| matches!(token, Token::Letter(_)))
     }
 
+    /// What every value that it matches begins with, folded, and whether that is the whole of each.
+    pub(super) fn beginning(&self) -> (String, bool) {
+        let letters = self.tokens.iter().map_while(|token| match token {
+            Token::Letter(letter) => Some(*letter),
+            Token::One | Token::Many => None,
+        });
+        (letters.collect(), self.is_literal())
+    }
+
     /// Whether the whole of `rest` fits. Any text may stand for a `*` in it, so only a `*` takes one.
     fn takes(&self, mut rest: impl Iterator<Item = Token> + Clone) -> bool {
         let mut at = 0;
@@ -133,7 +142,7 @@ fn special(c: char) -> bool {
 }
 
 /// Lower case, letter by letter, so that `?` is one letter of what people see.
-fn folded(c: char) -> char {
+pub(super) fn folded(c: char) -> char {
     if c.is_ascii() {
         return c.to_ascii_lowercase();
     }

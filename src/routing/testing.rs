@@ -93,6 +93,21 @@ fn any_value() -> impl Strategy<Value = Node> {
         "Wed",
         "acme",
         "",
+        // Of case, escapes, beginnings.
+        "crm",
+        "Crm 2",
+        "cr*",
+        "CRM*",
+        "ÄRG?r",
+        "ärger",
+        r"s-\*",
+        r"s\-*",
+        "S-*",
+        "C*M",
+        "e-1",
+        "load_source",
+        "Load source",
+        "2025-12-0*",
     ];
     let scalar = prop::sample::select(texts).prop_map(|text| node(Value::Scalar(Scalar::new(text, Style::Plain))));
     prop_oneof![
@@ -111,7 +126,12 @@ pub(super) fn any_condition() -> impl Strategy<Value = Node> {
         "resource",
         "source",
         "data_product.id",
+        "destination.name",
         "job",
+        "error",
+        "since",
+        "event_id",
+        "type_label",
         "queued_for",
         "ran_for",
         "tenant",
@@ -146,27 +166,32 @@ pub(super) fn any_when() -> impl Strategy<Value = When> {
 }
 
 pub(super) fn any_routes() -> impl Strategy<Value = Routes> {
+    some_routes(any_when(), 0..5)
+}
+
+/// So many routes with such conditions.
+pub(super) fn some_routes(
+    when: impl Strategy<Value = When>,
+    count: std::ops::Range<usize>,
+) -> impl Strategy<Value = Routes> {
     let zones = prop::sample::select(vec!["UTC", "Europe/Berlin", "America/New_York"]);
-    let route = (any_when(), prop::collection::vec(prop::sample::select(vec!["ops", "log"]), 0..3), any::<[bool; 2]>());
-    (zones, prop::collection::vec(route, 0..5)).prop_map(|(zone, routes)| Routes {
-        routes: (0..)
-            .zip(routes)
-            .map(|(n, (when, to, [stop, otherwise])): (usize, _)| Route {
-                name: n.to_string().into(),
-                when,
-                to: to.into_iter().map(Into::into).collect(),
-                stop,
-                otherwise,
-            })
-            .collect(),
-        timezone: TimeZone::get(zone).expect("bundled"),
+    let route = (when, prop::collection::vec(prop::sample::select(vec!["ops", "log"]), 0..3), any::<[bool; 2]>());
+    (zones, prop::collection::vec(route, count)).prop_map(|(zone, routes)| {
+        let routes = (0..).zip(routes).map(|(n, (when, to, [stop, otherwise])): (usize, _)| Route {
+            name: n.to_string().into(),
+            when,
+            to: to.into_iter().map(Into::into).collect(),
+            stop,
+            otherwise,
+        });
+        Routes::new(routes.collect(), TimeZone::get(zone).expect("bundled"))
     })
 }
 
 /// A job event, or another, of the words that conditions here ask for and of others.
 pub(super) fn any_event() -> impl Strategy<Value = Event> {
     let text = |texts: &[&'static str]| prop::option::of(prop::sample::select(texts.to_vec()));
-    let resource = || (text(&["s-1", "s-22", "CRM"]), text(&["CRM", "ERP", "Crm 2", "DONE"]));
+    let resource = || (text(&["s-1", "s-22", "CRM", "S-*"]), text(&["CRM", "ERP", "Crm 2", "DONE", "Ärger", "ärgeR"]));
     let minutes = || prop::sample::select(vec![0_i64, 1, 2, 30, 59, 60, 61, 200]);
     (
         text(&["LOAD_SOURCE", "update_data_product", "update_workflow", "publish_destination", "reindex"]),

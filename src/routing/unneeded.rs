@@ -27,13 +27,13 @@ const STEPS: u32 = 2_000_000;
 #[must_use]
 pub fn unneeded(routes: &Routes) -> Vec<(usize, Unneeded)> {
     let mut found = Vec::new();
-    let mut above = Above::over(&routes.routes);
+    let mut above = Above::over(routes.all());
     let mut steps = STEPS;
-    for (at, route) in routes.routes.iter().enumerate() {
+    for (at, route) in routes.all().iter().enumerate() {
         if route.when.is_impossible() {
             found.push((at, Unneeded::Impossible));
         } else {
-            found.extend(judge(route, &above.candidates(&route.when), &routes.routes, &mut steps).map(|why| (at, why)));
+            found.extend(judge(route, &above.candidates(&route.when), routes.all(), &mut steps).map(|why| (at, why)));
             above.add(at, route);
         }
     }
@@ -172,7 +172,7 @@ mod tests {
             (&["outcome: failed → ", "outcome: failed → "], None),
         ] {
             let routes = texts.iter().map(|text| route(text)).collect();
-            let said = unneeded(&Routes { routes, timezone: TimeZone::UTC });
+            let said = unneeded(&Routes::new(routes, TimeZone::UTC));
             assert_eq!(said, found.into_iter().collect::<Vec<_>>(), "{texts:?}");
         }
     }
@@ -181,21 +181,23 @@ mod tests {
     fn many_routes_are_judged_too() {
         let mut routes: Vec<Route> = (0..3_000).map(|n| route(&format!("stop source: s-{n} → a"))).collect();
         routes.push(route("source: s-7 → b"));
-        assert_eq!(unneeded(&Routes { routes, timezone: TimeZone::UTC }), [(3_000, Unneeded::BelowStop(7))]);
+        assert_eq!(unneeded(&Routes::new(routes, TimeZone::UTC)), [(3_000, Unneeded::BelowStop(7))]);
     }
 
     proptest! {
         #[test]
-        fn nothing_is_lost_without_them(mut routes in any_routes(), events in prop::collection::vec(any_event(), 12)) {
+        fn nothing_is_lost_without_them(routes in any_routes(), events in prop::collection::vec(any_event(), 12)) {
             let found = unneeded(&routes);
+            let mut needed = routes.all().to_vec();
             let before: Vec<_> = events.iter().map(|event| explain(&routes, event)).collect();
             for (at, why) in found.iter().rev() {
                 for explanation in &before {
                     let reading = explanation.routes[*at].reading;
                     prop_assert!(reading != Reading::Matched || matches!(why, Unneeded::NothingNew(_)), "{why:?}");
                 }
-                routes.routes.remove(*at);
+                needed.remove(*at);
             }
+            let routes = Routes::new(needed, routes.timezone);
             for (event, before) in events.iter().zip(before) {
                 prop_assert_eq!(explain(&routes, event).decision.targets, before.decision.targets);
             }

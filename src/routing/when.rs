@@ -67,7 +67,7 @@ pub(super) enum Is<T> {
 }
 
 /// A word of the vocabulary that is compared as text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Word {
     Reason,
     Error,
@@ -133,10 +133,12 @@ impl Part {
             Part::Outcome(outcomes) => {
                 job.and_then(|job| job.outcome).is_some_and(|outcome| outcomes.contains(&outcome))
             }
-            Part::Text(word, patterns) => word.matches(event, patterns),
+            Part::Text(word, patterns) => word.any_text(event, |text| any(patterns, text)),
             Part::Resource { kind, member, patterns } => job.is_some_and(|job| match kind {
-                Some(kind) => job.of_kind(*kind).is_some_and(|resource| member.matches(resource, patterns)),
-                None => job.resources().any(|resource| member.matches(resource, patterns)),
+                Some(kind) => {
+                    job.of_kind(*kind).is_some_and(|resource| member.any_text(resource, |text| any(patterns, text)))
+                }
+                None => job.resources().any(|resource| member.any_text(resource, |text| any(patterns, text))),
             }),
             Part::Lasted(lasted, comparisons) => job
                 .and_then(|job| lasted.of(job))
@@ -154,22 +156,21 @@ fn any(patterns: &[Pattern], text: &str) -> bool {
 }
 
 impl Word {
-    fn matches(self, event: &Event, patterns: &[Pattern]) -> bool {
-        let of_job =
-            |get: fn(&Job) -> Option<&str>| event.job.as_ref().and_then(get).is_some_and(|text| any(patterns, text));
-        let printed = |word| event.text(word).is_some_and(|text| any(patterns, &text));
+    /// Whether `wanted` says so of any text that this stands for.
+    pub fn any_text(self, event: &Event, mut wanted: impl FnMut(&str) -> bool) -> bool {
+        let of_job = |get: fn(&Job) -> Option<&str>| event.job.as_ref().and_then(get);
         match self {
-            Word::Reason => of_job(|job| job.reason.as_deref()),
-            Word::Error => of_job(|job| job.error.as_deref()),
-            Word::Job => of_job(|job| job.id.as_deref()),
+            Word::Reason => of_job(|job| job.reason.as_deref()).is_some_and(wanted),
+            Word::Error => of_job(|job| job.error.as_deref()).is_some_and(wanted),
+            Word::Job => of_job(|job| job.id.as_deref()).is_some_and(wanted),
             Word::Tenant => {
                 let label = event.tenant.split('.').next().unwrap_or_default();
-                any(patterns, &event.tenant) || any(patterns, label)
+                wanted(&event.tenant) || wanted(label)
             }
-            Word::EventId => any(patterns, &event.id),
-            Word::EventType => any(patterns, &event.event_type),
-            Word::Since => printed("since"),
-            Word::TypeLabel => printed("type_label"),
+            Word::EventId => wanted(&event.id),
+            Word::EventType => wanted(&event.event_type),
+            Word::Since => event.text("since").is_some_and(|text| wanted(&text)),
+            Word::TypeLabel => event.text("type_label").is_some_and(|text| wanted(&text)),
         }
     }
 }
@@ -188,10 +189,11 @@ impl<T> Is<T> {
 }
 
 impl Member {
-    fn matches(self, resource: &Resource, patterns: &[Pattern]) -> bool {
+    /// Whether `wanted` says so of any text of the resource that is compared.
+    pub fn any_text(self, resource: &Resource, wanted: impl FnMut(&str) -> bool) -> bool {
         let id = resource.id.as_deref().filter(|_| self != Member::Name);
         let name = resource.name.as_deref().filter(|_| self != Member::Id);
-        id.into_iter().chain(name).any(|text| any(patterns, text))
+        id.into_iter().chain(name).any(wanted)
     }
 }
 

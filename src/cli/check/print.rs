@@ -119,7 +119,7 @@ impl Checked<'_> {
                 parts.push("ok".to_owned());
             }
             parts.push(count(config.receivers.len() as u64, "receiver"));
-            parts.push(count(config.routes.routes.len() as u64, "route"));
+            parts.push(count(config.routes.all().len() as u64, "route"));
             if config.tests > 0 {
                 parts.push(count(config.tests as u64, "test") + " passed");
             }
@@ -139,7 +139,7 @@ impl Checked<'_> {
             file: self.file,
             ok: self.is_ok(),
             receivers: self.config.as_ref().map_or(0, |config| config.receivers.len()),
-            routes: self.config.as_ref().map_or(0, |config| config.routes.routes.len()),
+            routes: self.config.as_ref().map_or(0, |config| config.routes.all().len()),
             tests: self.config.as_ref().map_or(0, |config| config.tests),
             hindsight: self.hindsight.as_ref(),
             problems: self

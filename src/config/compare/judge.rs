@@ -31,6 +31,8 @@ struct Files {
     places: HashMap<Arc<str>, usize>,
     /// Receivers that want to hear of recoveries, in either file.
     recovered: BTreeSet<Arc<str>>,
+    /// Whether names are looked for.
+    names: bool,
 }
 
 /// A job's end that may open or close a failure: what it means depends on the events before.
@@ -42,7 +44,7 @@ pub struct RunEnd {
 }
 
 impl Judge {
-    pub(super) fn new(old: Arc<Config>, new: Arc<Config>) -> Judge {
+    pub(super) fn new(old: Arc<Config>, new: Arc<Config>, names: bool) -> Judge {
         let both = [old, new];
         let recovered = both
             .iter()
@@ -50,14 +52,15 @@ impl Judge {
             .filter(|receiver| receiver.common.recovered)
             .map(|receiver| Arc::clone(&receiver.name))
             .collect();
-        let named = both[1].routes.routes.iter().enumerate();
-        let places = named.map(|(at, route)| (Arc::clone(&route.name), at)).collect();
-        Judge::of(Arc::new(Files { both, places, recovered }))
+        let numbered = both[1].routes.all().iter().enumerate();
+        let places = numbered.map(|(at, route)| (Arc::clone(&route.name), at)).collect();
+        Judge::of(Arc::new(Files { both, places, recovered, names }))
     }
 
     fn of(files: Arc<Files>) -> Judge {
         let new = &files.both[1];
-        let (matched, seen) = (vec![false; new.routes.routes.len()], Seen::new(&new.names));
+        let names = if files.names { new.names.as_slice() } else { &[] };
+        let (matched, seen) = (vec![false; new.routes.all().len()], Seen::new(names));
         Judge { difference: Difference::default(), matched, seen, differing: HashMap::new(), files }
     }
 
@@ -189,7 +192,7 @@ impl Judge {
 
     pub(super) fn finish(self) -> Difference {
         let new = &self.files.both[1];
-        let unmatched = new.routes.routes.iter().zip(&self.matched).filter(|(_, matched)| !**matched);
+        let unmatched = new.routes.all().iter().zip(&self.matched).filter(|(_, matched)| !**matched);
         Difference {
             routes_unmatched: unmatched.map(|(route, _)| Arc::clone(&route.name)).collect(),
             names_unseen: self.seen.finish(&new.names),

@@ -148,7 +148,7 @@ fn oracle(old: &Config, new: &Config, history: &[(EventId, Arc<Event>)]) -> Coun
         counts.unheard += u64::from(!was.is_empty() && will.is_empty() && failed);
         matched.extend(decide(&new.routes, event).matched.iter().map(ToString::to_string));
     }
-    let routes = new.routes.routes.iter().map(|route| route.name.to_string());
+    let routes = new.routes.all().iter().map(|route| route.name.to_string());
     counts.unmatched = routes.filter(|name| !matched.contains(name)).collect();
     counts
 }
@@ -275,7 +275,13 @@ fn names_no_event_had_come_with_the_nearest() {
         "{OPS}  - name: a\n    to: ops\n    when: {{ data_product: [Custmers, 'C*', orders], not: {{ tenant: acne }}, any: [{{ reason: PLANING_FAILED }}, {{ type: Update data product }}, {{ data_product.id: Customers }}, {{ source: CRM }}] }}\n"
     );
     let history = history(&[happened("Customers", FAILED), happened("Orders", RUNNING)]);
-    let found = compared(&old, &new, &history).names_unseen;
+    let mut of_messages = Comparison::of_messages(config(&old), config(&new));
+    for (id, event) in &history {
+        of_messages.add(*id, event);
+    }
+    let whole = compared(&old, &new, &history);
+    assert_eq!(of_messages.finish(), Difference { names_unseen: Vec::new(), ..whole.clone() });
+    let found = whole.names_unseen;
     let seen: Vec<_> = found.iter().map(|n| (n.key.as_str(), n.name.as_str(), n.nearest.as_deref())).collect();
     assert_eq!(
         seen,

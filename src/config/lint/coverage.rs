@@ -29,7 +29,7 @@ pub(super) fn warn(read: &Read<'_>, problems: &mut Problems) {
 
 /// Whether any route is for `event`. The first that is, is read: `stop` and `otherwise` only matter below one that matched.
 fn is_caught(routes: &Routes, event: &Event) -> bool {
-    routes.routes.iter().any(|route| route.when.holds(event, &routes.timezone))
+    routes.candidates(event).any(|route| route.when.holds(event, &routes.timezone))
 }
 
 /// Job types whose failures can go by, and the moment at which they do, if not at every.
@@ -72,7 +72,7 @@ fn uncaught_failures(routes: &Routes, moments: &[Timestamp], place: Span, proble
 
 /// Of the moments as many as can be looked at, with so many events at each; spread over the week.
 fn affordable(moments: &[Timestamp], routes: &Routes, events: usize) -> Vec<Timestamp> {
-    let affordable = ROUTES_READ / (routes.routes.len() + EVENT) / events.max(1);
+    let affordable = ROUTES_READ / (routes.all().len() + EVENT) / events.max(1);
     let step = moments.len().div_ceil(affordable.max(1)).max(1);
     moments.iter().step_by(step).copied().collect()
 }
@@ -89,7 +89,7 @@ fn of_types(types: &[JobType]) -> String {
 fn senders(routes: &Routes) -> Vec<(Option<String>, Option<String>)> {
     const MOST: usize = 20;
     let mut senders = BTreeSet::new();
-    for route in routes.routes.iter().filter(|route| !route.to.is_empty()) {
+    for route in routes.all().iter().filter(|route| !route.to.is_empty()) {
         let pair = (route.when.asked_for("tenant"), route.when.asked_for("event_type"));
         let of_the_relay = pair.1.as_ref().is_some_and(|event_type| event_type.starts_with(OWN));
         if pair != (None, None) && !of_the_relay && senders.len() < MOST {
@@ -159,7 +159,7 @@ mod tests {
             Route { name, when: When::default(), to: Vec::new(), stop: false, otherwise: false }
         };
         for (count, events) in [(1, 1), (1, 16), (5_000, 16), (5_000, 0)] {
-            let routes = Routes { routes: (0..count).map(route).collect(), timezone: TimeZone::UTC };
+            let routes = Routes::new((0..count).map(route).collect(), TimeZone::UTC);
             let kept = affordable(&moments, &routes, events);
             assert!(!kept.is_empty() && kept.len() * events * (count + EVENT) <= ROUTES_READ, "{count} {events}");
         }

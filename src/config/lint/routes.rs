@@ -17,7 +17,7 @@ pub(super) fn warn(read: &Read<'_>, problems: &mut Problems) {
             problems.warn(Code::AlwaysHolds, *span, "an empty condition always holds", help.to_owned());
         }
     }
-    if read.routes.routes.first().is_some_and(|route| route.otherwise) {
+    if read.routes.all().first().is_some_and(|route| route.otherwise) {
         let span = span(&read.items[0], "otherwise");
         let help = "take it out, or move the route below those it is the rest of";
         problems.warn(Code::NoEffect, span, "`otherwise` has no effect: no route stands above", help.to_owned());
@@ -27,7 +27,7 @@ pub(super) fn warn(read: &Read<'_>, problems: &mut Problems) {
 fn warn_unneeded(read: &Read<'_>, lines: &Lines, at: usize, why: Unneeded, problems: &mut Problems) {
     let name = |at: usize| {
         let line = lines.line(span(&read.items[at], "name").start);
-        format!("{:?} (line {line})", read.routes.routes[at].name)
+        format!("{:?} (line {line})", read.routes.all()[at].name)
     };
     let (code, key, message, help) = match why {
         Unneeded::Impossible => (

@@ -40,7 +40,7 @@ pub async fn config(state: Data<State>) -> Json<ConfigView> {
         version: config.version.clone(),
         since: standing.since,
         receivers: config.receivers.keys().cloned().collect(),
-        routes: config.routes.routes.iter().map(|route| route.name.clone()).collect(),
+        routes: config.routes.all().iter().map(|route| route.name.clone()).collect(),
         refused: standing.refused.clone(),
     })
 }
