@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Messages are made in one thread and freed in another, which glibc's allocator pays for with fragmentation and locks.
+/// Messages are made in one thread and freed in another, which glibc's allocator pays for with fragmentation and locks. Without
+/// transparent huge pages (`no_thp`): they cost a third more memory and save no time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

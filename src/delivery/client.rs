@@ -4,13 +4,14 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect;
+use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::environment::{Environment, Network, WallClock};
@@ -81,9 +82,10 @@ impl Client {
             let proxy = reqwest::Proxy::all(proxy.expose().clone()).map_err(|e| format!("proxy: {}", plain(&e)))?;
             builder = builder.proxy(proxy);
         }
-        if let Some(tls) = &common.tls {
-            builder = with_tls(builder, tls)?;
-        }
+        builder = match &common.tls {
+            Some(tls) => with_tls(builder, tls)?,
+            None => builder.tls_backend_preconfigured(usual_tls()?),
+        };
         let inner = builder.build().map_err(|e| format!("the HTTP client cannot be set up: {}", plain(&e)))?;
         let now = Timestamp::now;
         Ok(Client { wire: Wire::Http(inner), now, timeout: common.timeout, deny_private, proxy: common.proxy.clone() })
@@ -230,6 +232,19 @@ async fn read_bounded(response: &mut Response, deadline: Instant) -> Bytes {
         body.extend_from_slice(&chunk[..chunk.len().min(ANSWER_BYTES - body.len())]);
     }
     body.freeze()
+}
+
+/// TLS with the system's certificates. They are read once: for hundreds of receivers that would be most of what a start costs.
+fn usual_tls() -> Result<rustls::ClientConfig, String> {
+    static SHARED: OnceLock<rustls::ClientConfig> = OnceLock::new();
+    if let Some(config) = SHARED.get() {
+        return Ok(config.clone());
+    }
+    let verified = rustls::ClientConfig::builder().with_platform_verifier();
+    let mut config =
+        verified.map_err(|e| format!("the system's certificates cannot be used: {e}"))?.with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(SHARED.get_or_init(|| config).clone())
 }
 
 fn with_tls(mut builder: reqwest::ClientBuilder, tls: &Tls) -> Result<reqwest::ClientBuilder, String> {

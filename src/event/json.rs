@@ -205,12 +205,11 @@ impl<'de> Visitor<'de> for OfJson {
             if index.is_empty() {
                 index.extend(members.0.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)));
             }
-            match index.get(&name) {
-                Some(at) => members.0[*at].1 = value,
-                None => {
-                    index.insert(name.clone(), members.len());
-                    members.0.push((name, value));
-                }
+            if let Some(at) = index.get(&name) {
+                members.0[*at].1 = value;
+            } else {
+                index.insert(name.clone(), members.len());
+                members.0.push((name, value));
             }
         }
         Ok(Json::Object(members))

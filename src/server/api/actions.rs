@@ -43,6 +43,10 @@ pub async fn replay(
     state: Data<State>,
 ) -> Result<Json<ReplayAnswer>, Problem> {
     let asked: ReplayRequest = body::read_json(&request, &mut payload, &state.intake.room).await?;
+    to_the_end(replay_asked(state, asked)).await
+}
+
+async fn replay_asked(state: Data<State>, asked: ReplayRequest) -> Result<Json<ReplayAnswer>, Problem> {
     let corridor = &state.intake.corridor;
     if let Some(to) = &asked.to {
         known_receiver(&corridor.config.load(), to)?;
@@ -71,6 +75,10 @@ pub async fn dismiss(
     state: Data<State>,
 ) -> Result<Json<DismissAnswer>, Problem> {
     let asked: DismissRequest = body::read_json(&request, &mut payload, &state.intake.room).await?;
+    to_the_end(dismiss_asked(state, asked)).await
+}
+
+async fn dismiss_asked(state: Data<State>, asked: DismissRequest) -> Result<Json<DismissAnswer>, Problem> {
     let corridor = &state.intake.corridor;
     let result = match (&asked.deliveries[..], &asked.range) {
         (ids @ [_, ..], None) => {
@@ -86,6 +94,12 @@ pub async fn dismiss(
     let answer = result?;
     info!(dismissed = answer.dismissed, "dismissed by hand");
     Ok(Json(answer))
+}
+
+/// Also where the client hangs up meanwhile: the lanes must hear of what was changed, else they go on to send what they hold.
+async fn to_the_end<T: 'static>(work: impl Future<Output = Result<T, Problem>> + 'static) -> Result<T, Problem> {
+    let broke = |_| Problem::new(Sort::Internal, "It broke off half-way: see the log.");
+    actix_web::rt::spawn(work).await.map_err(broke)?
 }
 
 async fn replay_event(corridor: &Corridor, id: EventId, to: Option<&str>) -> Result<Vec<Replayed>, Problem> {

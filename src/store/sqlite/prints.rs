@@ -85,7 +85,9 @@ impl Prints {
         for row in self.waiting.chunks(ROW).filter(|row| self.all || row.len() == ROW) {
             let Some(last) = row.last() else { break };
             let mut packed = Vec::with_capacity(row.len() * PACKED);
-            row.iter().for_each(|print| print.pack(&mut packed));
+            for print in row {
+                print.pack(&mut packed);
+            }
             db.prepare_cached("INSERT OR REPLACE INTO prints(last, packed) VALUES(?1, ?2)")?
                 .execute(params![last.event, packed])?;
             self.writing += row.len();
