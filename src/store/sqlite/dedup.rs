@@ -45,6 +45,8 @@ impl Dedup {
     /// Of the newest events, oldest first.
     pub fn of(newest: &[Print]) -> Dedup {
         let mut dedup = Dedup::new(REMEMBERED);
+        dedup.order.reserve(newest.len());
+        dedup.newest.reserve(newest.len(), |_| unreachable!("it is empty yet"));
         for print in newest {
             dedup.push(Seen { id: print.id, data: print.data, event: EventId(print.event) });
         }

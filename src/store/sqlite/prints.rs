@@ -113,12 +113,14 @@ impl Prints {
 pub fn load(db: &Connection) -> rusqlite::Result<(Vec<Print>, Prints)> {
     let mut prints = packed(db)?.unwrap_or_default();
     let in_rows = prints.len();
-    let last = prints.last().map_or(i64::MIN, |print| print.event);
+    let first = match prints.last() {
+        Some(last) => last.event + 1,
+        None => first_remembered(db)?,
+    };
     let mut newest = db.prepare(
-        "SELECT id, fingerprint_id, fingerprint_data, key, job, sender FROM events \
-         WHERE id > ?1 AND id >= ifnull((SELECT id FROM events ORDER BY id DESC LIMIT 1 OFFSET ?2), 0) ORDER BY id",
+        "SELECT id, fingerprint_id, fingerprint_data, key, job, sender FROM events WHERE id >= ?1 ORDER BY id",
     )?;
-    let rows = newest.query_map(params![last, to_limit(REMEMBERED - 1)], |row| {
+    let rows = newest.query_map(params![first], |row| {
         let fingerprint = Fingerprint { id: row.get(1)?, data: row.get(2)? };
         let hashes = Hashes { key: KeyHash(row.get(3)?), job: row.get(4)?, sender: row.get(5)? };
         Ok(Print::new(row.get(0)?, &fingerprint, hashes))
@@ -129,6 +131,15 @@ pub fn load(db: &Connection) -> rusqlite::Result<(Vec<Print>, Prints)> {
     let waiting = prints[in_rows..].to_vec();
     prints.drain(..prints.len().saturating_sub(REMEMBERED));
     Ok((prints, Prints { kept: waiting.len(), waiting, writing: 0, all: false }))
+}
+
+/// The oldest of the newest [`REMEMBERED`], counted through their own rows.
+fn first_remembered(db: &Connection) -> rusqlite::Result<i64> {
+    db.query_row(
+        "SELECT ifnull((SELECT id FROM events ORDER BY id DESC LIMIT 1 OFFSET ?1), 0)",
+        params![to_limit(REMEMBERED - 1)],
+        |row| row.get(0),
+    )
 }
 
 /// What the rows say. `None`: they cannot be believed.
