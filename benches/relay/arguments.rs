@@ -9,6 +9,7 @@ use crate::cases;
 /// How fast the relay is, and how little it needs, beside its floor: the same actix-web, `serde_json` and reqwest, receiving, parsing and
 /// forwarding the same body, storing nothing and deciding nothing.
 #[derive(Parser)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Arguments {
     /// Only these cases
     #[arg(long = "case", value_name = "NAMES", value_delimiter = ',', value_parser = cases::named)]
