@@ -23,9 +23,12 @@ pub fn event(data: &[u8]) {
         }
     }
     let Some(structured) = one("application/cloudevents+json", Vec::new(), body.clone()) else { return };
-    let said = said(&structured);
-    // A byte order mark may begin a body, not an item.
+    // A byte order mark may begin a body, not an item; and a batch of one is no item of another.
     let item = data.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(data);
+    if !item.trim_ascii_start().starts_with(b"{") {
+        return;
+    }
+    let said = said(&structured);
     let batch = Bytes::from([b"[", item, b"]"].concat());
     let batched = one("application/cloudevents-batch+json", Vec::new(), batch).expect("an item of a batch is read");
     assert_eq!(said, self::said(&batched), "in a batch");

@@ -13,8 +13,8 @@ use crate::event::{DeliveryId, Event, EventId, Form};
 use crate::receiver::{Reason, Verdict};
 use crate::routing::Decision;
 
-/// How many of the newest events are remembered, to know a duplicate.
-pub const REMEMBERED: usize = 200_000;
+/// How many of the newest events are remembered, to know a duplicate. Fewer in tests, which go through all of them.
+pub const REMEMBERED: usize = if cfg!(test) { 20_000 } else { 200_000 };
 /// How many quarantined items are kept.
 pub const QUARANTINED: usize = 1_000;
 /// How many bytes their bodies may have together; the newest item stays whatever its size.
