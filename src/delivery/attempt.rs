@@ -211,7 +211,7 @@ async fn send(means: Way<'_>, subject: &Subject, late: Option<Late>, now: Timest
             // A span, and not fields of the line: they would stand behind the text.
             let job = subject.event.job.as_ref().and_then(|job| job.id.as_deref());
             let (receiver, delivery, route) = (&*means.receiver.name, subject.id, &*subject.route);
-            tracing::info_span!("attempt", receiver, %delivery, event = means.event.map(display), route, job)
+            tracing::info_span!("attempt", %receiver, %delivery, event = means.event.map(display), %route, job)
                 .in_scope(|| tracing::info!("\n{text}"));
             written("written to the log")
         }
