@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::json::Json;
 use super::status::Status;
 use super::{Past, State};
-use jiff::Timestamp;
 
 /// Reads a list of past statuses, in either order, into one that begins with the oldest and leaves out the current
 /// status, which some lists repeat.

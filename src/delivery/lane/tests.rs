@@ -369,8 +369,8 @@ fn what_waits_for_a_retry_is_tried_at_a_word() {
     assert_eq!(sends(&mut lane, at(3)), [1]);
 }
 
-#[test]
-fn what_spills_while_a_page_of_its_key_is_read_is_read_later() {
+/// A lane that, at 1 s, reads what is owed of key 7: number 2 spilled while number 1 waited for its retry.
+fn reading_key_7() -> Lane {
     let mut lane = caught_up(settings());
     lane.take([owed(1, 7)], at(0));
     sends(&mut lane, at(0));
@@ -379,6 +379,12 @@ fn what_spills_while_a_page_of_its_key_is_read_is_read_later() {
     assert_eq!(sends(&mut lane, at(1_000)), [1]);
     ends(&mut lane, 1, Verdict::Delivered, at(1_000));
     assert!(matches!(lane.poll(at(1_000)), Step::LoadKey { .. }));
+    lane
+}
+
+#[test]
+fn what_spills_while_a_page_of_its_key_is_read_is_read_later() {
+    let mut lane = reading_key_7();
     lane.take([owed(3, 7)], at(1_000));
     lane.loaded_key(KeyHash(7), vec![owed(2, 7)], at(1_001));
     assert_eq!(sends(&mut lane, at(1_001)), [2]);
@@ -476,14 +482,7 @@ fn many_keys_that_wake_at_once_share_the_room() {
 
 #[test]
 fn a_page_of_a_key_that_is_under_way_holds_up_a_refresh() {
-    let mut lane = caught_up(settings());
-    lane.take([owed(1, 7)], at(0));
-    sends(&mut lane, at(0));
-    ends(&mut lane, 1, Verdict::Later, at(0));
-    lane.take([owed(2, 7)], at(1));
-    assert_eq!(sends(&mut lane, at(1_000)), [1]);
-    ends(&mut lane, 1, Verdict::Delivered, at(1_000));
-    assert!(matches!(lane.poll(at(1_000)), Step::LoadKey { .. }));
+    let mut lane = reading_key_7();
     lane.refresh();
     assert!(matches!(lane.poll(at(1_000)), Step::Wait(None)));
     lane.loaded_key(KeyHash(7), vec![owed(2, 7)], at(1_001));

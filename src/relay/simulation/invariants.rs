@@ -146,10 +146,11 @@ fn paced(plan: &Plan, inner: &Inner) -> Result<(), String> {
                     }
                 }
                 let Some(bucket) = &mut bucket else { continue };
-                if just_gone {
-                    // It may have been the last of the lane that is gone, or the first of the next.
-                } else if just_changed {
-                    bucket.came_before(request.from);
+                if just_changed {
+                    // Of one that went and returned, it may have been the last of the lane that is gone, which no other knows of.
+                    if !just_gone {
+                        bucket.came_before(request.from);
+                    }
                 } else if bucket.came(request.from) && !request.muddled && !slow(plan) {
                     return Err(format!("above the rate of {name}: {request:?}"));
                 }
