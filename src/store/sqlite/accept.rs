@@ -36,7 +36,7 @@ impl Prepared {
         let attributes =
             if attributes.is_empty() { None } else { Some(serde_json::to_string(attributes).map_err(json)?) };
         let decision = serde_json::to_string(&new.decision).map_err(json)?;
-        let line = ledger::decided(&decision);
+        let line = ledger::line(!new.decision.matched.is_empty(), !new.decision.targets.is_empty());
         Ok(Prepared { hashes: Hashes::of(&new.event), decision, line, attributes, new })
     }
 

@@ -97,7 +97,16 @@ fn books(counts: &Counts, names: &HashMap<i64, Arc<str>>) -> Books {
     books
 }
 
-/// What was decided, as a line of the door. A decision that cannot be read counts as unmatched.
+/// What was decided, as a line of the door.
+pub fn line(is_matched: bool, has_targets: bool) -> Line {
+    match (has_targets, is_matched) {
+        (true, _) => MATCHED,
+        (false, true) => NOBODY,
+        (false, false) => UNMATCHED,
+    }
+}
+
+/// The same of a decision as the store has it. One that cannot be read counts as unmatched.
 pub fn decided(decision: &str) -> Line {
     #[derive(Deserialize)]
     struct Shape {
@@ -105,9 +114,8 @@ pub fn decided(decision: &str) -> Line {
         targets: Vec<IgnoredAny>,
     }
     match serde_json::from_str(decision) {
-        Ok(Shape { targets, .. }) if !targets.is_empty() => MATCHED,
-        Ok(Shape { matched, .. }) if !matched.is_empty() => NOBODY,
-        _ => UNMATCHED,
+        Ok(Shape { matched, targets }) => line(!matched.is_empty(), !targets.is_empty()),
+        Err(_) => UNMATCHED,
     }
 }
 
