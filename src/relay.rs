@@ -217,8 +217,7 @@ async fn start(options: &Options) -> Result<Relay, End> {
     };
     let (reload, asked) = mpsc::unbounded_channel();
     let state = Arc::new(State::new(Arc::clone(&intake), lanes.clone(), standing, reload));
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let server = server::run(&state, listeners, workers, limits::connections())
+    let server = server::run(&state, listeners, limits::workers(), limits::connections())
         .map_err(|e| End::Failed(format!("cannot listen: {e}")))?;
     tracing::info!("{said}");
 

@@ -204,7 +204,8 @@ async fn send(means: Way<'_>, subject: &Subject, late: Option<Late>, now: Timest
             means.receiver.judge(&answer.map(|answer| without_secrets(answer, &means.config.redactor)))
         }
         Outgoing::Mail(letter) => {
-            let answer = means.client.mail(letter).await;
+            // In a box of its own: every attempt, of whatever kind, would else be as large as a conversation with a mail server.
+            let answer = Box::pin(means.client.mail(letter)).await;
             means.receiver.judge(&answer.map(|answer| without_secrets(answer, &means.config.redactor)))
         }
         Outgoing::Console(text) => {

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect;
 use rustls_platform_verifier::BuilderVerifierExt as _;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Sleep, sleep};
 
 use super::environment::{Environment, Network, WallClock};
 use super::guard::{forbidden, forbidden_literal};
@@ -115,14 +116,16 @@ impl Client {
     /// When no answer came. The text carries no URL.
     pub async fn send(&self, request: &Request) -> Result<Answer, Failure> {
         self.vet_named(request)?;
-        let deadline = Instant::now() + self.timeout;
-        let mut response = match timeout_at(deadline, self.call(request)).await {
-            Ok(result) => result?,
-            Err(_) => return Err(Failure::Timeout(self.timeout)),
+        // One timer for all of it: head and body of an answer are worth no other.
+        let mut time = pin!(sleep(self.timeout));
+        let mut response = tokio::select! {
+            biased;
+            result = self.call(request) => result?,
+            () = &mut time => return Err(Failure::Timeout(self.timeout)),
         };
         let status = response.status();
         let retry_after = response.retry_after().and_then(|value| retry_after(value, (self.now)()));
-        let body = read_bounded(&mut response, deadline).await;
+        let body = read_bounded(&mut response, time).await;
         Ok(Answer { status, retry_after, body })
     }
 
@@ -224,11 +227,15 @@ impl Response {
 }
 
 /// The status decides; a body that breaks off or never ends changes nothing about it: what was taken must not be sent again.
-async fn read_bounded(response: &mut Response, deadline: Instant) -> Bytes {
+async fn read_bounded(response: &mut Response, mut time: Pin<&mut Sleep>) -> Bytes {
     let mut body = BytesMut::new();
-    while body.len() < ANSWER_BYTES
-        && let Ok(Some(chunk)) = timeout_at(deadline, response.chunk()).await
-    {
+    while body.len() < ANSWER_BYTES {
+        let chunk = tokio::select! {
+            biased;
+            chunk = response.chunk() => chunk,
+            () = &mut time => None,
+        };
+        let Some(chunk) = chunk else { break };
         body.extend_from_slice(&chunk[..chunk.len().min(ANSWER_BYTES - body.len())]);
     }
     body.freeze()

@@ -97,7 +97,7 @@ struct Running {
     intake: Arc<Intake>,
     status: Arc<Mutex<LaneStatus>>,
     pulse: Arc<Pulse>,
-    means: Means,
+    means: Arc<Means>,
     task: JoinHandle<()>,
     /// Its receiver is gone from routes.yaml: it ends what is in flight.
     leaving: bool,
@@ -166,8 +166,8 @@ impl Lanes {
             match lanes.get_mut(name) {
                 Some(running) if !running.leaving => {
                     let healed = running.means.receiver.fingerprint != receiver.fingerprint;
-                    running.means = means.clone();
-                    let _ = running.commands.send(Command::Change { means: Box::new(means), capacity, healed });
+                    running.means = Arc::clone(&means);
+                    let _ = running.commands.send(Command::Change { means, capacity, healed });
                 }
                 leaving => {
                     let predecessor = leaving
@@ -271,7 +271,8 @@ impl Lanes {
         subject: &Subject,
         now: Timestamp,
     ) -> Result<Preview, String> {
-        let means = self.lock().get(receiver).filter(|running| !running.leaving).map(|running| running.means.clone());
+        let means =
+            self.lock().get(receiver).filter(|running| !running.leaving).map(|running| Arc::clone(&running.means));
         let means = means.ok_or_else(|| format!("routes.yaml names no receiver {receiver:?} any more"))?;
         preview(&means, id, subject, now).await
     }
@@ -321,20 +322,20 @@ impl Lanes {
             .map_err(|why| format!("receiver {:?}: {why}", receiver.name))
     }
 
-    fn means(&self, config: &Arc<Config>, receiver: &Arc<Receiver>, client: Client) -> Means {
-        Means {
+    fn means(&self, config: &Arc<Config>, receiver: &Arc<Receiver>, client: Client) -> Arc<Means> {
+        Arc::new(Means {
             config: Arc::clone(config),
             receiver: Arc::clone(receiver),
             client,
             store: Arc::clone(&self.inner.setup.store),
             now: self.inner.setup.environment.now,
             public_url: self.inner.setup.public_url.clone(),
-        }
+        })
     }
 
     fn run(
         &self,
-        means: Means,
+        means: Arc<Means>,
         intake: Arc<Intake>,
         state: Option<&str>,
         capacity: usize,
@@ -351,7 +352,7 @@ impl Lanes {
         let epoch = self.inner.epoch;
         let pulse = Arc::new(Pulse::new(epoch.elapsed()));
         let worker = Worker {
-            means: means.clone(),
+            means: Arc::clone(&means),
             recent: Arc::default(),
             intake: Arc::clone(&intake),
             commands: orders,

@@ -101,7 +101,7 @@ impl RequestView {
             (name.clone(), if secret { "***".to_owned() } else { redactor.redact(value).into_owned() })
         });
         RequestView {
-            method: request.method.clone(),
+            method: request.method.to_owned(),
             url: request.url.to_string(),
             headers: headers.collect(),
             body: (!request.body.is_empty()).then(|| BodyView::of(&request.body, redactor)),

@@ -39,7 +39,7 @@ const AT_ONE_TURN: usize = 64;
 pub enum Command {
     /// routes.yaml changed; `healed`: so did this receiver's own settings.
     Change {
-        means: Box<Means>,
+        means: Arc<Means>,
         capacity: usize,
         healed: bool,
     },
@@ -72,7 +72,7 @@ enum Done {
 
 /// One lane's driver.
 pub struct Worker {
-    pub means: Means,
+    pub means: Arc<Means>,
     /// What it has sent that later messages may answer to.
     pub recent: Arc<Recent>,
     pub intake: Arc<Intake>,
@@ -150,7 +150,7 @@ impl Worker {
             && let Ok(command) = tokio::time::timeout_at(end, self.commands.recv()).await
         {
             match command {
-                Some(Command::Change { means, capacity, .. }) => (self.means, self.capacity) = (*means, capacity),
+                Some(Command::Change { means, capacity, .. }) => (self.means, self.capacity) = (means, capacity),
                 Some(Command::Resume | Command::Refresh | Command::Recorded(_)) => {}
                 Some(Command::Stop) | None => self.stopping = true,
             }
@@ -196,13 +196,13 @@ impl Worker {
             if (self.stopping || driver.lost) && driver.tasks.is_empty() {
                 break;
             }
-            let sleep_until = self.epoch + until.unwrap_or(Duration::from_secs(3600) + self.epoch.elapsed());
+            let sleep_until = self.epoch + until.unwrap_or_default();
             moved = tokio::select! {
                 biased;
                 Some(command) = self.commands.recv() => self.obey(command, &mut driver),
                 Some(done) = driver.tasks.next() => self.finish_all(done, &mut driver),
                 () = self.intake.arrived() => false,
-                () = tokio::time::sleep_until(sleep_until) => false,
+                () = tokio::time::sleep_until(sleep_until), if until.is_some() => false,
                 _ = housekeeping.tick() => {
                     self.keep_house(&mut driver);
                     false
@@ -242,7 +242,7 @@ impl Worker {
         loop {
             match driver.lane.poll(self.now()) {
                 Step::Send(owed) => {
-                    let (means, recent) = (self.means.clone(), Arc::clone(&self.recent));
+                    let (means, recent) = (Arc::clone(&self.means), Arc::clone(&self.recent));
                     driver.begin(async move {
                         let result = AssertUnwindSafe(attempt(&means, &recent, &owed)).catch_unwind().await;
                         Done::Attempt(owed, result.unwrap_or_else(|_| Ok(Tried::broken((means.now)()))))
@@ -274,7 +274,7 @@ impl Worker {
         let moved = matches!(command, Command::Recorded(_));
         match command {
             Command::Change { means, capacity, healed } => {
-                (self.means, self.capacity) = (*means, capacity);
+                (self.means, self.capacity) = (means, capacity);
                 driver.lane.change(settings(&self.means, capacity, self.unrecorded));
                 if healed {
                     driver.lane.resume(now);
@@ -511,8 +511,9 @@ async fn record(
     let mut batch = Vec::new();
     while outcomes.recv_many(&mut batch, 256).await > 0 {
         let count = batch.len();
+        let attempts: Arc<[Attempted]> = batch.drain(..).collect();
         loop {
-            match store.record(batch.clone()).await {
+            match store.record(Arc::clone(&attempts)).await {
                 Ok(()) => break,
                 Err(StoreError::Closed) => return,
                 Err(error) => {
@@ -521,7 +522,6 @@ async fn record(
                 }
             }
         }
-        batch.clear();
         if let Some(lane) = lane.upgrade() {
             let _ = lane.send(Command::Recorded(count));
         }

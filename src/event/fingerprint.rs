@@ -2,6 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
+/// Bytes that the data of nearly every event fits into.
+const USUAL: usize = 1_500;
+
 /// What makes an event a duplicate: the same source and ID (`id`), with the same data (`data`). Halves of SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint {
@@ -19,7 +22,8 @@ pub(super) fn of_id(source: &str, id: &str) -> [u8; 16] {
 /// The half that covers the data: its JSON without insignificant whitespace, members in the order received, so that
 /// the three forms of one event, and a sender's other formatting, give the same.
 pub(super) fn of_data(data: &impl serde::Serialize) -> [u8; 16] {
-    let canonical = serde_json::to_vec(data).expect("JSON that was read can be written");
+    let mut canonical = Vec::with_capacity(USUAL);
+    serde_json::to_writer(&mut canonical, data).expect("JSON that was read can be written");
     half(Sha256::new().chain_update(canonical))
 }
 

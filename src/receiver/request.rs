@@ -24,7 +24,7 @@ pub enum Outgoing {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     /// Upper case.
-    pub method: String,
+    pub method: &'static str,
     /// Where to.
     pub url: SecretUrl,
     /// Each name once.
@@ -66,7 +66,7 @@ impl Request {
     pub(super) fn new(
         receiver: &Receiver,
         delivery: DeliveryId,
-        method: &str,
+        method: &'static str,
         url: &SecretUrl,
         payload: Option<Payload>,
         extra: Vec<(String, String)>,
@@ -82,7 +82,7 @@ impl Request {
             headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
             headers.push((name.clone(), value.expose().to_owned()));
         }
-        Request { method: method.to_owned(), url: url.clone(), headers, body }
+        Request { method, url: url.clone(), headers, body }
     }
 
     /// The value of a header, by name without case.

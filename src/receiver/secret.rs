@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
@@ -13,7 +14,7 @@ pub struct Secret(String);
 
 /// An absolute http(s) URL that shows only scheme and host: services put their keys into paths and queries.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SecretUrl(url::Url);
+pub struct SecretUrl(Arc<url::Url>);
 
 impl Secret {
     /// Wraps a text.
@@ -51,7 +52,7 @@ impl SecretUrl {
         if !text[url.scheme().len()..].starts_with("://") {
             return Err(format!("two slashes belong behind `{0}:`: `{0}://host/path`", url.scheme()));
         }
-        Ok(SecretUrl(url))
+        Ok(SecretUrl(Arc::new(url)))
     }
 
     /// The URL itself, to be called.

@@ -102,7 +102,7 @@ mod tests {
         for (name, content_type, body, token, signature) in cases {
             let content_type = content_type.map(|value| ("Content-Type".to_owned(), value.to_owned()));
             let mut request = Request {
-                method: "POST".to_owned(),
+                method: "POST",
                 url: SecretUrl::parse("https://example.amazonaws.com/").unwrap(),
                 headers: content_type.into_iter().collect(),
                 body: body.into(),

@@ -125,7 +125,7 @@ fn slack_gets_blocks() {
     message.footer.as_mut().expect("a footer").link = Some("https://relay.example/#/deliveries/x".into());
     let sent = stand.send(&message).expect("sendable");
     let request = http(&sent);
-    assert_eq!((request.method.as_str(), request.header("content-type")), ("POST", Some("application/json")));
+    assert_eq!((request.method, request.header("content-type")), ("POST", Some("application/json")));
     assert_eq!(request.header("user-agent"), Some(concat!("jobrelay/", env!("CARGO_PKG_VERSION"))));
     assert!(request.header("idempotency-key").is_some_and(|key| key.starts_with(&format!("{}-", DeliveryId(1 << 50)))));
     let mrkdwn = |text: &str| json!({"type": "mrkdwn", "text": text});
@@ -269,7 +269,7 @@ fn a_webhooks_other_forms() {
     let get = Stand::new("{ kind: webhook, url: 'https://x.example/hook', method: GET, auth: { bearer: token } }");
     let sent = get.send(&message_of(failed_job())).expect("sendable");
     let request = http(&sent);
-    assert_eq!((request.method.as_str(), request.body.len(), request.header("content-type")), ("GET", 0, None));
+    assert_eq!((request.method, request.body.len(), request.header("content-type")), ("GET", 0, None));
     assert_eq!(request.header("authorization"), Some("Bearer token"));
 
     let signed = Stand::new("{ kind: webhook, url: 'https://x.example/hook', sign: [whsec_AAAA, whsec_BBBB] }");

@@ -5,6 +5,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Connections at once, over all workers. More wait in the kernel's queue: they are late, not refused.
 const CONNECTIONS: usize = 4096;
 
+/// Threads of the door: half as many as there are cores. The lanes have the other half, and more threads than cores only keep each other
+/// from finding much to do at a time.
+pub(super) fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2)
+}
+
 /// Lets the process open as many files as it may (service managers start it with far fewer, for programs that use `select`), and
 /// returns how many connections the door may hold: half of them at most, so that whoever comes takes none from lanes and store.
 pub(super) fn connections() -> usize {

@@ -35,8 +35,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Busy`] when too much is queued already, [`StoreError::Unwritable`] when the disk says no. Nothing of it is kept then.
     async fn accept(&self, items: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError>;
 
-    /// Records what attempts came to, in order.
-    async fn record(&self, attempts: Vec<Attempted>) -> Result<(), StoreError>;
+    /// Records what attempts came to, in order. Shared, as whoever could not record them has to try again.
+    async fn record(&self, attempts: Arc<[Attempted]>) -> Result<(), StoreError>;
 
     /// The next deliveries still owed to `receiver`, oldest first, with IDs above `after` and their events.
     async fn owed(&self, receiver: &str, after: DeliveryId, limit: usize) -> Result<Vec<Owed>, StoreError>;

@@ -28,9 +28,13 @@ impl KeyHash {
     /// The first 8 bytes of the key's SHA-256.
     #[must_use]
     pub fn of(key: &str) -> KeyHash {
-        let mut first = [0; 8];
-        first.copy_from_slice(&Sha256::digest(key.as_bytes())[..8]);
-        KeyHash(i64::from_be_bytes(first))
+        KeyHash::of_parts(&[key])
+    }
+
+    /// Of a key that these make one after the other.
+    pub(super) fn of_parts(parts: &[&str]) -> KeyHash {
+        let digest: [u8; 32] = parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize().into();
+        KeyHash(i64::from_be_bytes(*digest.first_chunk().expect("32 bytes have a first 8")))
     }
 }
 

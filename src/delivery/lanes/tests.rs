@@ -66,7 +66,7 @@ macro_rules! faulty {
 
 faulty! {
     accept(items: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError>;
-    record(attempts: Vec<Attempted>) -> Result<(), StoreError>;
+    record(attempts: Arc<[Attempted]>) -> Result<(), StoreError>;
     owed_of_key(receiver: &str, key: KeyHash, after: DeliveryId, limit: usize) -> Result<Vec<Owed>, StoreError>;
     lanes() -> Result<Vec<LaneRow>, StoreError>;
     save_lane(receiver: &str, state: &str) -> Result<(), StoreError>;

@@ -150,10 +150,10 @@ macro_rules! passed_on {
                 .await
             }
 
-            async fn record(&self, attempts: Vec<Attempted>) -> Result<(), StoreError> {
+            async fn record(&self, attempts: Arc<[Attempted]>) -> Result<(), StoreError> {
                 let (inner, world) = (Arc::clone(&self.inner), self.world.clone());
                 self.call("record", Sort::Writes, async move {
-                    inner.record(attempts.clone()).await?;
+                    inner.record(Arc::clone(&attempts)).await?;
                     noted::recorded(&world, &attempts);
                     Ok(())
                 })

@@ -165,7 +165,7 @@ pub(crate) async fn what_was_refused_is_not_kept<P: Place>() {
     let before = world.store.ledger().await.unwrap().life;
     world.store.close().await;
     assert!(world.store.accept(vec![Sample::new("b").to(&["ops"]).build()]).await.is_err());
-    assert!(world.store.record(vec![tried(id, 1, End::Dead)]).await.is_err());
+    assert!(world.store.record([tried(id, 1, End::Dead)].into()).await.is_err());
     assert!(world.store.dismiss(&[id]).await.is_err());
     world.kill().await;
     assert_eq!(world.store.ledger().await.unwrap().life, before);

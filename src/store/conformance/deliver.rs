@@ -30,12 +30,12 @@ pub(crate) async fn every_attempt_is_on_record<P: Place>() {
     assert!(world.store.attempts(id).await.unwrap().is_empty());
     let not_before = Some(at(SignedDuration::from_mins(5)));
     let made = [tried(id, 1, LATER), tried(id, 2, End::Owed { not_before }), tried(id, 3, End::Dead)];
-    world.store.record(made[..2].to_vec()).await.unwrap();
+    world.store.record(made[..2].into()).await.unwrap();
     world.kill().await;
     let owed = world.owed("ops").await.remove(0);
     assert_eq!((owed.attempts, owed.not_before), (2, not_before));
     assert!(owed.content.is_some(), "a page brings its events");
-    world.store.record(made[2..].to_vec()).await.unwrap();
+    world.store.record(made[2..].into()).await.unwrap();
     let expected: Vec<_> = made.iter().map(|m| m.attempt.clone()).collect();
     assert_eq!(world.store.attempts(id).await.unwrap(), expected);
     let kept = world.delivery(id).await.unwrap();
@@ -49,14 +49,14 @@ pub(crate) async fn a_delivery_tells_of_its_last_attempt<P: Place>() {
     let retry = |minutes| Some(at(SignedDuration::from_mins(minutes)));
     for (number, not_before) in [(1, retry(9)), (2, retry(5)), (3, None)] {
         let attempted = tried(id, number, End::Owed { not_before });
-        world.store.record(vec![attempted.clone()]).await.unwrap();
+        world.store.record([attempted.clone()].into()).await.unwrap();
         world.restart().await;
         let kept = world.delivery(id).await.unwrap();
         assert_eq!((kept.at, kept.not_before), (Some(attempted.attempt.at), not_before));
         assert_eq!((kept.reason, kept.detail), (Some(Reason::Server), Some("503 busy".to_owned())));
         assert_eq!(world.owed("ops").await[0].not_before, not_before);
     }
-    world.store.record(vec![tried(id, 4, End::Delivered)]).await.unwrap();
+    world.store.record([tried(id, 4, End::Delivered)].into()).await.unwrap();
     let kept = world.delivery(id).await.unwrap();
     assert_eq!((kept.reason, kept.detail.as_deref(), kept.attempts), (None, Some("200 ok"), 4));
 }
@@ -66,7 +66,7 @@ pub(crate) async fn the_numbers_of_attempts_grow<P: Place>() {
     let id = world.owe_one(Sample::new("a").to(&["ops"])).await;
     // As two relays would say it that read the same page, one after the other.
     for number in [1, 1, 2] {
-        world.store.record(vec![tried(id, number, LATER)]).await.unwrap();
+        world.store.record([tried(id, number, LATER)].into()).await.unwrap();
     }
     world.restart().await;
     let numbers: Vec<u32> = world.store.attempts(id).await.unwrap().iter().map(|attempt| attempt.number).collect();
@@ -98,7 +98,7 @@ pub(crate) async fn an_attempt_may_end_after_its_delivery<P: Place>() {
     let arrived = world.owe_one(Sample::new("a").to(&["ops"])).await;
     let failed = world.owe_one(Sample::new("b").to(&["ops"])).await;
     world.store.dismiss(&[arrived, failed]).await.unwrap();
-    world.store.record(vec![tried(arrived, 1, End::Delivered), tried(failed, 1, LATER)]).await.unwrap();
+    world.store.record([tried(arrived, 1, End::Delivered), tried(failed, 1, LATER)].into()).await.unwrap();
     assert_eq!(world.state(arrived).await, DeliveryState::Delivered, "it did arrive");
     assert_eq!(world.state(failed).await, DeliveryState::Dismissed, "it is not owed again");
     assert_eq!(world.store.attempts(failed).await.unwrap().len(), 1);
@@ -111,11 +111,11 @@ pub(crate) async fn a_copy_is_kept_with_its_delivery<P: Place>() {
     assert_eq!(world.store.copy(id).await.unwrap(), None);
     for text in ["Customers failed", "Customers failed, late"] {
         let attempted = Attempted { copy: Some(text.to_owned()), ..tried(id, 1, LATER) };
-        world.store.record(vec![attempted]).await.unwrap();
+        world.store.record([attempted].into()).await.unwrap();
         world.restart().await;
         assert_eq!(world.store.copy(id).await.unwrap().as_deref(), Some(text));
     }
-    world.store.record(vec![tried(id, 3, LATER)]).await.unwrap();
+    world.store.record([tried(id, 3, LATER)].into()).await.unwrap();
     assert_eq!(
         world.store.copy(id).await.unwrap().as_deref(),
         Some("Customers failed, late"),
@@ -237,7 +237,7 @@ async fn answers<P: Place>(world: &World<P>, sample: &Sample, before: DeliveryId
 
 async fn begins<P: Place>(world: &World<P>, delivery: DeliveryId, reference: &str) {
     let reference = Some(reference.to_owned());
-    world.store.record(vec![Attempted { reference, ..tried(delivery, 1, End::Delivered) }]).await.unwrap();
+    world.store.record([Attempted { reference, ..tried(delivery, 1, End::Delivered) }].into()).await.unwrap();
 }
 
 pub(crate) async fn messages_of_a_job_find_their_thread<P: Place>() {

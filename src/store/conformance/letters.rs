@@ -325,7 +325,7 @@ pub(crate) async fn the_dead_that_expire_are_counted<P: Place>() {
     let again = world.store.replay(&ids[1..2], None).await.unwrap()[0].delivery;
     world.end(again, End::Dead).await;
     let owing = world.accept(Sample::new("owing").to(&["ops", "audit"])).await.deliveries;
-    world.store.record(vec![tried(owing[0].0, 1, End::Dead)]).await.unwrap();
+    world.store.record([tried(owing[0].0, 1, End::Dead)].into()).await.unwrap();
     assert_eq!(world.store.totals().await.unwrap(), Totals { dead: 5, ..Totals::default() });
     assert_eq!(prune_all(&world, at(hour(1))).await, 5);
     world.kill().await;

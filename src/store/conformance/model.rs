@@ -251,7 +251,7 @@ async fn act<P: Place>(world: &mut World<P>, model: &mut Model, action: &Action)
         Action::Record { which, end } => {
             let Some(id) = model.nth(*which) else { return };
             let number = model.deliveries[&id].attempts + 1;
-            world.store.record(vec![tried(id, number, *end)]).await.unwrap();
+            world.store.record([tried(id, number, *end)].into()).await.unwrap();
             model.recorded(id, *end);
         }
         Action::Replay { which, to } => {

@@ -34,7 +34,7 @@ pub(crate) async fn what_owes_nothing_goes_with_all_that_hangs_on_it<P: Place>()
             tried(delivery, 1, End::Owed { not_before: None }),
             Attempted { copy, reference: Some(format!("thread {n}")), ..tried(delivery, 2, End::Delivered) },
         ];
-        world.store.record(attempts).await.unwrap();
+        world.store.record(attempts.into()).await.unwrap();
         ids.push((event, delivery));
     }
     let replay = world.store.replay(&[ids[0].1], None).await.unwrap()[0].delivery;
@@ -86,7 +86,7 @@ pub(crate) async fn what_died_stays_listed_for_the_whole_retention<P: Place>() {
     let died_at = async |world: &World<P>, delivery, hours| {
         let mut last = tried(delivery, 2, End::Dead);
         last.attempt.at = at(hour(hours));
-        world.store.record(vec![tried(delivery, 1, End::Owed { not_before: None }), last]).await.unwrap();
+        world.store.record([tried(delivery, 1, End::Owed { not_before: None }), last].into()).await.unwrap();
     };
     let with_it = world.owe_one(Sample::new("dead").to(&["ops"])).await;
     died_at(&world, with_it, 100).await;

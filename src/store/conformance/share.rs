@@ -97,7 +97,7 @@ pub(crate) async fn fresh_deliveries_are_handed_to_the_holder_of_their_lane<P: P
     assert!(to_other().is_empty());
     // Replays and moves go the same way.
     let audit = world.owed("audit").await;
-    other.record(vec![tried(audit[0].id, 1, End::Dead)]).await.unwrap();
+    other.record([tried(audit[0].id, 1, End::Dead)].into()).await.unwrap();
     first.replay(&[owed[0].id, audit[0].id], None).await.unwrap();
     assert_eq!(lanes(world.handed()), ["audit"]);
     other.move_owed("audit", "ops", 1).await.unwrap();

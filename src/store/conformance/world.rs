@@ -208,7 +208,7 @@ impl<P: Place> World<P> {
     }
 
     pub async fn end(&self, delivery: DeliveryId, end: End) {
-        self.store.record(vec![tried(delivery, 1, end)]).await.unwrap();
+        self.store.record([tried(delivery, 1, end)].into()).await.unwrap();
     }
 
     pub async fn delivery(&self, id: DeliveryId) -> Option<Delivery> {

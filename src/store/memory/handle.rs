@@ -96,8 +96,8 @@ impl Store for MemoryStore {
         self.owing(|state, now, fresh| items.iter().map(|item| accept::accept(state, item, now, fresh)).collect())
     }
 
-    async fn record(&self, attempts: Vec<Attempted>) -> Result<(), StoreError> {
-        self.with(|state, _| attempts.into_iter().for_each(|attempted| state.record(attempted)))
+    async fn record(&self, attempts: Arc<[Attempted]>) -> Result<(), StoreError> {
+        self.with(|state, _| attempts.iter().for_each(|attempted| state.record(attempted.clone())))
     }
 
     async fn owed(&self, receiver: &str, after: DeliveryId, limit: usize) -> Result<Vec<Owed>, StoreError> {

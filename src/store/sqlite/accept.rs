@@ -77,11 +77,12 @@ fn one(w: &mut Writing<'_>, item: &Prepared) -> rusqlite::Result<Accepted> {
 fn insert(w: &mut Writing<'_>, item: &Prepared, id: EventId, fanout: usize) -> rusqlite::Result<()> {
     let event = &item.new.event;
     let version = w.memory.names.number(w.db, &item.new.version)?;
-    w.db.prepare_cached(
+    let insert = w.statements.insert_event.of(
+        w.db,
         "INSERT INTO events(id, received_at, key, job, sender, fanout, version, fingerprint_id, fingerprint_data, \
          content_type, attributes, decision, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-    )?
-    .execute(params![
+    )?;
+    insert.execute(params![
         id.0,
         to_ns(event.received.received_at),
         item.hashes.key.0,

@@ -119,7 +119,7 @@ impl Store for SqliteStore {
         self.queue.take_in(bytes, move |w| accept::accept(w, &items)).await
     }
 
-    async fn record(&self, attempts: Vec<Attempted>) -> Result<(), StoreError> {
+    async fn record(&self, attempts: Arc<[Attempted]>) -> Result<(), StoreError> {
         self.queue.ask(move |w| record::record(w, &attempts)).await
     }
 

@@ -45,12 +45,12 @@ impl Hashes {
 
 /// Of a job ID.
 pub fn of_job(id: &str) -> i64 {
-    KeyHash::of(&format!("job {id}")).0
+    KeyHash::of_parts(&["job ", id]).0
 }
 
 /// Of an envelope's ID.
 pub fn of_sender_id(id: &str) -> i64 {
-    KeyHash::of(&format!("sender's ID {id}")).0
+    KeyHash::of_parts(&["sender's ID ", id]).0
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -36,11 +36,12 @@ pub fn owe(w: &mut Writing<'_>, new: Owe<'_>, content: Option<&Arc<Event>>) -> r
     let id = w.memory.ids.delivery(w.now_ms);
     let receiver = w.memory.names.number(w.db, new.receiver)?;
     let route = w.memory.names.number(w.db, new.route)?;
-    w.db.prepare_cached(
+    let insert = w.statements.insert_delivery.of(
+        w.db,
         "INSERT INTO deliveries(id, event, receiver, route, key, state, extra, closes, replay_of, attempts) \
          VALUES(?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, 0)",
-    )?
-    .execute(params![
+    )?;
+    insert.execute(params![
         id.0,
         new.event.0,
         receiver,

@@ -18,10 +18,9 @@ pub fn record(w: &mut Writing<'_>, attempts: &[Attempted]) -> rusqlite::Result<(
 
 fn one(w: &mut Writing<'_>, attempted: &Attempted) -> rusqlite::Result<()> {
     let id = attempted.delivery.0;
-    let row =
-        w.db.prepare_cached("SELECT receiver, state, attempts FROM deliveries WHERE id = ?1")?
-            .query_row(params![id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .optional()?;
+    let look = "SELECT receiver, state, attempts FROM deliveries WHERE id = ?1";
+    let look = w.statements.look_at_delivery.of(w.db, look)?;
+    let row = look.query_row(params![id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
     let Some((receiver, state, attempts)): Option<(i64, i64, i64)> = row else { return Ok(()) };
     if attempts > 0 {
         put_last_aside(w, id)?;
@@ -32,11 +31,12 @@ fn one(w: &mut Writing<'_>, attempted: &Attempted) -> rusqlite::Result<()> {
         _ => None,
     };
     let attempt = &attempted.attempt;
-    w.db.prepare_cached(
+    let update = w.statements.update_delivery.of(
+        w.db,
         "UPDATE deliveries SET state = ?2, not_before = ?3, attempts = ?4, at = ?5, took = ?6, verdict = ?7, reason = ?8, \
          detail = ?9, notes = ?10 WHERE id = ?1",
-    )?
-    .execute(params![
+    )?;
+    update.execute(params![
         id,
         end,
         not_before,

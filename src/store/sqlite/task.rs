@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
 
 use super::memory::Memory;
@@ -25,6 +25,29 @@ pub struct Writing<'a> {
     pub fresh: Vec<Owed>,
     /// The relay's clock.
     pub now_ms: i64,
+    pub statements: Statements<'a>,
+}
+
+/// The statements that every event needs.
+#[derive(Default)]
+pub struct Statements<'a> {
+    pub insert_event: Once<'a>,
+    pub insert_delivery: Once<'a>,
+    pub look_at_delivery: Once<'a>,
+    pub update_delivery: Once<'a>,
+}
+
+/// A statement that is looked up once in a transaction: finding it by its text again and again costs as much as much of what it does.
+#[derive(Default)]
+pub struct Once<'a>(Option<CachedStatement<'a>>);
+
+impl<'a> Once<'a> {
+    pub fn of(&mut self, db: &'a Connection, sql: &str) -> rusqlite::Result<&mut CachedStatement<'a>> {
+        Ok(match &mut self.0 {
+            Some(statement) => statement,
+            none => none.insert(db.prepare_cached(sql)?),
+        })
+    }
 }
 
 /// Something the writer does and answers.

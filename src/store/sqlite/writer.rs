@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -17,7 +18,7 @@ use super::memory::Memory;
 use super::place::Place;
 use super::readers::Readers;
 use super::schema::{Role, connect};
-use super::task::{Inbox, Message, Work, Writing};
+use super::task::{Inbox, Message, Statements, Work, Writing};
 use super::trouble::{broken, is_of_the_disk, lost, unwritable};
 use crate::store::Handoff;
 
@@ -70,7 +71,7 @@ struct Gone(Arc<Health>);
 impl Drop for Gone {
     fn drop(&mut self) {
         self.0.committed.store(false, Ordering::Relaxed);
-        self.0.broke.store(std::thread::panicking(), Ordering::Relaxed);
+        self.0.broke.store(thread::panicking(), Ordering::Relaxed);
     }
 }
 
@@ -129,6 +130,7 @@ impl Writer {
             None => self.inbox.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(wait) => self.inbox.receiver.recv_timeout(wait),
         };
+        let mut has_grown = false;
         let mut batch = Batch { works: Vec::with_capacity(16), bytes: 0, close: false };
         let mut next = match first {
             Ok(message) => Ok(message),
@@ -146,11 +148,17 @@ impl Writer {
             match next {
                 Ok(Message::Work { work, bytes }) => {
                     batch.works.push(work);
+                    has_grown = true;
                     batch.bytes += bytes;
                 }
                 Ok(Message::Close) | Err(TryRecvError::Disconnected) => {
                     batch.close = true;
                     return Some(batch);
+                }
+                // Others may be about to ask. On a busy machine one commit then serves many more; on an idle one it begins at once.
+                Err(TryRecvError::Empty) if has_grown => {
+                    has_grown = false;
+                    thread::yield_now();
                 }
                 Err(TryRecvError::Empty) => return Some(batch),
             }
@@ -198,7 +206,13 @@ impl Writer {
         }
         self.health.busy_since.store(self.health.now(), Ordering::Relaxed);
         let now_ms = Timestamp::now().as_millisecond();
-        let mut writing = Writing { db: &self.db, memory: &mut self.memory, fresh: Vec::new(), now_ms };
+        let mut writing = Writing {
+            db: &self.db,
+            memory: &mut self.memory,
+            fresh: Vec::new(),
+            now_ms,
+            statements: Statements::default(),
+        };
         // A fault in one work is that one's failure: nothing of its transaction stays, on disk or in memory.
         let end = catch_unwind(AssertUnwindSafe(|| {
             execute(&self.db, "BEGIN IMMEDIATE")
@@ -207,7 +221,8 @@ impl Writer {
                 .and_then(|()| execute(&self.db, "COMMIT"))
         }))
         .unwrap_or_else(|_| Err(broken()));
-        let fresh = writing.fresh;
+        let fresh = std::mem::take(&mut writing.fresh);
+        drop(writing);
         let end = match end {
             Ok(()) => {
                 self.memory.keep();

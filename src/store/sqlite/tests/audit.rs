@@ -54,7 +54,7 @@ pub async fn eventful() -> (TempDir, PathBuf) {
             3 => vec![later],
             _ => continue,
         };
-        store.record(attempts).await.unwrap();
+        store.record(attempts.into()).await.unwrap();
     }
     store.replay(&[ids[2]], None).await.unwrap();
     store.dismiss(&[ids[7], ids[4]]).await.unwrap();

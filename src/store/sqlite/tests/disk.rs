@@ -117,7 +117,7 @@ async fn too_much_waiting_is_refused_but_outcomes_still_get_in() {
     until("64 MiB are enough", async || refused.load(Ordering::Relaxed) > 30).await;
     let outcome = tokio::spawn({
         let store = Arc::clone(&store);
-        async move { store.record(vec![tried(delivery, 1, End::Delivered)]).await }
+        async move { store.record([tried(delivery, 1, End::Delivered)].into()).await }
     });
     release.send(()).unwrap();
     assert!(held.await.unwrap().unwrap());

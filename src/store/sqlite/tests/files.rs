@@ -134,7 +134,7 @@ async fn the_books_of_an_older_store_begin_with_what_it_has() {
             let sample = Sample::new(&format!("{n}")).to(&["ops", "audit"][..n % 3]);
             let delivery = store.accept(vec![sample.build()]).await.unwrap().remove(0).deliveries;
             if n % 2 == 0 && !delivery.is_empty() {
-                store.record(vec![tried(delivery[0].0, 1, End::Delivered)]).await.unwrap();
+                store.record([tried(delivery[0].0, 1, End::Delivered)].into()).await.unwrap();
             }
         }
         store.close().await;

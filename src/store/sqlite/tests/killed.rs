@@ -18,7 +18,7 @@ async fn child() {
     for n in 0.. {
         let accepted = store.accept(vec![Sample::new(&format!("{n}")).to(&["ops"]).build()]).await.unwrap().remove(0);
         if n % 2 == 0 {
-            store.record(vec![tried(accepted.deliveries[0].0, 1, End::Delivered)]).await.unwrap();
+            store.record([tried(accepted.deliveries[0].0, 1, End::Delivered)].into()).await.unwrap();
         }
         println!("accepted {}", accepted.id);
     }
