@@ -9,8 +9,9 @@ use super::ledger::{self, DOOR, DUPLICATES, Line};
 use super::lookup::Hashes;
 use super::openings::Opening;
 use super::owe::{Owe, owe};
+use super::pack::pack;
 use super::prints::Print;
-use super::rows::to_ns;
+use super::rows::{to_limit, to_ns};
 use super::task::Writing;
 use crate::event::{DeliveryId, EventId, Outcome};
 use crate::store::{Accepted, NewEvent, StoreError};
@@ -25,6 +26,8 @@ pub struct Prepared {
     decision: String,
     line: Line,
     attributes: Option<String>,
+    /// The body, where it is worth it.
+    packed: Option<Vec<u8>>,
 }
 
 impl Prepared {
@@ -37,7 +40,14 @@ impl Prepared {
             if attributes.is_empty() { None } else { Some(serde_json::to_string(attributes).map_err(json)?) };
         let decision = serde_json::to_string(&new.decision).map_err(json)?;
         let line = ledger::line(!new.decision.matched.is_empty(), !new.decision.targets.is_empty());
-        Ok(Prepared { hashes: Hashes::of(&new.event), decision, line, attributes, new })
+        Ok(Prepared {
+            hashes: Hashes::of(&new.event),
+            decision,
+            line,
+            attributes,
+            packed: pack(&new.event.received.body),
+            new,
+        })
     }
 
     /// About what it costs in memory. A body may be little else than past statuses, or one long error message.
@@ -77,10 +87,11 @@ fn one(w: &mut Writing<'_>, item: &Prepared) -> rusqlite::Result<Accepted> {
 fn insert(w: &mut Writing<'_>, item: &Prepared, id: EventId, fanout: usize) -> rusqlite::Result<()> {
     let event = &item.new.event;
     let version = w.memory.names.number(w.db, &item.new.version)?;
+    let body = &event.received.body[..];
     let insert = w.statements.insert_event.of(
         w.db,
         "INSERT INTO events(id, received_at, key, job, sender, fanout, version, fingerprint_id, fingerprint_data, \
-         content_type, attributes, decision, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         content_type, attributes, decision, body, unpacked) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
     insert.execute(params![
         id.0,
@@ -95,7 +106,8 @@ fn insert(w: &mut Writing<'_>, item: &Prepared, id: EventId, fanout: usize) -> r
         event.received.form.content_type,
         item.attributes,
         item.decision,
-        &event.received.body[..],
+        item.packed.as_deref().unwrap_or(body),
+        item.packed.as_ref().map(|_| to_limit(body.len())),
     ])?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 
 use super::ids;
 use super::lookup::{self, Tail};
+use super::pack::unpack;
 use super::rows::{from_ns, to_limit, to_ns};
 use super::trouble::is_of_the_row;
 use crate::event::{self, Event, EventId, Form, Received};
@@ -16,7 +17,7 @@ use crate::store::{EventFilter, EventPage, KeyHash, PAGE_BYTES, StoreError, Stor
 const CANDIDATES: usize = 200;
 
 /// An event does not vanish with the name of the version that decided it.
-const COLUMNS: &str = "e.id, e.decision, coalesce(v.text, 'unknown'), e.received_at, e.content_type, e.attributes, e.body \
+const COLUMNS: &str = "e.id, e.decision, coalesce(v.text, 'unknown'), e.received_at, e.content_type, e.attributes, e.body, e.unpacked \
                        FROM events e LEFT JOIN names v ON v.id = e.version";
 
 /// An event's row, or why it cannot be read.
@@ -33,7 +34,7 @@ pub fn one(db: &Connection, id: EventId) -> rusqlite::Result<Option<Read<StoredE
 /// # Errors
 /// As [`one`].
 pub fn content_of(db: &Connection, id: EventId) -> rusqlite::Result<Option<Read<Arc<Event>>>> {
-    of_one(db, id, "SELECT received_at, content_type, attributes, body FROM events WHERE id = ?1", |row| {
+    of_one(db, id, "SELECT received_at, content_type, attributes, body, unpacked FROM events WHERE id = ?1", |row| {
         Ok(content(row, 0)?.map_err(|why| StoreError::EventUnreadable { event: id, why }))
     })
 }
@@ -201,7 +202,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Read<StoredEvent>> {
     Ok(read?.map_err(|why| StoreError::EventUnreadable { event: id, why }))
 }
 
-/// The event itself, from four columns: `received_at`, `content_type`, `attributes`, `body`. The inner error says why it cannot be
+/// The event itself, from five columns: `received_at`, `content_type`, `attributes`, `body`, `unpacked`. The inner error says why it cannot be
 /// read any more.
 pub fn content(row: &Row<'_>, first: usize) -> rusqlite::Result<Result<Arc<Event>, String>> {
     Ok(of_the_row(unread(row, first))?.and_then(Unread::read))
@@ -222,10 +223,11 @@ pub fn unread(row: &Row<'_>, first: usize) -> rusqlite::Result<Unread> {
         content_type: row.get(first + 1)?,
         attributes: row.get(first + 2)?,
         body: row.get(first + 3)?,
+        unpacked: row.get(first + 4)?,
     })
 }
 
-/// An event's bytes as they came.
+/// An event's bytes, as they lie there.
 #[derive(Debug)]
 pub struct Unread {
     /// By the relay's clock.
@@ -233,6 +235,8 @@ pub struct Unread {
     content_type: String,
     attributes: Option<String>,
     body: Vec<u8>,
+    /// Bytes of the body, if it is packed.
+    unpacked: Option<i64>,
 }
 
 impl Unread {
@@ -241,13 +245,14 @@ impl Unread {
         content_type: String,
         attributes: Option<String>,
         body: Vec<u8>,
+        unpacked: Option<i64>,
     ) -> Unread {
-        Unread { received_at, content_type, attributes, body }
+        Unread { received_at, content_type, attributes, body, unpacked }
     }
 
-    /// Of its body.
+    /// Of its body as it came.
     pub(super) fn bytes(&self) -> usize {
-        self.body.len()
+        self.unpacked.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(self.body.len())
     }
 
     /// Reads it, as when it was received.
@@ -258,7 +263,11 @@ impl Unread {
         let attributes =
             self.attributes.as_deref().map_or(Ok(Vec::new()), serde_json::from_str).map_err(|e| e.to_string())?;
         let form = Form { content_type: self.content_type, attributes };
-        let received = Received { form, body: self.body.into(), received_at: self.received_at };
+        let body = match self.unpacked {
+            Some(bytes) => unpack(&self.body, bytes)?,
+            None => self.body,
+        };
+        let received = Received { form, body: body.into(), received_at: self.received_at };
         event::parse(received).map(Arc::new).map_err(|(_, why)| why.to_string())
     }
 }

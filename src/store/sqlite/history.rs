@@ -85,7 +85,7 @@ impl Walk<'_> {
 
     fn next(&mut self, limit: usize) -> rusqlite::Result<Option<Vec<(EventId, Unread)>>> {
         let mut page = self.db.prepare_cached(
-            "SELECT id, received_at, content_type, attributes, body FROM events WHERE id > ?1 ORDER BY id LIMIT ?2",
+            "SELECT id, received_at, content_type, attributes, body, unpacked FROM events WHERE id > ?1 ORDER BY id LIMIT ?2",
         )?;
         // Each page is a transaction of its own: it ends with the statement.
         let mut rows = page.query(params![self.last, to_limit(limit)])?;

@@ -12,11 +12,13 @@ use crate::store::{KeyHash, LIGHT, Owed};
 
 /// The body of a large event stays where it is: a page of them would fill the memory.
 const WITH_EVENTS: [&str; 2] = [
-    "e.received_at, e.content_type, e.attributes, CASE WHEN length(e.body) <= ?4 THEN e.body END",
+    // Only light ones are packed.
+    "e.received_at, e.content_type, e.attributes, CASE WHEN length(e.body) <= ?4 THEN e.body END, \
+     CASE WHEN length(e.body) <= ?4 THEN e.unpacked END",
     "LEFT JOIN events e ON e.id = d.event",
 ];
 /// What is owed does not depend on events that are damaged or gone: one of them must neither hold up a whole lane nor vanish from it.
-const ALONE: [&str; 2] = ["NULL, NULL, NULL, CASE WHEN ?4 THEN NULL END", ""];
+const ALONE: [&str; 2] = ["NULL, NULL, NULL, CASE WHEN ?4 THEN NULL END, NULL", ""];
 
 pub fn of_receiver(
     db: &Connection,

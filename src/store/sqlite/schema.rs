@@ -15,7 +15,7 @@ use crate::store::StoreError;
 /// "JRLY": marks the file as ours.
 const APPLICATION_ID: i64 = 0x4a52_4c59;
 /// The schema this program writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 7;
+pub const VERSION: i64 = 8;
 
 /// Times are nanoseconds since the Unix epoch: an event read back must render the same bytes as the fresh one. Texts that repeat
 /// (receivers, routes, versions) are interned in `names`. No index on the hot path but those on what is owed or dead: small when all
@@ -42,7 +42,8 @@ CREATE TABLE events(
   content_type TEXT NOT NULL,
   attributes TEXT,
   decision TEXT NOT NULL,
-  body BLOB NOT NULL
+  body BLOB NOT NULL,
+  unpacked INTEGER          -- bytes of a body that is packed (see `pack`)
 );
 CREATE TABLE deliveries(
   id INTEGER PRIMARY KEY,
@@ -102,7 +103,7 @@ CREATE TABLE probe(id INTEGER PRIMARY KEY CHECK(id = 1), filler BLOB NOT NULL);
 ";
 
 /// From each older schema to the next. A step and its mark are one transaction.
-const STEPS: [(i64, &str); 5] = [
+const STEPS: [(i64, &str); 6] = [
     (
     1,
     "CREATE TABLE applied(id INTEGER PRIMARY KEY, version TEXT NOT NULL, at INTEGER NOT NULL);
@@ -136,6 +137,7 @@ const STEPS: [(i64, &str); 5] = [
          INSERT INTO ledger SELECT 0, 6, sum(count) FROM quarantine HAVING count(*) > 0;",
     ),
     (6, "CREATE TABLE prints(last INTEGER PRIMARY KEY, packed BLOB NOT NULL);"),
+    (7, "ALTER TABLE events ADD COLUMN unpacked INTEGER;"),
 ];
 
 /// Who uses a connection.

@@ -53,7 +53,7 @@ impl Auditor<'_> {
     pub(super) fn events(&mut self) -> rusqlite::Result<bool> {
         let mut page = self.db.prepare_cached(
             "SELECT id, key, job, sender, fanout, version, fingerprint_id, fingerprint_data, decision, \
-             received_at, content_type, attributes, body FROM events WHERE id > ?1 ORDER BY id LIMIT ?2",
+             received_at, content_type, attributes, body, unpacked FROM events WHERE id > ?1 ORDER BY id LIMIT ?2",
         )?;
         let mut rows = page.query(params![self.tally.last_event, PAGE])?;
         let mut seen = 0;

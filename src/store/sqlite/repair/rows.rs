@@ -275,7 +275,8 @@ fn event(row: Row) -> Option<(i64, Event)> {
     let received_at = from_ns(int(&row, "received_at")?);
     let attributes = text(&row, "attributes").map(str::to_owned);
     let content_type = text(&row, "content_type")?.to_owned();
-    let read = Unread::new(received_at, content_type, attributes, blob(&row, "body")?.to_vec()).read().ok()?;
+    let body = blob(&row, "body")?.to_vec();
+    let read = Unread::new(received_at, content_type, attributes, body, int(&row, "unpacked")).read().ok()?;
     let hashes = Hashes::of(&read);
     let same = (&read.fingerprint.id[..], &read.fingerprint.data[..])
         == (blob(&row, "fingerprint_id")?, blob(&row, "fingerprint_data")?)

@@ -122,7 +122,9 @@ async fn each_damage_is_found_and_named() {
     let tried_twice = one("deliveries", "attempts = 2");
     let cases: Vec<(String, Vec<Flaw>)> = vec![
         (
-            format!("UPDATE events SET body = CAST(replace(body, 'product', 'produce') AS BLOB) WHERE id = {event}"),
+            format!(
+                r#"UPDATE events SET unpacked = NULL, body = CAST('{{"specversion":"1.0","id":"other"}}' AS BLOB) WHERE id = {event}"#
+            ),
             vec![EventChanged],
         ),
         (format!("UPDATE events SET body = x'7b7d' WHERE id = {event}"), vec![EventChanged]),

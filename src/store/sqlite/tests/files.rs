@@ -4,10 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
 use super::nobody;
 use crate::store::conformance::{Sample, tried};
+use crate::store::sqlite::pack::unpack;
 use crate::store::sqlite::place::sibling;
 use crate::store::sqlite::schema::VERSION;
 use crate::store::{End, SqliteStore, Store as _, StoreError};
@@ -81,6 +82,18 @@ async fn a_newer_schema_is_refused_and_not_touched() {
     }
 }
 
+/// As stores were whose bodies lie as they came.
+fn unpack_all(db: &Connection) {
+    let mut packed = db.prepare("SELECT id, body, unpacked FROM events WHERE unpacked NOTNULL").unwrap();
+    let rows = packed.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    let rows: Vec<(i64, Vec<u8>, i64)> = rows.collect::<rusqlite::Result<_>>().unwrap();
+    assert!(!rows.is_empty());
+    for (id, body, bytes) in rows {
+        db.execute("UPDATE events SET body = ?2 WHERE id = ?1", params![id, unpack(&body, bytes).unwrap()]).unwrap();
+    }
+    db.execute_batch("ALTER TABLE events DROP COLUMN unpacked;").unwrap();
+}
+
 #[tokio::test]
 async fn a_store_of_the_first_schema_is_brought_up_in_place() {
     let directory = tempfile::tempdir().unwrap();
@@ -94,6 +107,7 @@ async fn a_store_of_the_first_schema_is_brought_up_in_place() {
     let killed = directory.path().join("killed.db");
     {
         let db = Connection::open(&path).unwrap();
+        unpack_all(&db);
         db.execute_batch(
             "DROP TABLE prints; DROP TABLE ledger; DROP TABLE totals; ALTER TABLE quarantine DROP COLUMN attributes; DROP TABLE threads; DROP TABLE applied; DROP TABLE versions; \
              CREATE TABLE versions(version TEXT PRIMARY KEY, text TEXT NOT NULL, saved_at INTEGER NOT NULL); \
@@ -142,10 +156,10 @@ async fn the_books_of_an_older_store_begin_with_what_it_has() {
     };
     assert_eq!((before.events.matched, before.events.nobody), (6, 3));
     assert!(before.receivers.values().all(|of| of.balance() && of.made > 0), "{before:?}");
-    Connection::open(&path)
-        .unwrap()
-        .execute_batch("DROP TABLE prints; DROP TABLE ledger; PRAGMA user_version = 5;")
-        .unwrap();
+    let db = Connection::open(&path).unwrap();
+    unpack_all(&db);
+    db.execute_batch("DROP TABLE prints; DROP TABLE ledger; PRAGMA user_version = 5;").unwrap();
+    drop(db);
     for _ in 0..2 {
         let store = SqliteStore::open(&path, nobody()).unwrap();
         assert_eq!(store.ledger().await.unwrap().life, before);
