@@ -13,7 +13,7 @@ pub enum Outgoing {
     /// Call it.
     Http(Request),
     /// Hand it to a mail server.
-    Mail(Letter),
+    Mail(Box<Letter>),
     /// Write it to the log.
     Console(String),
     /// Keep it in the relay.

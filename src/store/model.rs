@@ -33,7 +33,7 @@ impl KeyHash {
 
     /// Of a key that these make one after the other.
     pub(super) fn of_parts(parts: &[&str]) -> KeyHash {
-        let digest: [u8; 32] = parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize().into();
+        let digest: [u8; 32] = parts.iter().fold(Sha256::new(), Sha256::chain_update).finalize().into();
         KeyHash(i64::from_be_bytes(*digest.first_chunk().expect("32 bytes have a first 8")))
     }
 }

@@ -85,7 +85,7 @@ impl Kind for Smtp {
             html,
             headers,
         };
-        Ok(Sent { outgoing: Outgoing::Mail(letter), notes })
+        Ok(Sent { outgoing: Outgoing::Mail(Box::new(letter)), notes })
     }
 
     /// The status is the server's reply code.
