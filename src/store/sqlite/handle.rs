@@ -17,6 +17,7 @@ use super::lookup::Tail;
 use super::memory::Memory;
 use super::place::Place;
 use super::readers::Readers;
+use super::task::Writing;
 use super::task::{Queue, queue};
 use super::trouble::damaged;
 use super::writer::{self, Health, Writer};
@@ -27,6 +28,9 @@ use crate::store::{
     LaneRow, Ledger, Mark, NewEvent, NewQuarantined, NewTarget, Owed, Quarantined, Replayed, Store, StoreError,
     StoredEvent, Totals, Unchanged, Version, Walked,
 };
+
+/// Fewer outcomes than this are worth no commit of their own yet.
+const FEW: usize = 32;
 
 /// The store in a file.
 pub struct SqliteStore {
@@ -120,7 +124,9 @@ impl Store for SqliteStore {
     }
 
     async fn record(&self, attempts: Arc<[Attempted]>) -> Result<(), StoreError> {
-        self.queue.ask(move |w| record::record(w, &attempts)).await
+        let few = attempts.len() < FEW;
+        let record = move |w: &mut Writing<'_>| record::record(w, &attempts);
+        if few { self.queue.ask_at_leisure(record).await } else { self.queue.ask(record).await }
     }
 
     async fn owed(&self, receiver: &str, after: DeliveryId, limit: usize) -> Result<Vec<Owed>, StoreError> {

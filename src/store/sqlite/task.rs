@@ -84,7 +84,12 @@ where
 
 /// What goes through the queue.
 pub enum Message {
-    Work { work: Box<dyn Work>, bytes: usize },
+    Work {
+        work: Box<dyn Work>,
+        bytes: usize,
+        /// Nobody waits for it: it may wait for the next commit that somebody waits for.
+        can_wait: bool,
+    },
     Close,
 }
 
@@ -128,7 +133,7 @@ impl Queue {
         if waiting > 0 && waiting + bytes > MOST_BYTES {
             return Err(StoreError::Busy);
         }
-        self.send(bytes, MOST_INTAKE, run).await
+        self.send(bytes, MOST_INTAKE, false, run).await
     }
 
     /// Asks for anything else.
@@ -136,7 +141,15 @@ impl Queue {
         &self,
         run: impl FnMut(&mut Writing<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.send(0, MOST, run).await
+        self.send(0, MOST, false, run).await
+    }
+
+    /// Asks for what can wait a little.
+    pub async fn ask_at_leisure<T: Send + 'static>(
+        &self,
+        run: impl FnMut(&mut Writing<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.send(0, MOST, true, run).await
     }
 
     /// Asks the writer to end after what is queued.
@@ -149,6 +162,7 @@ impl Queue {
         &self,
         bytes: usize,
         most: usize,
+        can_wait: bool,
         run: impl FnMut(&mut Writing<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         if self.load.works.load(Ordering::Relaxed) >= most {
@@ -158,7 +172,7 @@ impl Queue {
         self.load.works.fetch_add(1, Ordering::Relaxed);
         self.load.bytes.fetch_add(bytes, Ordering::Relaxed);
         let work = Box::new(Task { run, output: None, reply });
-        self.sender.send(Message::Work { work, bytes }).map_err(|_| StoreError::Closed)?;
+        self.sender.send(Message::Work { work, bytes, can_wait }).map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 }

@@ -25,6 +25,9 @@ use crate::store::Handoff;
 /// Works and bytes in one transaction.
 const BATCH: usize = 512;
 const BATCH_BYTES: usize = 16 << 20;
+/// What can wait for others does for so long: at a thousand events a second nearly every outcome is on disk with the next event, and not
+/// by a sync of its own. A kill in this time sends again what was not on record yet.
+const LEISURE: Duration = Duration::from_millis(10);
 /// How often a store that cannot be written is tried.
 const PROBE: Duration = Duration::from_secs(1);
 /// A transaction that takes longer than this is stuck.
@@ -130,7 +133,7 @@ impl Writer {
             None => self.inbox.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(wait) => self.inbox.receiver.recv_timeout(wait),
         };
-        let mut has_grown = false;
+        let (mut awaited, begun) = (false, Instant::now());
         let mut batch = Batch { works: Vec::with_capacity(16), bytes: 0, close: false };
         let mut next = match first {
             Ok(message) => Ok(message),
@@ -146,26 +149,40 @@ impl Writer {
         };
         loop {
             match next {
-                Ok(Message::Work { work, bytes }) => {
+                Ok(Message::Work { work, bytes, can_wait }) => {
                     batch.works.push(work);
-                    has_grown = true;
                     batch.bytes += bytes;
+                    awaited |= !can_wait;
                 }
                 Ok(Message::Close) | Err(TryRecvError::Disconnected) => {
                     batch.close = true;
                     return Some(batch);
-                }
-                // Others may be about to ask. On a busy machine one commit then serves many more; on an idle one it begins at once.
-                Err(TryRecvError::Empty) if has_grown => {
-                    has_grown = false;
-                    thread::yield_now();
                 }
                 Err(TryRecvError::Empty) => return Some(batch),
             }
             if batch.works.len() >= BATCH || batch.bytes >= BATCH_BYTES {
                 return Some(batch);
             }
-            next = self.inbox.receiver.try_recv();
+            next = self.another(awaited, begun);
+        }
+    }
+
+    /// What else there is for a transaction that has been gathered since `begun`; `awaited`: somebody waits for it.
+    fn another(&self, awaited: bool, begun: Instant) -> Result<Message, TryRecvError> {
+        let inbox = &self.inbox.receiver;
+        match inbox.try_recv() {
+            Err(TryRecvError::Empty) if awaited => {
+                // Others may be about to ask. On a busy machine one commit then serves many more; on an idle one it begins at once.
+                thread::yield_now();
+                inbox.try_recv()
+            }
+            Err(TryRecvError::Empty) => {
+                inbox.recv_timeout(LEISURE.saturating_sub(begun.elapsed())).map_err(|error| match error {
+                    RecvTimeoutError::Timeout => TryRecvError::Empty,
+                    RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
+                })
+            }
+            there_is => there_is,
         }
     }
 
