@@ -40,8 +40,9 @@ pub async fn fill(path: &Path, history: &History<'_>) {
         let accepted = store.accept(batch).await.expect("accepted");
         if delivered {
             let deliveries = accepted.into_iter().flat_map(|accepted| accepted.deliveries);
-            let ends = deliveries.map(|(delivery, _)| Attempted {
+            let ends = deliveries.map(|(delivery, receiver)| Attempted {
                 delivery,
+                receiver,
                 attempt: Attempt {
                     number: 1,
                     at: at(first),

@@ -377,6 +377,7 @@ impl Worker {
         }
         let saved = Attempted {
             delivery: owed.id,
+            receiver: Arc::clone(name),
             attempt: Attempt { number, at, took, verdict: judgement.verdict, reason: judgement.reason, detail, notes },
             end,
             copy: copy.filter(|_| judgement.verdict == Verdict::Delivered),

@@ -1,7 +1,6 @@
 //! What to send, in words of HTTP that belong to no library.
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 
 use super::{Letter, Receiver, SecretUrl};
 use crate::event::DeliveryId;
@@ -94,7 +93,5 @@ impl Request {
 
 /// The same bytes have the same key on every attempt, other bytes another: services refuse a key that comes back with other content.
 pub(super) fn idempotency_key(delivery: DeliveryId, body: &[u8]) -> String {
-    let digest = Sha256::digest(body);
-    let hash = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
-    format!("{delivery}-{hash:08x}")
+    format!("{delivery}-{:08x}", crc32fast::hash(body))
 }

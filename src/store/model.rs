@@ -107,6 +107,8 @@ impl Owed {
 pub struct Attempted {
     /// Of what.
     pub delivery: DeliveryId,
+    /// Whom it was sent to. The store's own word counts; it need not be asked for where this is the same.
+    pub receiver: Arc<str>,
     /// How it went.
     pub attempt: Attempt,
     /// What follows for the delivery.

@@ -160,7 +160,7 @@ pub(crate) fn tried(delivery: DeliveryId, number: u32, end: End) -> Attempted {
         detail: detail.to_owned(),
         notes: if number == 1 { vec!["title cut".to_owned()] } else { Vec::new() },
     };
-    Attempted { delivery, attempt, end, copy: None, reference: None }
+    Attempted { delivery, receiver: "ops".into(), attempt, end, copy: None, reference: None }
 }
 
 /// A running store.

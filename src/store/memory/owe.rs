@@ -79,7 +79,7 @@ impl State {
     /// Records an attempt; one of a delivery that is gone is left out. An attempt may end after its delivery did: a message that arrived is
     /// delivered, whatever was said meanwhile; otherwise an end stays.
     pub fn record(&mut self, attempted: Attempted) {
-        let Attempted { delivery: id, attempt, end, copy, reference } = attempted;
+        let Attempted { delivery: id, attempt, end, copy, reference, .. } = attempted;
         let Some(kept) = self.deliveries.get_mut(&id) else { return };
         let delivery = &mut kept.delivery;
         let number = attempt.number.max(delivery.attempts + 1);

@@ -37,6 +37,11 @@ impl Names {
         Ok(number)
     }
 
+    /// A text's number, if it has one.
+    pub fn known(&self, text: &str) -> Option<i64> {
+        self.numbers.get(text).copied()
+    }
+
     /// A number's text. Numbers come from this table; one without a text is a damaged file.
     ///
     /// # Errors

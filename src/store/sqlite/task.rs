@@ -33,7 +33,6 @@ pub struct Writing<'a> {
 pub struct Statements<'a> {
     pub insert_event: Once<'a>,
     pub insert_delivery: Once<'a>,
-    pub look_at_delivery: Once<'a>,
     pub update_delivery: Once<'a>,
 }
 
