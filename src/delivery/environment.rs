@@ -55,6 +55,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { held_by_all: 20_000, held_by_one: 40..=2_000, intake: 1_024, unrecorded: UNRECORDED }
+        Limits { held_by_all: 20_000, held_by_one: 40..=1_000, intake: 512, unrecorded: UNRECORDED }
     }
 }

@@ -296,7 +296,7 @@ pub fn connect(path: &Path, role: Role) -> rusqlite::Result<Connection> {
     db.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY;")?;
     match role {
         // `journal_size_limit`: after a surge the WAL goes back to this size when it starts over.
-        Role::Writer => db.execute_batch("PRAGMA cache_size = -4000; PRAGMA journal_size_limit = 67108864;")?,
+        Role::Writer => db.execute_batch("PRAGMA cache_size = -2000; PRAGMA journal_size_limit = 67108864;")?,
         Role::Reader => db.execute_batch("PRAGMA cache_size = -2000; PRAGMA query_only = 1;")?,
         Role::Checkpointer => {}
     }
