@@ -25,6 +25,8 @@ use crate::store::Handoff;
 /// Works and bytes in one transaction.
 const BATCH: usize = 512;
 const BATCH_BYTES: usize = 16 << 20;
+/// How often the writer lets others run before it begins to write without anything more.
+const YIELDS: usize = 8;
 /// What can wait for others does for so long: at a thousand events a second nearly every outcome is on disk with the next event, and not
 /// by a sync of its own. A kill in this time sends again what was not on record yet.
 const LEISURE: Duration = Duration::from_millis(10);
@@ -170,20 +172,20 @@ impl Writer {
     /// What else there is for a transaction that has been gathered since `begun`; `awaited`: somebody waits for it.
     fn another(&self, awaited: bool, begun: Instant) -> Result<Message, TryRecvError> {
         let inbox = &self.inbox.receiver;
-        match inbox.try_recv() {
-            Err(TryRecvError::Empty) if awaited => {
-                // Others may be about to ask. On a busy machine one commit then serves many more; on an idle one it begins at once.
-                thread::yield_now();
-                inbox.try_recv()
+        // Others may be about to ask. On a busy machine one commit then serves many more; on an idle one it begins at once.
+        for _ in 0..YIELDS {
+            match inbox.try_recv() {
+                Err(TryRecvError::Empty) => thread::yield_now(),
+                there_is => return there_is,
             }
-            Err(TryRecvError::Empty) => {
-                inbox.recv_timeout(LEISURE.saturating_sub(begun.elapsed())).map_err(|error| match error {
-                    RecvTimeoutError::Timeout => TryRecvError::Empty,
-                    RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
-                })
-            }
-            there_is => there_is,
         }
+        if awaited {
+            return inbox.try_recv();
+        }
+        inbox.recv_timeout(LEISURE.saturating_sub(begun.elapsed())).map_err(|error| match error {
+            RecvTimeoutError::Timeout => TryRecvError::Empty,
+            RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
+        })
     }
 
     /// Writes a batch as one transaction. If one work cannot be done for reasons of its own, each gets its own transaction, so
