@@ -185,7 +185,7 @@ routes:
             "headers": {
               "Authorization": "***",
               "Content-Type": "application/json",
-              "Idempotency-Key": "dlv_0010000000000-ecb8a137",
+              "Idempotency-Key": "dlv_0010000000000-a5945d11",
               "User-Agent": "jobrelay/VERSION",
               "X-Short": "***"
             },

@@ -209,10 +209,25 @@ impl Dialect {
     }
 
     fn within(&self, (open, close): (&str, &str), content: &[Inline], out: &mut String) {
-        out.push_str(open);
+        mark(open, out);
         self.write(content, out);
-        out.push_str(close);
+        mark(close, out);
     }
+
+    /// Escaped text in bold.
+    pub fn bold(&self, escaped: &str) -> String {
+        let mut out = format!("{}{escaped}", self.bold.0);
+        mark(self.bold.1, &mut out);
+        out
+    }
+}
+
+/// Asterisks right behind these would make them a mention (`@**name**`), or a link to a channel.
+fn mark(mark: &str, out: &mut String) {
+    if mark.starts_with('*') && out.ends_with(['@', '_', '#']) {
+        out.push('\u{200B}');
+    }
+    out.push_str(mark);
 }
 
 /// Literal text without any dialect, cut to `max` units.

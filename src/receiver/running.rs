@@ -20,7 +20,7 @@ pub(super) fn text(
     max: usize,
     notes: &mut Vec<String>,
 ) -> String {
-    let headline = bold(dialect, &chat::headline_within(message, dialect, TITLE, notes));
+    let headline = dialect.bold(&chat::headline_within(message, dialect, TITLE, notes));
     let notices = chat::notices(message, dialect, NOTICES, notes);
     let head = joined(vec![mentions, headline, notices], dialect.line);
     let tail = joined(vec![link(message, dialect, notes), footer(message, dialect)], dialect.line);
@@ -47,15 +47,11 @@ fn between(
     let fields_want = if message.fields.is_empty() { 0 } else { room / 4 };
     let text = chat::text(message, dialect, room - fields_want, notes);
     let bounds = Bounds { whole: room - size(&text), ..FIELDS };
-    let line = |name: &str, value: &str| format!("{} {value}", bold(dialect, &format!("{name}:")));
+    let line = |name: &str, value: &str| format!("{} {value}", dialect.bold(&format!("{name}:")));
     let measure = |name: &str, value: &str| size(&line(name, value)) + size(dialect.line);
     let fields = chat::fields(message, (dialect, dialect), &bounds, measure, notes);
     let fields = fields.iter().map(|(name, value)| line(name, value)).collect::<Vec<_>>().join(dialect.line);
     joined(vec![head, text, fields, tail], dialect.gap)
-}
-
-fn bold(dialect: &Dialect, text: &str) -> String {
-    format!("{}{text}{}", dialect.bold.0, dialect.bold.1)
 }
 
 fn joined(mut parts: Vec<String>, with: &str) -> String {

@@ -31,6 +31,12 @@ impl Sender {
 
     /// With a pause after each event of a key.
     pub fn paced(relay: &Relay, pause: Duration) -> Sender {
+        Sender::saying(relay, pause, "")
+    }
+
+    /// Of jobs that ended so: `error` is JSON, empty for a success.
+    pub fn saying(relay: &Relay, pause: Duration, error: &str) -> Sender {
+        let error: Arc<str> = error.into();
         let sender = Sender {
             url: Arc::new(std::sync::Mutex::new(relay.url("/webhooks/v1alpha1/jobEvents"))),
             accepted: Arc::default(),
@@ -41,14 +47,14 @@ impl Sender {
         let tasks = (0..KEYS).map(|key| {
             let (url, accepted) = (Arc::clone(&sender.url), Arc::clone(&sender.accepted));
             let (refused, stop) = (Arc::clone(&sender.refused), Arc::clone(&sender.stop));
-            let http = relay.http.clone();
+            let (http, error) = (relay.http.clone(), Arc::clone(&error));
             tokio::spawn(async move {
                 for n in 0.. {
                     if stop.load(Ordering::SeqCst) {
                         return;
                     }
                     let job = format!("{key:02}-{n:06}");
-                    let body = update(&job, &format!("P{key}"), "").to_string();
+                    let body = update(&job, &format!("P{key}"), &error).to_string();
                     let to = url.lock().expect("not poisoned").clone();
                     let answer =
                         http.post(to).header("content-type", "application/cloudevents+json").body(body).send().await;

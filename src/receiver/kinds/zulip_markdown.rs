@@ -141,6 +141,13 @@ mod tests {
     }
 
     #[test]
+    fn a_value_and_our_own_asterisks_make_no_mention() {
+        for (value, bold) in [("to @", "**to @\u{200B}**"), ("@_", "**@_\u{200B}**"), ("a@b", "**a@b**")] {
+            assert_eq!(ZULIP.bold(&ZULIP.escaped(value)), bold);
+        }
+    }
+
+    #[test]
     fn mentions_are_in_zulips_form() {
         let written = |text: &str| mention(text).map(|mention| mention.written());
         assert_eq!(written("all").as_deref(), Ok("@**all**"));
