@@ -57,7 +57,8 @@ impl Prepared {
             .job
             .as_ref()
             .map_or(0, |job| job.history.len() * OF_ONE_STATUS + job.error.as_ref().map_or(0, String::len));
-        event.received.body.len() + read + self.decision.len() + 512
+        let packed = self.packed.as_ref().map_or(0, Vec::len);
+        event.received.body.len() + packed + read + self.decision.len() + 512
     }
 }
 

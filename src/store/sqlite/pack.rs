@@ -18,7 +18,10 @@ pub fn pack(body: &[u8]) -> Option<Vec<u8>> {
     if body.len() > LIGHT {
         return None;
     }
-    Some(compress_with_dict(body, EXAMPLE)).filter(|packed| packed.len() < body.len())
+    let packed = compress_with_dict(body, EXAMPLE);
+    // Nothing is accepted that could not be read again.
+    let is_whole = || decompress_with_dict(&packed, body.len(), EXAMPLE).is_ok_and(|unpacked| unpacked == body);
+    (packed.len() < body.len() && is_whole()).then_some(packed)
 }
 
 /// The body, which had so many bytes.

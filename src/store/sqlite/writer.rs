@@ -27,6 +27,8 @@ const BATCH: usize = 512;
 const BATCH_BYTES: usize = 16 << 20;
 /// How often the writer lets others run before it begins to write without anything more.
 const YIELDS: usize = 8;
+/// It does so no longer than this, whatever comes.
+const GATHERING: Duration = Duration::from_millis(2);
 /// What can wait for others does for so long: at a thousand events a second nearly every outcome is on disk with the next event, and not
 /// by a sync of its own. A kill in this time sends again what was not on record yet.
 const LEISURE: Duration = Duration::from_millis(10);
@@ -175,7 +177,9 @@ impl Writer {
         // Others may be about to ask. On a busy machine one commit then serves many more; on an idle one it begins at once.
         for _ in 0..YIELDS {
             match inbox.try_recv() {
-                Err(TryRecvError::Empty) => thread::yield_now(),
+                // A neighbour that computes may take milliseconds.
+                Err(TryRecvError::Empty) if begun.elapsed() < GATHERING => thread::yield_now(),
+                Err(TryRecvError::Empty) => break,
                 there_is => return there_is,
             }
         }

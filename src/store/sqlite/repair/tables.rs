@@ -139,7 +139,8 @@ impl Tables {
                 continue;
             }
             let taken: HashSet<u32> = shapes.iter().map(|s| s.root).collect();
-            let whole = |values: &[Value]| values.len() == shape.columns.len() && fits(&shape, values);
+            // A row from before the last column was added has one less.
+            let whole = |values: &[Value]| values.len() + 1 >= shape.columns.len() && fits(&shape, values);
             let like = |tree: &Tree| tree.rows.iter().filter(|(_, values, _)| whole(values)).count();
             let best = trees.iter().filter(|(root, _)| **root > 1 && !taken.contains(root));
             let best = best.map(|(root, tree)| (like(tree), *root)).filter(|(rows, _)| *rows > 0).max();

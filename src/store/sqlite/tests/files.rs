@@ -7,11 +7,13 @@ use std::path::Path;
 use rusqlite::{Connection, params};
 
 use super::nobody;
+use crate::event::{DeliveryId, EventId};
 use crate::store::conformance::{Sample, tried};
+use crate::store::sqlite::History;
 use crate::store::sqlite::pack::unpack;
 use crate::store::sqlite::place::sibling;
 use crate::store::sqlite::schema::VERSION;
-use crate::store::{End, SqliteStore, Store as _, StoreError};
+use crate::store::{End, SqliteStore, Store as _, StoreError, repair};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -163,6 +165,43 @@ async fn the_books_of_an_older_store_begin_with_what_it_has() {
     for _ in 0..2 {
         let store = SqliteStore::open(&path, nobody()).unwrap();
         assert_eq!(store.ledger().await.unwrap().life, before);
+    }
+}
+
+#[tokio::test]
+async fn bodies_lie_as_they_came_and_packed_in_one_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, repaired) = (directory.path().join("jobrelay.db"), directory.path().join("repaired.db"));
+    let accept = async |id: &str| {
+        let store = SqliteStore::open(&path, nobody()).unwrap();
+        store.apply_version("v1", "routes: []", jiff::Timestamp::UNIX_EPOCH).await.unwrap();
+        let event = store.accept(vec![Sample::new(id).to(&["ops"]).build()]).await.unwrap()[0].id;
+        store.close().await;
+        event
+    };
+    let old = accept("old").await;
+    let db = Connection::open(&path).unwrap();
+    unpack_all(&db);
+    db.pragma_update(None, "user_version", 7).unwrap();
+    drop(db);
+    let new = accept("new").await;
+    let db = Connection::open(&path).unwrap();
+    let packed =
+        |id: EventId| db.query_row("SELECT unpacked NOTNULL FROM events WHERE id = ?1", [id.0], |row| row.get(0));
+    assert_eq!((packed(old), packed(new)), (Ok(false), Ok(true)));
+    let of_old = repair(&path, &repaired).unwrap();
+    assert!(of_old.is_whole(), "{of_old:?}");
+    for path in [path.clone(), repaired] {
+        let audit = History::open(&path).unwrap().audit().unwrap();
+        assert!(audit.findings.is_empty(), "{audit:#?}");
+        let store = SqliteStore::open(&path, nobody()).unwrap();
+        let read = async |id| store.event(id).await.unwrap().unwrap().event.id.clone();
+        assert_eq!((read(old).await, read(new).await), ("old".to_owned(), "new".to_owned()));
+        assert_eq!(
+            store.owed("ops", DeliveryId(0), 9).await.unwrap().iter().filter(|o| o.content.is_some()).count(),
+            2
+        );
+        store.close().await;
     }
 }
 
