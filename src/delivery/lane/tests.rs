@@ -623,6 +623,8 @@ struct Simulation {
     look: Option<Page>,
     urgent: Vec<Owed>,
     in_flight: Vec<Owed>,
+    /// Outcomes on their way to the disk.
+    outcomes: VecDeque<(i64, Ended)>,
     ended: HashSet<i64>,
     sick_until: u64,
     settings: Settings,
@@ -688,14 +690,16 @@ impl Simulation {
         loop {
             match self.lane.poll(at(self.now)) {
                 Step::Send(owed) => {
-                    let earlier = self.disk.values().find(|o| o.key == owed.key && o.id < owed.id);
+                    let is_owed = |o: &&Owed| !self.ended.contains(&o.id.0);
+                    let mut before = self.disk.values().filter(is_owed);
+                    let earlier = before.find(|o| o.key == owed.key && o.id < owed.id);
                     assert!(earlier.is_none(), "{} before {:?} of the same key", owed.id, earlier.map(|o| o.id));
                     assert!(!self.ended.contains(&owed.id.0), "{} was sent after its end", owed.id);
                     self.in_flight.push(*owed);
                     assert!(self.in_flight.len() <= self.settings.concurrency);
                 }
                 Step::Load { after, limit } => {
-                    self.intake.clear();
+                    self.urgent.extend(self.intake.drain(..).filter(|owed| owed.urgent));
                     self.gap = false;
                     let at_once = self.chance.bool();
                     self.page = Some(self.ask(None, after, limit, at_once));
@@ -754,18 +758,26 @@ impl Simulation {
         let reason = if self.chance.u8(..) < 20 { Reason::Template } else { Reason::Server };
         let judgement = Judgement { reason: Some(reason), ..says(verdict) };
         let ended = self.lane.ended(sent.id, &judgement, chance, at(self.now)).expect("it was under way");
-        match ended.end {
-            End::Owed { not_before } => {
-                let row = self.disk.get_mut(&sent.id.0).expect("still owed");
-                row.attempts = ended.number;
-                row.not_before = not_before;
-            }
-            End::Delivered | End::Dead => {
-                self.disk.remove(&sent.id.0);
-                self.ended.insert(sent.id.0);
+        if matches!(ended.end, End::Delivered | End::Dead) {
+            self.ended.insert(sent.id.0);
+        }
+        self.outcomes.push_back((sent.id.0, ended));
+    }
+
+    /// Puts the first outcomes on disk.
+    fn record(&mut self, most: usize) {
+        let some = most.min(self.outcomes.len());
+        for (id, ended) in self.outcomes.drain(..some) {
+            match ended.end {
+                End::Owed { not_before } => {
+                    let row = self.disk.get_mut(&id).expect("still owed");
+                    row.attempts = ended.number;
+                    row.not_before = not_before;
+                }
+                End::Delivered | End::Dead => _ = self.disk.remove(&id),
             }
         }
-        self.lane.recorded(1);
+        self.lane.recorded(some);
     }
 }
 
@@ -788,6 +800,7 @@ fn whatever_happens_all_is_sent_in_order_and_nothing_is_forgotten() {
             look: None,
             urgent: Vec::new(),
             in_flight: Vec::new(),
+            outcomes: VecDeque::new(),
             ended: HashSet::new(),
             sick_until: 0,
             settings,
@@ -807,16 +820,23 @@ fn whatever_happens_all_is_sent_in_order_and_nothing_is_forgotten() {
                 10 if sim.chance.u8(..) < 8 => sim.lane.resume(at(sim.now)),
                 _ => {}
             }
+            if sim.chance.bool() {
+                let most = sim.chance.usize(0..6);
+                sim.record(most);
+            }
             sim.poll();
             assert!(sim.lane.held <= capacity * (STRETCH + 1), "seed {seed}: {} held", sim.lane.held);
         }
         for step in 0.. {
             assert!(step < 200_000, "seed {seed}: {} are owed and nothing moves", sim.disk.len());
+            let most = sim.chance.usize(0..6);
+            sim.record(most);
             let until = sim.poll();
             if sim.disk.is_empty() && sim.in_flight.is_empty() {
                 break;
             }
-            if sim.in_flight.is_empty() && sim.page.is_none() && sim.key_pages.is_empty() && sim.look.is_none() {
+            let idle = sim.in_flight.is_empty() && sim.outcomes.is_empty();
+            if idle && sim.page.is_none() && sim.key_pages.is_empty() && sim.look.is_none() {
                 sim.now = until
                     .unwrap_or_else(|| panic!("seed {seed}: {} are owed and it waits for nothing", sim.disk.len()));
             } else {
