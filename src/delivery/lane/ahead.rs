@@ -24,14 +24,7 @@ pub struct Ahead {
     offers: VecDeque<Owed>,
     /// Its key is being looked up.
     looking: Option<Owed>,
-    taken: BTreeMap<DeliveryId, Taken>,
-}
-
-#[derive(Debug)]
-struct Taken {
-    key: KeyHash,
-    /// Which of the lane's outcomes, counted from 1, ended it.
-    done: Option<usize>,
+    taken: BTreeMap<DeliveryId, KeyHash>,
 }
 
 impl Ahead {
@@ -73,16 +66,9 @@ impl Ahead {
         }
     }
 
-    /// The lane's outcome of this number ended it.
-    pub fn done(&mut self, id: DeliveryId, outcome: usize) {
-        if let Some(taken) = self.taken.get_mut(&id) {
-            taken.done = Some(outcome);
-        }
-    }
-
-    /// Forgets those that are neither here nor among the outcomes after the first `recorded`.
-    pub fn keep(&mut self, recorded: usize, here: impl Fn(DeliveryId, KeyHash) -> bool) {
-        self.taken.retain(|&id, taken| here(id, taken.key) || taken.done.is_some_and(|outcome| outcome > recorded));
+    /// Forgets the others.
+    pub fn keep(&mut self, here: impl Fn(DeliveryId, KeyHash) -> bool) {
+        self.taken.retain(|&id, &mut key| here(id, key));
     }
 }
 
@@ -130,7 +116,7 @@ impl Lane {
         if queue.goes_on() && queue.items.len() + upto < OF_ONE_KEY {
             for owed in page.into_iter().take(upto + 1) {
                 // In memory, or done and not on record yet.
-                if owed.id <= queue.last || self.ahead.taken.insert(owed.id, Taken { key, done: None }).is_some() {
+                if owed.id <= queue.last || self.ahead.taken.insert(owed.id, key).is_some() {
                     continue;
                 }
                 queue.last = owed.id;

@@ -587,27 +587,6 @@ fn what_was_taken_ahead_while_a_page_was_read_is_not_taken_again() {
     assert_eq!(sends(&mut lane, at(6)), [0i64; 0]);
 }
 
-#[test]
-fn what_was_taken_ahead_is_forgotten_once_its_own_outcome_is_on_record() {
-    let mut lane = Lane::new(Settings { capacity: 4, ..settings() }, None, at(0));
-    assert!(matches!(lane.poll(at(0)), Step::Load { limit: 2, .. }));
-    let failed = |id| Owed { urgent: true, ..owed(id, id) };
-    for id in [1_001, 1_002] {
-        lane.offer(failed(id));
-        assert!(matches!(lane.poll(at(0)), Step::Look { .. }));
-        lane.looked(vec![failed(id)], at(0));
-    }
-    assert_eq!(sends(&mut lane, at(0)).len(), 2);
-    for id in [1_001, 1_002] {
-        lane.ended(DeliveryId(id), &says(Verdict::Delivered), 0.5, at(1));
-    }
-    lane.recorded(1);
-    lane.loaded(vec![owed(1, 1), owed(2, 2)], at(1));
-    assert!(matches!(lane.poll(at(1)), Step::Load { .. }));
-    assert!(!lane.ahead.knows(DeliveryId(1_001)), "no page brings it any more");
-    assert!(lane.ahead.knows(DeliveryId(1_002)), "the page that is read now may bring it");
-}
-
 /// The lane beside a model of the store, with everything left to seeded chance.
 struct Simulation {
     chance: fastrand::Rng,
