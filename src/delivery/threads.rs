@@ -18,8 +18,8 @@ pub struct Threads {
 }
 
 impl Threads {
-    /// Starts half as many threads as there are cores: the other half is busy with taking in (see the relay's limits) and writing down. A simulated
-    /// network runs them where they are started.
+    /// Starts half as many threads as there are cores: the other half is busy with taking in (see the relay's limits) and writing down.
+    /// A simulated network runs them where they are started.
     ///
     /// # Errors
     /// When the system gives no thread or runtime.

@@ -6,6 +6,7 @@
 
 use lz4_flex::block::{compress_with_dict, decompress_with_dict};
 
+use super::rows::to_limit;
 use crate::store::LIGHT;
 
 /// What nearly every job event has in it. It never changes: bodies in every store lean on it.
@@ -20,7 +21,7 @@ pub fn pack(body: &[u8]) -> Option<Vec<u8>> {
     }
     let packed = compress_with_dict(body, EXAMPLE);
     // Nothing is accepted that could not be read again.
-    let is_whole = || decompress_with_dict(&packed, body.len(), EXAMPLE).is_ok_and(|unpacked| unpacked == body);
+    let is_whole = || unpack(&packed, to_limit(body.len())).is_ok_and(|unpacked| unpacked == body);
     (packed.len() < body.len() && is_whole()).then_some(packed)
 }
 

@@ -45,6 +45,9 @@ struct Moved {
 
 /// Nearly every message arrives at once: its row need not be read if it is what it is thought to be.
 fn first(w: &mut Writing<'_>, attempted: &Attempted) -> rusqlite::Result<Option<Moved>> {
+    if attempted.attempt.number > 1 {
+        return Ok(None);
+    }
     let Some(receiver) = w.memory.names.known(&attempted.receiver) else { return Ok(None) };
     let to = after(OWED, attempted.end);
     let was_so = update(w, attempted, to, 0, Some(receiver))?;
