@@ -113,6 +113,8 @@ pub struct Lane {
     /// Whose last page could not be read: a key's, or (`None`) the lane's own, of which those of keys say nothing.
     unreadable: HashSet<Option<KeyHash>>,
     refreshing: bool,
+    /// Outcomes so far, and how many of them, the last, are not on disk.
+    outcomes: usize,
     unrecorded: usize,
     pace: Pace,
     /// Set by `Retry-After`.
@@ -151,6 +153,7 @@ impl Lane {
             load_not_before: Duration::ZERO,
             unreadable: HashSet::new(),
             refreshing: false,
+            outcomes: 0,
             unrecorded: 0,
             pace: Pace::new(settings.rate),
             hold_until: Duration::ZERO,
@@ -276,7 +279,11 @@ impl Lane {
             }
         };
         self.settle(key, now);
+        self.outcomes += 1;
         self.unrecorded += 1;
+        if end == End::Delivered || end == End::Dead {
+            self.ahead.done(id, self.outcomes);
+        }
         Some(Ended { end, number, gave_up, news })
     }
 

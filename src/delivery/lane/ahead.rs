@@ -4,6 +4,7 @@
 //! today. The order of a key is kept: an urgent delivery is taken in together with the few of its key that come before it, or not
 //! at all. `taken` remembers what is above the lane's cursor and in memory, or done: the page that brings it brings no news.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::queue::{Item, Queue};
@@ -24,7 +25,14 @@ pub struct Ahead {
     offers: VecDeque<Owed>,
     /// Its key is being looked up.
     looking: Option<Owed>,
-    taken: BTreeMap<DeliveryId, KeyHash>,
+    taken: BTreeMap<DeliveryId, Taken>,
+}
+
+#[derive(Debug)]
+struct Taken {
+    key: KeyHash,
+    /// Which of the lane's outcomes, counted from 1, ended it.
+    done: Option<usize>,
 }
 
 impl Ahead {
@@ -66,9 +74,23 @@ impl Ahead {
         }
     }
 
-    /// Forgets the others.
-    pub fn keep(&mut self, here: impl Fn(DeliveryId, KeyHash) -> bool) {
-        self.taken.retain(|&id, &mut key| here(id, key));
+    /// It is taken in, unless it was before: then it may be done, which stays known.
+    fn remember(&mut self, id: DeliveryId, key: KeyHash) -> bool {
+        let Entry::Vacant(new) = self.taken.entry(id) else { return false };
+        new.insert(Taken { key, done: None });
+        true
+    }
+
+    /// The lane's outcome of this number ended it.
+    pub fn done(&mut self, id: DeliveryId, outcome: usize) {
+        if let Some(taken) = self.taken.get_mut(&id) {
+            taken.done = Some(outcome);
+        }
+    }
+
+    /// Forgets those that are neither here nor among the outcomes after the first `recorded`.
+    pub fn keep(&mut self, recorded: usize, here: impl Fn(DeliveryId, KeyHash) -> bool) {
+        self.taken.retain(|&id, taken| here(id, taken.key) || taken.done.is_some_and(|outcome| outcome > recorded));
     }
 }
 
@@ -116,7 +138,7 @@ impl Lane {
         if queue.goes_on() && queue.items.len() + upto < OF_ONE_KEY {
             for owed in page.into_iter().take(upto + 1) {
                 // In memory, or done and not on record yet.
-                if owed.id <= queue.last || self.ahead.taken.insert(owed.id, key).is_some() {
+                if owed.id <= queue.last || !self.ahead.remember(owed.id, key) {
                     continue;
                 }
                 queue.last = owed.id;

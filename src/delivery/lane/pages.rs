@@ -88,10 +88,11 @@ impl Lane {
         if self.behind && self.loading.is_none() && room {
             let limit = (capacity / 2).max(1);
             self.loading = Some(limit);
-            if self.unrecorded == 0 && !self.ahead.looking() {
+            if !self.ahead.looking() {
                 // What is done and recorded comes in no page any more.
+                let recorded = self.outcomes - self.unrecorded;
                 let keys = &self.keys;
-                self.ahead.keep(|id, key| keys.get(&key).is_some_and(|queue| queue.holds(id)));
+                self.ahead.keep(recorded, |id, key| keys.get(&key).is_some_and(|queue| queue.holds(id)));
             }
             return Some(Step::Load { after: self.cursor, limit });
         }

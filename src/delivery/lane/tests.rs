@@ -587,6 +587,55 @@ fn what_was_taken_ahead_while_a_page_was_read_is_not_taken_again() {
     assert_eq!(sends(&mut lane, at(6)), [0i64; 0]);
 }
 
+#[test]
+fn what_was_taken_ahead_is_forgotten_once_its_own_outcome_is_on_record() {
+    let mut lane = Lane::new(Settings { capacity: 4, ..settings() }, None, at(0));
+    assert!(matches!(lane.poll(at(0)), Step::Load { limit: 2, .. }));
+    let failed = |id| Owed { urgent: true, ..owed(id, id) };
+    for id in [1_001, 1_002] {
+        lane.offer(failed(id));
+        assert!(matches!(lane.poll(at(0)), Step::Look { .. }));
+        lane.looked(vec![failed(id)], at(0));
+    }
+    assert_eq!(sends(&mut lane, at(0)).len(), 2);
+    for id in [1_001, 1_002] {
+        lane.ended(DeliveryId(id), &says(Verdict::Delivered), 0.5, at(1));
+    }
+    lane.recorded(1);
+    lane.loaded(vec![owed(1, 1), owed(2, 2)], at(1));
+    assert!(matches!(lane.poll(at(1)), Step::Load { .. }));
+    assert!(!lane.ahead.knows(DeliveryId(1_001)), "no page brings it any more");
+    assert!(lane.ahead.knows(DeliveryId(1_002)), "the page that is read now may bring it");
+}
+
+#[test]
+fn what_is_done_ahead_and_seen_again_beside_a_newer_one_of_its_key_is_not_forgotten() {
+    let mut lane = Lane::new(Settings { capacity: 4, ..settings() }, None, at(0));
+    let failed = |id| Owed { urgent: true, ..owed(id, 7) };
+    let delivered = |lane: &mut Lane, id| lane.ended(DeliveryId(id), &says(Verdict::Delivered), 0.5, at(1));
+    assert!(matches!(lane.poll(at(0)), Step::Load { limit: 2, .. }));
+    lane.loaded(vec![owed(1, 1), owed(2, 2)], at(0));
+    assert!(matches!(lane.poll(at(0)), Step::Load { limit: 2, .. }));
+    lane.offer(failed(1_001));
+    assert!(matches!(lane.poll(at(0)), Step::Look { .. }));
+    lane.looked(vec![failed(1_001)], at(0));
+    assert_eq!(sends(&mut lane, at(0)), [1, 1_001, 2]);
+    delivered(&mut lane, 1_001);
+    // Its outcome is not on disk: a look for a newer one of its key brings it again.
+    lane.offer(failed(1_002));
+    assert!(matches!(lane.poll(at(1)), Step::Look { .. }));
+    lane.looked(vec![failed(1_001), failed(1_002)], at(1));
+    assert_eq!(sends(&mut lane, at(1)), [1_002]);
+    lane.loaded(vec![owed(3, 3), owed(4, 4)], at(1));
+    for id in [1, 2, 1_002] {
+        delivered(&mut lane, id);
+    }
+    assert!(matches!(lane.poll(at(1)), Step::Load { .. }));
+    lane.loaded(vec![failed(1_001), failed(1_002)], at(1));
+    assert!(matches!(lane.poll(at(1)), Step::Load { .. }));
+    assert_eq!(sends(&mut lane, at(1)), [3, 4]);
+}
+
 /// The lane beside a model of the store, with everything left to seeded chance.
 struct Simulation {
     chance: fastrand::Rng,
@@ -670,8 +719,8 @@ impl Simulation {
             match self.lane.poll(at(self.now)) {
                 Step::Send(owed) => {
                     let is_owed = |o: &&Owed| !self.ended.contains(&o.id.0);
-                    let mut before = self.disk.values().filter(is_owed);
-                    let earlier = before.find(|o| o.key == owed.key && o.id < owed.id);
+                    let mut before = self.disk.range(..owed.id.0).map(|(_, o)| o).filter(is_owed);
+                    let earlier = before.find(|o| o.key == owed.key);
                     assert!(earlier.is_none(), "{} before {:?} of the same key", owed.id, earlier.map(|o| o.id));
                     assert!(!self.ended.contains(&owed.id.0), "{} was sent after its end", owed.id);
                     self.in_flight.push(*owed);
@@ -762,7 +811,7 @@ impl Simulation {
 
 #[test]
 fn whatever_happens_all_is_sent_in_order_and_nothing_is_forgotten() {
-    for seed in 0..80 {
+    for seed in 0..200 {
         let chance = fastrand::Rng::with_seed(seed);
         let capacity = [20, 300, 2_000][usize::try_from(seed % 3).expect("small")];
         let settings = Settings { concurrency: 3, capacity, ..settings() };
@@ -784,8 +833,10 @@ fn whatever_happens_all_is_sent_in_order_and_nothing_is_forgotten() {
             sick_until: 0,
             settings,
         };
-        let keys = [1, 3, 40, 2_000][usize::try_from(seed % 4).expect("small")];
-        for _ in 0..sim.chance.usize(0..1_500) {
+        let keys = [1, 3, 40, 200, 2_000][usize::try_from(seed % 5).expect("small")];
+        let lag = [2, 10, 100, 400][sim.chance.usize(0..4)];
+        let most = [60, 1_500][sim.chance.usize(0..2)];
+        for _ in 0..sim.chance.usize(0..most) {
             sim.accept(keys);
         }
         for _ in 0..4_000 {
@@ -794,13 +845,16 @@ fn whatever_happens_all_is_sent_in_order_and_nothing_is_forgotten() {
                 3..5 => sim.bring_pages(),
                 5..9 => sim.answer(),
                 9 => sim.now += sim.chance.u64(0..2_000),
+                // Just more than is held, so that what is new is near to what is old.
+                10 if sim.chance.u8(..) < 4 => (0..capacity.min(300)).for_each(|_| sim.accept(keys)),
                 10 if sim.chance.u8(..) < 3 => sim.sick_until = sim.now + sim.chance.u64(0..200_000),
                 10 if sim.chance.u8(..) < 8 => sim.lane.refresh(),
                 10 if sim.chance.u8(..) < 8 => sim.lane.resume(at(sim.now)),
                 _ => {}
             }
-            if sim.chance.bool() {
-                let most = sim.chance.usize(0..6);
+            // A commit takes as long as some sends, or as a hundred.
+            if sim.chance.usize(0..lag) == 0 {
+                let most = sim.chance.usize(0..3 * lag);
                 sim.record(most);
             }
             sim.poll();
