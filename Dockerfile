@@ -24,9 +24,11 @@ COPY --from=build /build/target/release/jobrelay /usr/local/bin/jobrelay
 COPY routes.yaml /etc/jobrelay/routes.yaml
 COPY --from=build --chown=10001:10001 /data /data
 USER 10001:10001
+# The last one: milliseconds until freed memory goes back to the system (see BENCHMARKS.md).
 ENV JOBRELAY_ROUTES=/etc/jobrelay/routes.yaml \
     JOBRELAY_STORE=sqlite:/data/jobrelay.db \
-    JOBRELAY_LISTEN=0.0.0.0:8080
+    JOBRELAY_LISTEN=0.0.0.0:8080 \
+    MIMALLOC_PURGE_DELAY=300
 VOLUME /data
 EXPOSE 8080
 STOPSIGNAL SIGTERM

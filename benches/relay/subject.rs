@@ -109,12 +109,19 @@ impl Subject {
                 std::fs::write(dir.join("routes.yaml"), &setup.routes).expect("a file can be written");
                 let mut command = Command::new(program);
                 command.args(["serve", "--listen", &listen.to_string(), "--log-format", "json"]).current_dir(dir);
+                command.envs(deployed());
                 command
             }
         };
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command
     }
+}
+
+/// The variables that the relay is deployed with.
+fn deployed() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let unit = include_str!("../../deploy/jobrelay.service");
+    unit.lines().filter_map(|line| line.strip_prefix("Environment=")?.split_once('='))
 }
 
 /// The address in `listening on http://ADDRESS`.
