@@ -12,9 +12,11 @@ use rusqlite::Connection;
 
 use super::accept::{self, Prepared};
 use super::checkpoint::{Checkpointer, Log};
+use super::contents::Contents;
 use super::ledger::Shared;
 use super::lookup::Tail;
 use super::memory::Memory;
+use super::owed::Wanted;
 use super::place::Place;
 use super::readers::Readers;
 use super::task::{Queue, Writing, queue};
@@ -35,6 +37,7 @@ const FEW: usize = 32;
 pub struct SqliteStore {
     pub(super) queue: Queue,
     readers: Arc<Readers>,
+    contents: Arc<Contents>,
     health: Arc<Health>,
     ledger: Shared,
     pub(super) tail: Tail,
@@ -76,7 +79,13 @@ impl SqliteStore {
         };
         let thread = thread::Builder::new().name("jobrelay-store".to_owned()).spawn(move || writer.run());
         let writer = Mutex::new(Some(thread.map_err(no_thread)?));
-        Ok(SqliteStore { queue, readers, health, ledger, tail, prune_from: AtomicI64::new(0), writer })
+        let contents = Arc::default();
+        Ok(SqliteStore { queue, readers, contents, health, ledger, tail, prune_from: AtomicI64::new(0), writer })
+    }
+
+    async fn page(&self, wanted: Wanted) -> Result<Vec<Owed>, StoreError> {
+        let contents = Arc::clone(&self.contents);
+        self.readers.read(move |db| owed::page(db, &contents, &wanted)).await
     }
 
     fn take_writer(&self) -> Option<JoinHandle<()>> {
@@ -129,8 +138,7 @@ impl Store for SqliteStore {
     }
 
     async fn owed(&self, receiver: &str, after: DeliveryId, limit: usize) -> Result<Vec<Owed>, StoreError> {
-        let receiver = Arc::from(receiver);
-        self.readers.read(move |db| owed::of_receiver(db, &receiver, after, limit)).await
+        self.page(Wanted { receiver: Arc::from(receiver), key: None, after, limit }).await
     }
 
     async fn owed_of_key(
@@ -140,8 +148,7 @@ impl Store for SqliteStore {
         after: DeliveryId,
         limit: usize,
     ) -> Result<Vec<Owed>, StoreError> {
-        let receiver = Arc::from(receiver);
-        self.readers.read(move |db| owed::of_key(db, &receiver, key, after, limit)).await
+        self.page(Wanted { receiver: Arc::from(receiver), key: Some(key), after, limit }).await
     }
 
     async fn lanes(&self) -> Result<Vec<LaneRow>, StoreError> {

@@ -3,7 +3,7 @@
 //! Files: `place` (lock, modes, directory), `schema`, `handle` (the [`Store`](super::Store) itself).
 //! Writing: `task` (a queued piece of work) → `writer` (the one thread that commits) → `accept`, `record`, `owe`, `keep`,
 //! `threads`, `quarantine`, `prune`, `totals`, `lookup`. What the writer knows without asking the disk: `memory`, of `ids`, `dedup`, `openings`,
-//! `names`, `ledger`, `prints`. Reading: `readers` (connections) → `owed`, `deliveries`, `walk`, `events`, by `rows` and `pack`; `history` is for another
+//! `names`, `ledger`, `prints`. Reading: `readers` (connections) → `owed` (with `contents`), `deliveries`, `walk`, `events`, by `rows` and `pack`; `history` is for another
 //! process, `audit` and `backup` by it; `repair` needs no `SQLite` to read a file. `checkpoint` moves the WAL into
 //! the file, off the writer.
 
@@ -11,6 +11,7 @@ mod accept;
 mod audit;
 mod backup;
 mod checkpoint;
+mod contents;
 mod dedup;
 mod deliveries;
 mod events;

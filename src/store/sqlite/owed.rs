@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 
+use super::contents::Contents;
 use super::events;
 use super::rows::{from_ns, to_limit};
 use crate::event::{DeliveryId, EventId};
@@ -20,57 +21,47 @@ const WITH_EVENTS: [&str; 2] = [
 /// What is owed does not depend on events that are damaged or gone: one of them must neither hold up a whole lane nor vanish from it.
 const ALONE: [&str; 2] = ["NULL, NULL, NULL, CASE WHEN ?4 THEN NULL END, NULL", ""];
 
-pub fn of_receiver(
-    db: &Connection,
-    receiver: &Arc<str>,
-    after: DeliveryId,
-    limit: usize,
-) -> rusqlite::Result<Vec<Owed>> {
-    either(|what| page(db, what, "owed", receiver, None, after, limit))
-}
-
-pub fn of_key(
-    db: &Connection,
-    receiver: &Arc<str>,
-    key: KeyHash,
-    after: DeliveryId,
-    limit: usize,
-) -> rusqlite::Result<Vec<Owed>> {
-    either(|what| page(db, what, "owed_of_key", receiver, Some(key), after, limit))
+/// Which deliveries are wanted: of this receiver, perhaps of one key, above an ID.
+pub struct Wanted {
+    pub receiver: Arc<str>,
+    pub key: Option<KeyHash>,
+    pub after: DeliveryId,
+    pub limit: usize,
 }
 
 /// With their events, if all of these can be read.
-fn either(page: impl Fn([&str; 2]) -> rusqlite::Result<Vec<Owed>>) -> rusqlite::Result<Vec<Owed>> {
-    page(WITH_EVENTS).or_else(|_| page(ALONE))
+pub fn page(db: &Connection, contents: &Contents, wanted: &Wanted) -> rusqlite::Result<Vec<Owed>> {
+    read(db, contents, wanted, WITH_EVENTS).or_else(|_| read(db, contents, wanted, ALONE))
 }
 
-fn page(
+fn read(
     db: &Connection,
+    contents: &Contents,
+    wanted: &Wanted,
     [columns, events]: [&str; 2],
-    index: &str,
-    receiver: &Arc<str>,
-    key: Option<KeyHash>,
-    after: DeliveryId,
-    limit: usize,
 ) -> rusqlite::Result<Vec<Owed>> {
-    let of_key = if key.is_some() { "AND d.key = ?5" } else { "AND ?5 IS NULL" };
+    let Wanted { receiver, key, after, limit } = wanted;
+    let (index, of_key) = match key {
+        Some(_) => ("owed_of_key", "AND d.key = ?5"),
+        None => ("owed", "AND ?5 IS NULL"),
+    };
     db.prepare_cached(&format!(
         "SELECT d.id, d.event, coalesce(t.text, 'unknown'), d.key, d.attempts, d.not_before, d.closes, {columns} FROM deliveries d INDEXED BY {index} \
          LEFT JOIN names t ON t.id = d.route {events} \
          WHERE d.receiver = (SELECT id FROM names WHERE text = ?1) AND d.state = 0 AND d.id > ?2 {of_key} ORDER BY d.id LIMIT ?3"
     ))?
-    .query_map(params![&**receiver, after.0, to_limit(limit), to_limit(LIGHT), key.map(|key| key.0)], |row| {
-        owed(row, receiver)
+    .query_map(params![&**receiver, after.0, to_limit(*limit), to_limit(LIGHT), key.map(|key| key.0)], |row| {
+        owed(row, contents, receiver)
     })?
     .collect()
 }
 
-fn owed(row: &Row<'_>, receiver: &Arc<str>) -> rusqlite::Result<Owed> {
+fn owed(row: &Row<'_>, contents: &Contents, receiver: &Arc<str>) -> rusqlite::Result<Owed> {
     let event = EventId(row.get(1)?);
     let closes = row.get::<_, Option<i64>>(6)?.map(DeliveryId);
     let is_here = row.get_ref(10)? != ValueRef::Null;
     // One that cannot be read any more is told of when its turn comes.
-    let content = if is_here { events::content(row, 7)?.ok() } else { None };
+    let content = if is_here { contents.of(event, || events::content(row, 7).map(Result::ok))? } else { None };
     Ok(Owed {
         id: DeliveryId(row.get(0)?),
         event,

@@ -293,6 +293,8 @@ pub fn connect(path: &Path, role: Role) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(Duration::from_secs(5))?;
     db.set_prepared_statement_cache_capacity(64);
+    // A plan does not depend on what is bound: else each new `LIMIT` would be planned anew.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY;")?;
     match role {
         // `journal_size_limit`: after a surge the WAL goes back to this size when it starts over.
