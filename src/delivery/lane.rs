@@ -473,10 +473,9 @@ impl Lane {
     /// probe, and must not be in the way of those that are.
     fn wait(&mut self, key: KeyHash, until: Duration) {
         let Some(queue) = self.keys.get_mut(&key) else { return };
-        for id in queue.spill_behind_head(self.cursor) {
-            self.held -= 1;
-            self.ahead.leave(id);
-        }
+        let spilled = queue.spill_behind_head(self.cursor);
+        self.held -= spilled.len();
+        self.ahead.leave(key, &spilled);
         if let Some(head) = queue.items.front_mut() {
             head.owed.not_before = None;
         }

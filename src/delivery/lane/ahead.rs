@@ -23,9 +23,16 @@ const REMEMBERED: usize = 10_000;
 #[derive(Debug, Default)]
 pub struct Ahead {
     offers: VecDeque<Owed>,
-    /// Its key is being looked up.
-    looking: Option<Owed>,
+    looking: Option<Look>,
     taken: BTreeMap<DeliveryId, Taken>,
+}
+
+/// An urgent one whose key is being looked up.
+#[derive(Debug)]
+struct Look {
+    wanted: Owed,
+    /// What it brings does not follow any more on what is in memory.
+    is_stale: bool,
 }
 
 #[derive(Debug)]
@@ -41,13 +48,15 @@ impl Ahead {
         if self.looking.is_some() || self.taken.len() >= REMEMBERED {
             return None;
         }
-        self.looking = self.offers.pop_back();
-        if self.looking.as_ref().is_some_and(|owed| owed.id <= cursor) {
+        let wanted = self.offers.pop_back()?;
+        if wanted.id <= cursor {
             // The others are older still: the backlog was read past here.
             self.offers.clear();
-            self.looking = None;
+            return None;
         }
-        self.looking.as_ref().map(|owed| owed.key)
+        let key = wanted.key;
+        self.looking = Some(Look { wanted, is_stale: false });
+        Some(key)
     }
 
     /// Whether a look is under way: what it brings may be done meanwhile.
@@ -55,9 +64,14 @@ impl Ahead {
         self.looking.is_some()
     }
 
-    /// It is on disk only again.
-    pub fn leave(&mut self, id: DeliveryId) {
-        self.taken.remove(&id);
+    /// These of a key are on disk only again: what a look at it brings may begin behind them.
+    pub fn leave(&mut self, key: KeyHash, spilled: &[DeliveryId]) {
+        for id in spilled {
+            self.taken.remove(id);
+        }
+        if let Some(look) = self.looking.as_mut().filter(|look| look.wanted.key == key) {
+            look.is_stale |= !spilled.is_empty();
+        }
     }
 
     /// Whether a page brings what is here, or done, already.
@@ -127,7 +141,7 @@ impl Lane {
 
     /// What [`Step::Look`] asked for. Empty, or without the one that was looked for: it waits like all others.
     pub fn looked(&mut self, page: Vec<Owed>, now: Now) {
-        let Some(wanted) = self.ahead.looking.take() else { return };
+        let Some(Look { wanted, is_stale: false }) = self.ahead.looking.take() else { return };
         let key = wanted.key;
         let Some(upto) = page.iter().position(|owed| owed.id == wanted.id) else { return };
         if page.first().is_none_or(|first| first.id <= self.cursor) || !self.behind {

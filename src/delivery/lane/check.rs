@@ -22,6 +22,9 @@ impl Lane {
                 (None, _) => queue.spilled_to.is_some() && (queue.loading.is_some() || self.hungry.contains(key)),
             };
             assert!(found, "{key:?} is forgotten: {queue:?}");
+            let newest = queue.items.back().map(|newest| newest.owed.id);
+            assert!(newest.is_none_or(|newest| newest == queue.last), "{key:?} is not in order: {queue:?}");
+            assert!(queue.spilled_to.is_none_or(|to| to >= queue.last), "{key:?} would not be read on: {queue:?}");
         }
         assert_eq!((items, asked), (self.held, self.asked), "deliveries held, and asked for by key");
         let capacity = self.settings.capacity;

@@ -198,3 +198,29 @@ fn what_is_done_ahead_and_seen_again_beside_a_newer_one_of_its_key_is_not_forgot
     assert!(matches!(lane.poll(at(1)), Step::Load { .. }));
     assert_eq!(sends(&mut lane, at(1)), [3, 4]);
 }
+
+#[test]
+fn a_look_that_began_before_its_key_was_spilled_brings_nothing() {
+    let mut lane = Lane::new(Settings { capacity: 4, ..settings() }, None, at(0));
+    let failed = |id| Owed { urgent: true, ..owed(id, 7) };
+    assert!(matches!(lane.poll(at(0)), Step::Load { .. }));
+    lane.offer(failed(1_001));
+    assert!(matches!(lane.poll(at(0)), Step::Look { .. }));
+    lane.looked(vec![failed(1_000), failed(1_001)], at(0));
+    assert_eq!(sends(&mut lane, at(0)), [1_000]);
+    lane.offer(failed(1_002));
+    assert!(matches!(lane.poll(at(0)), Step::Look { after: DeliveryId(1_001), .. }));
+    // Its retry comes at once, and 1,001 is on disk only meanwhile.
+    lane.ended(DeliveryId(1_000), &says(Verdict::Later), 0.0, at(0));
+    assert_eq!(sends(&mut lane, at(0)), [1_000]);
+    lane.looked(vec![failed(1_002)], at(0));
+    lane.ended(DeliveryId(1_000), &says(Verdict::Delivered), 0.5, at(0));
+    lane.recorded(2);
+    assert_eq!(sends(&mut lane, at(0)), [0i64; 0], "1,001 comes first");
+    lane.loaded(vec![failed(1_001), failed(1_002)], at(0));
+    assert!(matches!(lane.poll(at(0)), Step::Load { .. }));
+    for id in [1_001, 1_002] {
+        assert_eq!(sends(&mut lane, at(0)), [id]);
+        ends(&mut lane, id, Verdict::Delivered, at(0));
+    }
+}

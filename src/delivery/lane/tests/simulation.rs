@@ -150,7 +150,8 @@ impl Simulation {
             }
             _ => Verdict::Delivered,
         };
-        let chance = self.chance.f64();
+        // A retry may come at once, while what was asked before is still under way.
+        let chance = if self.chance.bool() { 0.0 } else { self.chance.f64() };
         let reason = if self.chance.u8(..) < 20 { Reason::Template } else { Reason::Server };
         let judgement = Judgement { reason: Some(reason), ..says(verdict) };
         let ended = self.lane.ended(sent.id, &judgement, chance, at(self.now)).expect("it was under way");
@@ -226,6 +227,7 @@ fn whatever_happens_all_is_sent_in_order_and_nothing_is_forgotten() {
                 sim.record(most);
             }
             sim.poll();
+            sim.lane.check();
             assert!(sim.lane.held <= capacity * (STRETCH + 1), "seed {seed}: {} held", sim.lane.held);
         }
         for step in 0.. {
