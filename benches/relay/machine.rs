@@ -37,10 +37,16 @@ impl Machine {
     }
 }
 
-/// As git names it, `-dirty` where files have changed since; empty outside of a repository.
+/// The last commit that changed the program, `-dirty` where files of it have changed since; empty outside of a repository.
 fn commit() -> String {
-    let mut git = Command::new("git");
-    git.args(["describe", "--always", "--dirty", "--abbrev=12"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    let said = git.output().ok().filter(|output| output.status.success());
-    said.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default().trim().to_owned()
+    const PROGRAM: [&str; 3] = ["src", "Cargo.toml", "Cargo.lock"];
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(arguments).arg("--").args(PROGRAM).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()
+    };
+    let Some(last) = git(&["log", "-1", "--abbrev=12", "--format=%h"]).filter(|said| said.status.success()) else {
+        return String::new();
+    };
+    let is_dirty = git(&["diff", "--quiet", "HEAD"]).is_some_and(|said| !said.status.success());
+    format!("{}{}", String::from_utf8_lossy(&last.stdout).trim(), if is_dirty { "-dirty" } else { "" })
 }

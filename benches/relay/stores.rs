@@ -46,7 +46,10 @@ impl Kept {
         std::fs::create_dir(dir.path().join(DATA)).expect("it is empty");
         for file in std::fs::read_dir(self.path().join(DATA)).expect("it is there") {
             let file = file.expect("it can be listed");
-            std::fs::copy(file.path(), dir.path().join(DATA).join(file.file_name())).expect("there is room");
+            let copy = dir.path().join(DATA).join(file.file_name());
+            std::fs::copy(file.path(), &copy).expect("there is room");
+            // Else it would still be on its way to the disk while the relay is measured.
+            std::fs::File::open(&copy).and_then(|copy| copy.sync_all()).expect("there is room");
         }
         Kept { dir: Rc::new(dir), events: self.events }
     }
@@ -67,9 +70,6 @@ fn fill(url: &str, events: usize) -> TempDir {
     let body = |n: usize| numbered(&bodies[n % PRODUCTS], FIRST + n);
     let history = History { config: &config, events, body: &body, delivered: true };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let store = dir.path().join(DATA).join("jobrelay.db");
-    runtime.block_on(history::fill(&store, &history));
-    // Else gigabytes would still be on their way to the disk while it is measured.
-    std::fs::File::open(&store).and_then(|store| store.sync_all()).expect("there is room");
+    runtime.block_on(history::fill(&dir.path().join(DATA).join("jobrelay.db"), &history));
     dir
 }

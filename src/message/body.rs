@@ -132,7 +132,7 @@ impl Body {
 
     fn root(&self, scope: &Scope, message: &Message, text: &str, escape: fn(&str) -> String) -> minijinja::Value {
         let message = self.uses_message.then(|| message_value(message, text));
-        minijinja::Value::from_object(Root { scope: scope.clone(), message, escape })
+        Root::of(scope, message, escape)
     }
 }
 

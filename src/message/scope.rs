@@ -1,6 +1,6 @@
 //! The vocabulary as templates see it: names are looked up when asked for, not built up front.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use minijinja::Value;
 use minijinja::value::Object;
@@ -53,7 +53,7 @@ impl Scope {
             "time" => timestamp(event.time),
             "received_at" => timestamp(Some(event.received.received_at)),
             "history" => job.map_or(Value::UNDEFINED, |j| values::history(&j.history)),
-            "raw" => values::from_json(event.raw()),
+            "raw" => values::from_json(&event.envelope()),
             "route" => values::text(Some(&self.route)),
             "receiver" => values::text(Some(&self.receiver)),
             "delivery" => Value::from(self.delivery.to_string()),
@@ -77,12 +77,19 @@ pub(super) struct Root {
     pub message: Option<Value>,
     /// How a body's inserted values are escaped.
     pub escape: fn(&str) -> String,
+    /// `raw`, once asked for.
+    raw: OnceLock<Value>,
 }
 
 impl Root {
     /// For a message's own parts.
     pub fn of_message(scope: &Scope) -> Value {
-        Value::from_object(Root { scope: scope.clone(), message: None, escape: str::to_owned })
+        Root::of(scope, None, str::to_owned)
+    }
+
+    /// For a body, with the message's parts as they became.
+    pub fn of(scope: &Scope, message: Option<Value>, escape: fn(&str) -> String) -> Value {
+        Value::from_object(Root { scope: scope.clone(), message, escape, raw: OnceLock::new() })
     }
 }
 
@@ -90,6 +97,7 @@ impl Object for Root {
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         match key {
             "message" => self.message.clone(),
+            "raw" => Some(self.raw.get_or_init(|| self.scope.get(key).unwrap_or_default()).clone()),
             ROOT => Some(Value::from_dyn_object(self.clone())),
             name => self.scope.get(name),
         }

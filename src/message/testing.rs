@@ -82,7 +82,7 @@ pub(crate) fn event_of(job: Option<Job>) -> Event {
         "specversion": "1.0", "id": "e-1", "source": "acme.tamr.cloud/webhooks/1", "type": "com.tamr.job",
         "data": {"jobId": "job_1", "status": {"state": "DONE", "error": error}},
     });
-    let mut event = Event {
+    Event {
         id: "e-1".into(),
         source: "acme.tamr.cloud/webhooks/1".into(),
         event_type: "com.tamr.job".into(),
@@ -99,9 +99,7 @@ pub(crate) fn event_of(job: Option<Job>) -> Event {
         about: None,
         key: "acme/update_data_product/dp_1".into(),
         fingerprint: Fingerprint { id: [0; 16], data: [0; 16] },
-    };
-    event.set_raw(raw);
-    event
+    }
 }
 
 /// One of the relay's own events.
@@ -109,7 +107,9 @@ pub(crate) fn own_event(name: &str, about: Option<&str>, summary: &str) -> Event
     let mut event = event_of(None);
     event.event_type = format!("jobrelay.{name}");
     event.about = about.map(str::to_owned);
-    event.set_raw(json!({"data": {"summary": summary, "receiver": about}}));
+    event.set_raw(&json!({
+        "specversion": "1.0", "id": event.id, "type": event.event_type, "data": {"summary": summary, "receiver": about}
+    }));
     event
 }
 

@@ -16,7 +16,7 @@ use crate::event::Outcome;
 use crate::event::{self, Event, OwnEvent, Received, Unreadable};
 use crate::message;
 use crate::routing::{self, Decision, Target};
-use crate::store::{Accepted, LIGHT, NewEvent, NewQuarantined, Store, StoreError};
+use crate::store::{Accepted, NewEvent, NewQuarantined, Store, StoreError};
 
 /// A store that has not answered by then counts as one that cannot write. What it still makes durable later is known as a
 /// duplicate when the sender tries again.
@@ -194,9 +194,7 @@ fn headline(event: &Event) -> String {
 pub(super) fn decided(config: &Config, mut event: Event, decision: Decision) -> NewEvent {
     let wants_recovery = |name: &Arc<str>| config.receivers.get(name).is_some_and(|receiver| receiver.common.recovered);
     let opens = opens(&event, &decision, wants_recovery);
-    if event.received.body.len() > LIGHT {
-        event.forget_raw();
-    }
+    event.forget_raw();
     NewEvent { event: Arc::new(event), decision, opens, version: Arc::clone(&config.version) }
 }
 

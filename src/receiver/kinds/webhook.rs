@@ -244,26 +244,15 @@ struct Flat<'a> {
 /// A structured `CloudEvent`, complete even where what came was not one.
 fn cloud_event(event: &Event) -> Value {
     const CAMEL: [(&str, &str); 2] = [("specVersion", "specversion"), ("dataContentType", "datacontenttype")];
-    let is_envelope = event.raw().get("data").is_some()
-        || event.raw().get("specversion").is_some()
-        || event.raw().get("specVersion").is_some();
     let mut envelope = serde_json::Map::new();
     envelope.insert("specversion".into(), "1.0".into());
     envelope.insert("id".into(), event.id.as_str().into());
     envelope.insert("source".into(), if event.source.is_empty() { "/jobrelay" } else { event.source.as_str() }.into());
     envelope.insert("type".into(), if event.event_type.is_empty() { "job" } else { event.event_type.as_str() }.into());
-    match event.raw() {
-        Value::Object(members) if is_envelope => {
-            for (name, value) in members {
-                let name = CAMEL.iter().find(|(camel, _)| camel == name).map_or(name.as_str(), |(_, name)| name);
-                if !envelope.contains_key(name) {
-                    envelope.insert(name.to_owned(), value.clone());
-                }
-            }
-        }
-        other => {
-            envelope.insert("datacontenttype".into(), "application/json".into());
-            envelope.insert("data".into(), other.clone());
+    if let Value::Object(members) = event.envelope() {
+        for (name, value) in members {
+            let plain = CAMEL.iter().find(|(camel, _)| *camel == name).map(|(_, plain)| (*plain).to_owned());
+            envelope.entry(plain.unwrap_or(name)).or_insert(value);
         }
     }
     json!(envelope)

@@ -31,7 +31,12 @@ pub struct Wanted {
 
 /// With their events, if all of these can be read.
 pub fn page(db: &Connection, contents: &Contents, wanted: &Wanted) -> rusqlite::Result<Vec<Owed>> {
-    read(db, contents, wanted, WITH_EVENTS).or_else(|_| read(db, contents, wanted, ALONE))
+    let page = read(db, contents, wanted, WITH_EVENTS).or_else(|_| read(db, contents, wanted, ALONE))?;
+    if wanted.key.is_none() && page.len() < wanted.limit {
+        // The lane has caught up: no more pages may come that would make room.
+        contents.sweep();
+    }
+    Ok(page)
 }
 
 fn read(

@@ -18,7 +18,8 @@ use tempfile::TempDir;
 
 use super::SqliteStore;
 use super::place::sibling;
-use crate::store::conformance::{self, Beside, Place};
+use crate::event::DeliveryId;
+use crate::store::conformance::{self, Beside, Place, Sample};
 use crate::store::{Handoff, Store, StoreError};
 
 struct Files {
@@ -67,4 +68,14 @@ conformance::suite!(Files);
 /// A hand-over to nobody.
 fn nobody() -> Handoff {
     Arc::new(|_| {})
+}
+
+#[tokio::test]
+async fn an_event_that_two_receivers_are_owed_is_read_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&directory.path().join("jobrelay.db"), nobody()).unwrap();
+    store.accept(vec![Sample::new("1").to(&["ops", "audit"]).build()]).await.unwrap();
+    let owed = async |receiver| store.owed(receiver, DeliveryId(0), 10).await.unwrap().remove(0).content.unwrap();
+    let first = owed("ops").await;
+    assert!(Arc::ptr_eq(&first, &owed("audit").await));
 }
