@@ -123,8 +123,12 @@ impl Simulation {
             }
         }
         for (key, page) in std::mem::take(&mut self.key_pages) {
-            let page = self.come(page);
-            self.lane.loaded_key(key, page, at(self.now));
+            if self.chance.u8(..) < 10 {
+                self.lane.load_failed(Some(key), at(self.now));
+            } else {
+                let page = self.come(page);
+                self.lane.loaded_key(key, page, at(self.now));
+            }
         }
         if let Some(page) = self.look.take() {
             let page = if self.chance.u8(..) < 10 { Vec::new() } else { self.come(page) };
@@ -137,6 +141,10 @@ impl Simulation {
             return;
         }
         let sent = self.in_flight.swap_remove(self.chance.usize(0..self.in_flight.len()));
+        if self.chance.u8(..) < 5 {
+            self.lane.untried(sent.id, at(self.now));
+            return;
+        }
         let sick = self.now < self.sick_until;
         let verdict = match self.chance.u8(0..100) {
             0..10 => Verdict::Later,
