@@ -20,7 +20,7 @@ impl Event {
         self.raw.0.get_or_init(|| parse::envelope_of(self))
     }
 
-    /// The same, made anew: what lanes hold must not grow by what one of them asks.
+    /// The same, made anew, for all who ask once: what lanes hold must not grow by what one of them asks.
     pub(crate) fn envelope(&self) -> Value {
         parse::envelope_of(self)
     }

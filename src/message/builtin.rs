@@ -148,8 +148,9 @@ fn is_own(event: &Event) -> bool {
 fn other_headline(event: &Event) -> String {
     match event.event_type.strip_prefix("jobrelay.") {
         Some(what) => {
-            let about = event.about.as_deref().or_else(|| event.raw()["data"]["receiver"].as_str());
-            let about = about.map_or_else(String::new, |about| format!(": {}", short(about)));
+            let named = || event.envelope()["data"]["receiver"].as_str().map(str::to_owned);
+            let about = event.about.clone().or_else(named);
+            let about = about.map_or_else(String::new, |about| format!(": {}", short(&about)));
             format!("{}{about}", in_words(what))
         }
         None if event.event_type.is_empty() => "An event arrived".to_owned(),
@@ -163,7 +164,8 @@ fn other_text(event: &Event) -> Markdown {
             if event.tenant.is_empty() { String::new() } else { format!(" from {}", shield(&short(&event.tenant))) };
         return Markdown(format!("An event that is not about a job came in{from}."));
     };
-    let summary = event.raw()["data"]["summary"].as_str().unwrap_or("The relay has something to say about itself.");
+    let envelope = event.envelope();
+    let summary = envelope["data"]["summary"].as_str().unwrap_or("The relay has something to say about itself.");
     let summary = shield(&cut(summary, ERROR_LENGTH).0).into_owned();
     let next = match what {
         "receiver_blocked" => "correct its settings in routes.yaml; it is tried again as soon as they change.",

@@ -41,7 +41,7 @@ pub async fn one(path: Path<String>, state: Data<State>) -> Result<Json<EventDet
     }
     let version_since = ruled_since(corridor, &stored).await?;
     let redactor = &corridor.config.load().redactor;
-    let (mut raw, mut form) = (stored.event.raw().clone(), stored.event.received.form.clone());
+    let (mut raw, mut form) = (stored.event.envelope(), stored.event.received.form.clone());
     hide::json(redactor, &mut raw);
     for (_, value) in &mut form.attributes {
         *value = redactor.redact(value).into_owned();

@@ -13,7 +13,7 @@ pub fn mark(event: &Value, id: &str, now: Timestamp) -> Result<Received, Unreada
     let form = Form { content_type: "application/json".to_owned(), attributes: Vec::new() };
     let posted = Received { form, body: event.to_string().into(), received_at: now };
     let read = event::parse(posted).map_err(|(_, why)| why)?;
-    let mut envelope = read.raw().as_object().cloned().unwrap_or_default();
+    let mut envelope = if let Value::Object(members) = read.envelope() { members } else { serde_json::Map::new() };
     let spelled = ["specversion", "specVersion", "spec_version"].iter().any(|name| event.get(name).is_some());
     if !spelled && read.source.is_empty() && read.event_type.is_empty() {
         envelope.extend(around_a_job(now));

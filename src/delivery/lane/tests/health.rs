@@ -2,6 +2,17 @@
 
 use super::*;
 
+/// A lane that took in so many, each with a key of its own, and was told to come later by all it sent.
+fn down(deliveries: i64) -> Lane {
+    let mut lane = caught_up(settings());
+    lane.take((1..=deliveries).map(|n| owed(n, n)), at(0));
+    for id in sends(&mut lane, at(0)) {
+        ends(&mut lane, id, Verdict::Later, at(0));
+    }
+    assert_eq!(lane.condition().health(), Health::Down);
+    lane
+}
+
 #[test]
 fn retry_after_holds_the_whole_lane_and_is_no_illness() {
     let mut lane = caught_up(settings());
@@ -44,12 +55,7 @@ fn an_answer_that_says_come_again_at_once_each_time_is_asked_less_and_less_often
 
 #[test]
 fn a_lane_that_is_down_is_probed_less_and_less_often_also_where_the_answer_says_at_once() {
-    let mut lane = caught_up(settings());
-    lane.take((1..=4).map(|n| owed(n, n)), at(0));
-    for id in sends(&mut lane, at(0)) {
-        ends(&mut lane, id, Verdict::Later, at(0));
-    }
-    assert_eq!(lane.condition().health(), Health::Down);
+    let mut lane = down(4);
     let judgement = Judgement { lane_waits: Some(Duration::ZERO), ..says(Verdict::Later) };
     let (mut now, mut probes) = (0, Vec::new());
     while now < 120_000 {
@@ -265,12 +271,7 @@ fn a_clock_set_forward_and_back_kills_nothing() {
 
 #[test]
 fn an_event_that_cannot_be_read_does_not_spin_a_lane_that_is_down() {
-    let mut lane = caught_up(settings());
-    lane.take((1..=5).map(|n| owed(n, n)), at(0));
-    for id in sends(&mut lane, at(0)) {
-        ends(&mut lane, id, Verdict::Later, at(1));
-    }
-    assert_eq!(lane.condition().health(), Health::Down);
+    let mut lane = down(5);
     let probe = sends(&mut lane, at(60_000));
     assert_eq!(probe.len(), 1);
     lane.untried(DeliveryId(probe[0]), at(60_001));
