@@ -304,3 +304,23 @@ pub fn connect(path: &Path, role: Role) -> rusqlite::Result<Connection> {
     }
     Ok(db)
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_is_not_planned_anew_for_what_is_bound() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
+        fill(&path).unwrap();
+        let db = connect(&path, Role::Reader).unwrap();
+        let mut page = db.prepare("SELECT id FROM deliveries WHERE id > ?1 ORDER BY id LIMIT ?2").unwrap();
+        for limit in [1, 100, 7] {
+            assert_eq!(page.query_map([0, limit], |_| Ok(())).unwrap().count(), 0);
+        }
+        assert_eq!(page.get_status(StatementStatus::RePrepare), 0);
+    }
+}
