@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 
 use super::failure::Failure;
+use crate::message::is_directional;
 
 /// Of a text, so many bytes are shown.
 const TEXT: usize = 4_000;
@@ -53,7 +54,7 @@ fn escaped(text: &str) -> String {
 
 /// Characters that change the order in which others are shown.
 fn turns_the_line(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    is_directional(c) || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}')
 }
 
 fn dump(bytes: &[u8]) -> String {

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use serde::Serialize;
 
 use super::failure::Failure;
+use crate::message::is_directional;
 pub use crate::message::one_line;
 
 /// Prints `text` and a newline at once. A reader that has gone away (`| head`) is no failure.
@@ -27,9 +28,9 @@ pub fn json(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("the API's types are plain JSON")
 }
 
-/// `text` with its lines kept, and no other control characters.
+/// `text` with its lines kept, no other control characters, and nothing that turns it.
 pub fn many_lines(text: &str) -> String {
-    text.chars().filter(|&c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+    text.chars().filter(|&c| (!c.is_control() || matches!(c, '\n' | '\t')) && !is_directional(c)).collect()
 }
 
 /// `text` in at most `max` characters, the last one `…` if something is missing.
@@ -60,6 +61,8 @@ mod tests {
     fn nothing_from_an_event_can_steer_the_terminal() {
         assert_eq!(one_line("a\u{1b}[31mb\r\n  c\u{9b}"), "a [31mb c");
         assert_eq!(many_lines("a\u{1b}[2J\n\tb\r"), "a[2J\n\tb");
+        assert_eq!(one_line("\u{202e} a\u{2066}b \u{2069}"), "ab");
+        assert_eq!(many_lines("a\u{202e}b\n"), "ab\n");
     }
 
     #[test]

@@ -7,7 +7,9 @@ use minijinja::Value;
 use super::builtin::{builtin, headline};
 use super::engine::Mode;
 use super::scope::Root;
-use super::{Definition, Engine, Footer, Level, Markdown, Message, RenderError, Scope, Template, link, one_line};
+use super::{
+    Definition, Engine, Footer, Level, Markdown, Message, RenderError, Scope, Template, is_directional, link, one_line,
+};
 use crate::event::duration::readable;
 use crate::event::{DeliveryId, Outcome};
 use crate::yaml::Span;
@@ -82,6 +84,9 @@ pub fn compose(engine: &Engine, layers: &[&Definition], scope: &Scope, circumsta
     }
     if layers.iter().find_map(|layer| layer.footer).unwrap_or(true) {
         message.footer = Some(footer(scope, circumstances));
+    }
+    for (_, value) in &mut message.fields {
+        value.retain(|c| !is_directional(c));
     }
     Composed { message, failed }
 }
@@ -427,6 +432,20 @@ mod tests {
         let footer = message.footer.unwrap();
         assert_eq!(footer.text, format!("closes {}", DeliveryId(7)));
         assert_eq!(footer.link, Some(format!("https://relay.example/#/deliveries/{}", scope.delivery)));
+    }
+
+    #[test]
+    fn no_value_turns_the_text() {
+        let mut engine = Engine::default();
+        let layer = layer(
+            &mut engine,
+            "{ title: '{{ error }}', text: '**{{ error }}**', fields: { '{{ error }}': '{{ error }}' } }",
+        );
+        let mut job = failed_job();
+        job.error = Some("\u{202e}slla\u{2069}".to_owned());
+        let message = compose(&engine, &[&layer], &scope_of(job), &Circumstances::default()).message;
+        assert_eq!((message.title.as_str(), message.text.plain().as_str()), ("slla", "slla"));
+        assert_eq!(message.fields[0].1, "slla");
     }
 
     #[test]

@@ -35,17 +35,25 @@ fn cut_by(text: &str, max: usize, measure: fn(char) -> usize) -> (Cow<'_, str>, 
     (Cow::Borrowed(text), false)
 }
 
-/// All white space, line ends included, as single spaces; control characters are gone.
+/// All white space, line ends included, as single spaces; control characters are gone, and so is what turns the text.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
-        if !out.is_empty() {
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
+        let mut shown = word.chars().filter(|&c| !is_directional(c)).peekable();
+        if shown.peek().is_some() && !out.is_empty() {
             out.push(' ');
         }
-        out.push_str(word);
+        out.extend(shown);
     }
     out
+}
+
+/// Whether a character turns the direction in which those behind it are shown, so that a name can pretend to be another: the explicit
+/// directional formatting characters of UAX #9 (<https://www.unicode.org/reports/tr9/>). Marks, which turn nothing else, are none.
+#[must_use]
+pub fn is_directional(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The last place not after `end` where `text` can be parted.

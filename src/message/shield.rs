@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use super::cut::is_directional;
+
 const OFFSET: u32 = 0xF_0000;
 
 /// Moves what could be structure out of sight. Private-use characters that are in `value` already would come back as something
@@ -23,7 +25,7 @@ pub(super) fn shield(value: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Moves everything back.
+/// Moves everything back, but for what would turn the text.
 pub(super) fn unshield(text: &str) -> Cow<'_, str> {
     if !text.chars().any(|c| u32::from(c) >= OFFSET) {
         return Cow::Borrowed(text);
@@ -32,7 +34,7 @@ pub(super) fn unshield(text: &str) -> Cow<'_, str> {
         Some(code) => char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
         None => c,
     };
-    Cow::Owned(text.chars().map(back).collect())
+    Cow::Owned(text.chars().map(back).filter(|&c| !is_directional(c)).collect())
 }
 
 #[cfg(test)]
@@ -49,7 +51,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shielded_comes_back(value in "[^\u{F0000}-\u{10FFFF}]*") {
+        fn what_is_shielded_comes_back(value in "[^\u{202a}-\u{202e}\u{2066}-\u{2069}\u{F0000}-\u{10FFFF}]*") {
             let shielded = shield(&value);
             prop_assert_eq!(unshield(&shielded), value.as_str());
         }

@@ -31,7 +31,7 @@ const FOOTER: usize = 1000;
 /// Literal text without control characters, counted in bytes.
 const LINES: Dialect = Dialect {
     escape: |c, out| {
-        if !unwanted(c) {
+        if !chat::unwanted(c) {
             out.push(c);
         }
     },
@@ -201,9 +201,4 @@ fn text(message: &Message, max: usize, notes: &mut Vec<String>) -> String {
     }));
     parts.retain(|part| !part.trim().is_empty());
     parts.join("\n\n") + "\n"
-}
-
-/// Control characters but line ends and tabs, and those that turn the direction of what follows them.
-fn unwanted(c: char) -> bool {
-    chat::unwanted(c) || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }

@@ -21,15 +21,10 @@ pub fn text(message: &Message, notes: &mut Vec<String>) -> String {
         None => format!("({})", footer.text),
     }));
     parts.retain(|part| !part.trim().is_empty());
-    let text: String = parts.join("\n").chars().filter(|c| *c == '\n' || !steers(*c)).collect();
+    let text: String = parts.join("\n").chars().filter(|c| *c == '\n' || !c.is_control()).collect();
     let (text, was_cut) = cut(&text, LONGEST);
     if was_cut {
         notes.push(format!("text cut to {LONGEST} characters"));
     }
     text.into_owned()
-}
-
-/// Control characters, and those that turn the direction of what follows them.
-fn steers(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }

@@ -178,6 +178,7 @@ pub(super) fn hostile() -> impl Strategy<Value = String> {
         Just("```*_~` [a](https://evil.example) <at>x</at> ||".to_owned()),
         Just("👩\u{200D}🔧🇩🇪e\u{301}".to_owned()),
         Just("\n    - 1. # > <b>&amp;".to_owned()),
+        Just("\u{202e}slla\u{202c}".to_owned()),
         ".{0,40}",
     ];
     (proptest::collection::vec(piece, 1..6), prop_oneof![8 => Just(1usize), 1 => Just(500), 1 => Just(20_000)])
@@ -209,7 +210,7 @@ proptest! {
             let mut texts = Vec::new();
             strings(&sent, &mut texts);
             for text in texts {
-                prop_assert!(!text.contains('\u{0}') && !text.contains('\u{1b}'), "{kind}: {text:?}");
+                prop_assert!(!text.contains(['\u{0}', '\u{1b}', '\u{202e}']), "{kind}: {text:?}");
                 let pages: &[&str] = match kind {
                     "google_chat" => &["<users/"],
                     "discord" => &["@everyone", "@here", "<@"],

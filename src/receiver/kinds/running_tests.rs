@@ -149,7 +149,7 @@ proptest! {
             let plainest = ["text", "content", "body", "message"].iter().find_map(|member| sent[member].as_str());
             let text = if plain { plainest } else { sent[member].as_str() }.unwrap_or_default();
             prop_assert!(!text.is_empty() && text.len() <= bytes, "{kind}: {} bytes", text.len());
-            prop_assert!(!text.contains('\u{0}') && !text.contains('\u{1b}'), "{kind}: {text:?}");
+            prop_assert!(!text.contains(['\u{0}', '\u{1b}', '\u{202e}']), "{kind}: {text:?}");
             prop_assert!(kind != "telegram" || text.encode_utf16().count() <= 4096);
             prop_assert!(kind != "zulip" || text.encode_utf16().count() <= 10_000);
             // Code, and what nothing interprets, may hold links and tags.

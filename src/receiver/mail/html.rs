@@ -1,7 +1,7 @@
 //! A message as an HTML mail: tables and inline styles, which Outlook and Gmail understand; nothing from elsewhere. Colours are such
 //! that readers which turn them round for the dark leave it legible; those that ask get colours made for it.
 
-use super::{FOOTER, LINK, NOTICES, TEXT, unwanted};
+use super::{FOOTER, LINK, NOTICES, TEXT};
 use crate::message::{Footer, Level, Message, cut, one_line};
 use crate::receiver::chat::{self, Bounds};
 use crate::receiver::dialect::{Dialect, HTML, Unit, html};
@@ -43,7 +43,7 @@ const RICH: Dialect = Dialect {
 };
 
 fn in_code(c: char, out: &mut String) {
-    if !unwanted(c) {
+    if !chat::unwanted(c) {
         (HTML.escape)(c, out);
     }
 }
