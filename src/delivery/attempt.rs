@@ -15,7 +15,7 @@ use super::references::{Recent, earlier};
 use crate::config::{Config, Redactor};
 use crate::event::{Event, EventId};
 use crate::message::{Late, Since};
-use crate::receiver::{Answer, Audience, Judgement, Outgoing, Reason, Receiver, Threads, Unsendable, Verdict};
+use crate::receiver::{Answer, Audience, Failure, Judgement, Outgoing, Reason, Receiver, Threads, Unsendable, Verdict};
 use crate::store::{Owed, Store, StoreError};
 
 /// A message this late says so.
@@ -158,6 +158,7 @@ impl Outcome {
         let Outcome { mut judgement, notes, copy } = self;
         let hidden = |text: &str| redactor.redact(text).into_owned();
         judgement.detail = hidden(&judgement.detail);
+        judgement.advice = judgement.advice.map(|advice| hidden(&advice));
         let notes = notes.iter().map(|note| hidden(note)).collect();
         Tried { notes, copy: copy.map(|text| hidden(&text)), ..Tried::unsent(judgement) }
     }
@@ -201,12 +202,12 @@ async fn send(means: Way<'_>, subject: &Subject, late: Option<Late>, now: Timest
     let judgement = match &outgoing {
         Outgoing::Http(request) => {
             let answer = means.client.send(request).await;
-            means.receiver.judge(&answer.map(|answer| without_secrets(answer, &means.config.redactor)))
+            judge(means.receiver, &answer, &means.config.redactor)
         }
         Outgoing::Mail(letter) => {
             // In a box of its own: every attempt, of whatever kind, would else be as large as a conversation with a mail server.
             let answer = Box::pin(means.client.mail(letter)).await;
-            means.receiver.judge(&answer.map(|answer| without_secrets(answer, &means.config.redactor)))
+            judge(means.receiver, &answer, &means.config.redactor)
         }
         Outgoing::Console(text) => {
             // A span, and not fields of the line: they would stand behind the text.
@@ -221,12 +222,17 @@ async fn send(means: Way<'_>, subject: &Subject, late: Option<Late>, now: Timest
     Outcome { judgement, notes, copy }
 }
 
-/// Before anything is cut from the answer: half a secret would not be known as one.
-fn without_secrets(mut answer: Answer, redactor: &Redactor) -> Answer {
-    if let Cow::Owned(hidden) = redactor.redact(&String::from_utf8_lossy(&answer.body)) {
-        answer.body = hidden.into();
-    }
-    answer
+/// What the answer means, told in its own words without secrets: half a secret, where they are cut, would not be known as one. What it
+/// means is not asked of words without secrets: a secret may be a word as common as `true`.
+fn judge(receiver: &Receiver, answer: &Result<Answer, Failure>, redactor: &Redactor) -> Judgement {
+    let judgement = receiver.judge(answer);
+    let Ok(whole) = answer else { return judgement };
+    let text = String::from_utf8_lossy(&whole.body);
+    let Cow::Owned(hidden) = redactor.redact(&text) else { return judgement };
+    let shown = Answer { body: hidden.into(), ..whole.clone() };
+    let summary = shown.summary();
+    let told = receiver.judge(&Ok(shown));
+    Judgement { detail: if told.verdict == judgement.verdict { told.detail } else { summary }, ..judgement }
 }
 
 /// How late a message to people is at `now`, and what the next run of the same key has come to until then.

@@ -76,6 +76,24 @@ async fn an_answer_that_is_cut_shows_no_half_of_a_secret() {
 }
 
 #[tokio::test]
+async fn a_secret_as_common_as_true_changes_no_verdict() {
+    let fake = Fake::start();
+    fake.replies(|_| Reply::Status(200, r#"{"ok":true,"channel":"C0123ABCDEF","ts":"1764686764.000100"}"#));
+    let routes = format!(
+        "receivers:\n  chat: {{ kind: slack, token: xoxb-0123456789, channel: C0123ABCDEF, endpoint: \"{}\", retry: {{ first: 10ms, max: 10ms }} }}\n  other: {{ kind: webhook, url: \"{}\", body: {{ urgent: \"${{URGENT}}\" }} }}\nroutes:\n  - name: all\n    to: chat\n",
+        fake.url("/"),
+        fake.url("/")
+    );
+    let mut relay = Relay::prepare(&routes).env("URGENT", "true");
+    relay.run().await;
+    relay.accept(&update("job-1", "A", "")).await;
+    relay.drained("chat").await;
+    assert_eq!(fake.count(), 1, "it arrived, and is not sent again");
+    let shown = relay.get("/api/v1/deliveries").await.to_string();
+    assert!(shown.contains("delivered") && !shown.contains("\"dead\""), "{shown}");
+}
+
+#[tokio::test]
 async fn retry_after_holds_the_lane_and_redirects_are_not_followed() {
     let fake = Fake::start();
     let elsewhere = Fake::start();
