@@ -197,7 +197,8 @@ async fn start(options: &Options) -> Result<Relay, End> {
         narrator: Arc::clone(&narrator),
         environment: Environment::real(),
     };
-    let lanes = Lanes::start(setup, Arc::clone(&config)).await.map_err(End::Unusable)?;
+    let lanes = Lanes::new(setup).map_err(End::Unusable)?;
+    let ready = lanes.ready(&config).await.map_err(End::Unusable)?;
     // Only what can run is recorded as ruling; it decides nothing before.
     let now = Timestamp::now();
     store.apply_version(&config.version, &config.masked, now).await.map_err(|e| End::Failed(e.to_string()))?;
@@ -219,6 +220,8 @@ async fn start(options: &Options) -> Result<Relay, End> {
     let state = Arc::new(State::new(Arc::clone(&intake), lanes.clone(), standing, reload));
     let server = server::run(&state, listeners, limits::workers(), limits::connections())
         .map_err(|e| End::Failed(format!("cannot listen: {e}")))?;
+    // Last, as nothing can fail any more: a start that is tried again and again must not send again and again.
+    lanes.apply(ready);
     tracing::info!("{said}");
 
     let reloader = reloader::Reloader {

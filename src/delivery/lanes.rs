@@ -104,11 +104,11 @@ struct Running {
 }
 
 impl Lanes {
-    /// Starts a lane for each receiver of `config`.
+    /// No lanes yet, but the threads for them.
     ///
     /// # Errors
-    /// When a receiver's client cannot be set up (a sentence that names it), or the store cannot be read.
-    pub async fn start(setup: Setup, config: Arc<Config>) -> Result<Lanes, String> {
+    /// When there are none to be had.
+    pub fn new(setup: Setup) -> Result<Lanes, String> {
         let inner = Inner {
             threads: Threads::start(&setup.environment.network)
                 .map_err(|e| format!("no threads for the lanes: {e}"))?,
@@ -117,16 +117,13 @@ impl Lanes {
             lanes: Mutex::new(BTreeMap::new()),
             stopped: AtomicBool::new(false),
         };
-        let lanes = Lanes { inner: Arc::new(inner) };
-        let ready = lanes.ready(&config).await?;
-        lanes.apply(ready);
-        Ok(lanes)
+        Ok(Lanes { inner: Arc::new(inner) })
     }
 
     /// Everything about the lanes of `config` that can fail; nothing changes yet.
     ///
     /// # Errors
-    /// See [`Lanes::start`].
+    /// When a receiver's client cannot be set up (a sentence that names it), or the store cannot be read.
     pub async fn ready(&self, config: &Arc<Config>) -> Result<Ready, String> {
         let mut clients = HashMap::new();
         for (name, receiver) in &config.receivers {

@@ -23,6 +23,31 @@ async fn a_newer_schema_is_refused_and_not_damaged() {
 }
 
 #[tokio::test]
+async fn a_start_that_fails_sends_nothing() {
+    let fake = Fake::start();
+    fake.replies(|_| Reply::Status(503, "no"));
+    let routes = format!(
+        "receivers:\n  sink: {{ kind: webhook, url: \"{}\", retry: {{ first: 50ms, max: 50ms }} }}\nroutes:\n  - name: all\n    to: sink\n",
+        fake.url("/")
+    );
+    let mut relay = Relay::start(&routes).await;
+    relay.accept(&update("job-1", "A", "")).await;
+    fake.wait_for(1).await;
+    relay.kill();
+    let before = fake.count();
+    let store = rusqlite::Connection::open(relay.path("data/jobrelay.db")).expect("the store is a SQLite file");
+    store.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes");
+    let (code, said) = relay.fails().await;
+    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(fake.count(), before, "{said}");
+    drop(store);
+    fake.replies(|_| Reply::Status(200, "ok"));
+    relay.run().await;
+    relay.drained("sink").await;
+    assert_eq!(fake.count(), before + 1);
+}
+
+#[tokio::test]
 async fn the_files_are_for_their_owner_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let relay = Relay::start(LOG_ONLY).await;

@@ -115,7 +115,9 @@ pub(super) async fn inbox(store: Arc<dyn Store>, junction: Junction) -> Lanes {
     };
     let text = "receivers: { ops: { kind: inbox } }\nroutes: [{ name: all, to: ops }]\n";
     let config = load_without_secrets(text).0.expect("a usable file");
-    Lanes::start(setup, Arc::new(config)).await.unwrap()
+    let lanes = Lanes::new(setup).unwrap();
+    lanes.apply(lanes.ready(&Arc::new(config)).await.unwrap());
+    lanes
 }
 
 /// The lane of `ops`, which owes one message from the beginning.

@@ -108,10 +108,12 @@ async fn one_life(world: &World, durable: &Durable, course: &mut Course) -> End 
         environment: Environment { now: clock::wall, network, limits: world.plan.limits.clone() },
     };
     let config = world.plan.files[course.on_disk].load();
-    let Ok(lanes) = Lanes::start(setup, Arc::clone(&config)).await else { return End::Stopped(RESTART) };
+    let lanes = Lanes::new(setup).expect("the threads are this one");
+    let Ok(ready) = lanes.ready(&config).await else { return End::Stopped(RESTART) };
     if store.apply_version(&config.version, &config.masked, clock::wall()).await.is_err() {
         return End::Stopped(RESTART);
     }
+    lanes.apply(ready);
     rules(world, course.on_disk);
     let running = Arc::new(ArcSwap::new(config));
     let corridor = Arc::new(Corridor::new(Arc::clone(&store), Arc::clone(&running), tell, Arc::clone(&narrator)));
