@@ -24,7 +24,7 @@ use super::worker::{Command, Worker};
 use super::{Health, LaneStatus};
 use crate::config::Config;
 use crate::event::{EventId, OwnEvent};
-use crate::receiver::Receiver;
+use crate::receiver::{Audience, Receiver};
 use crate::store::{Handoff, LaneRow, Owed, Store, StoreError};
 
 type Intakes = HashMap<Arc<str>, Arc<Intake>>;
@@ -274,10 +274,15 @@ impl Lanes {
         preview(&means, id, subject, now).await
     }
 
-    /// The longest time that a receiver has for an answer.
+    /// The longest that an attempt may wait for answers.
     #[must_use]
     pub fn longest_answer(&self) -> Duration {
-        self.lock().values().map(|running| running.means.receiver.common.timeout).max().unwrap_or_default()
+        let most = |receiver: &Receiver| match receiver.kind.audience() {
+            // Once in full and once in plain form.
+            Audience::People => 2 * receiver.common.timeout,
+            Audience::Machine => receiver.common.timeout,
+        };
+        self.lock().values().map(|running| most(&running.means.receiver)).max().unwrap_or_default()
     }
 
     /// Lets every lane finish what is in flight and keep its state, until `deadline` at the latest.

@@ -99,6 +99,9 @@ impl Reloader {
             Ok(loaded) => self.apply(loaded, asked).await,
             Err(refused) => Err(refused),
         };
+        if result.as_ref().is_err_and(|refused| refused.may_pass) {
+            self.again = Some(Instant::now() + AGAIN_AFTER);
+        }
         let answer = result.map_err(|refused| self.refuse(refused, asked));
         if let Why::Asked(Some(waiting)) = why {
             // Whoever asked may have gone.
@@ -115,9 +118,7 @@ impl Reloader {
         let result = if same_version && changes.is_empty() { ReloadResult::Unchanged } else { ReloadResult::Applied };
         if result == ReloadResult::Applied {
             let placed = put_in_place(&self.lanes, &*self.store, &self.running, &config, now).await;
-            placed
-                .map_err(|(what, why)| Refused::because(what, &why))
-                .inspect_err(|_| self.again = Some(Instant::now() + AGAIN_AFTER))?;
+            placed.map_err(|(what, why)| Refused::because(what, &why))?;
         }
         let was = self.state.standing.load();
         let since = if same_version { was.since } else { now };

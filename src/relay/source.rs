@@ -53,12 +53,15 @@ pub(super) struct Refused {
     pub report: String,
     /// The same with source lines, which may hold secrets: for the terminal of the file's owner, and nowhere else.
     shown: Option<String>,
+    /// It is no fault of the file: another try may do better though nothing has changed.
+    pub may_pass: bool,
 }
 
 impl Refused {
     /// By one fault that has no place in the file.
     pub fn because(summary: &str, why: &str) -> Refused {
-        Refused { problems: 1, summary: summary.to_owned(), report: format!("error: {why}"), shown: None }
+        let report = format!("error: {why}");
+        Refused { problems: 1, summary: summary.to_owned(), report, shown: None, may_pass: true }
     }
 
     /// For whoever has started the relay, and for nobody else.
@@ -68,7 +71,7 @@ impl Refused {
 
     /// As it is shown from then on.
     pub fn since(self, since: Timestamp, file: String) -> Refusal {
-        let Refused { problems, summary, report, shown: _ } = self;
+        let Refused { problems, summary, report, .. } = self;
         Refusal { since, file, problems, summary, report }
     }
 }
@@ -109,7 +112,7 @@ impl Source {
             let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
             let shown = terminal.then(|| yaml::report(&file, &text, &problems, true));
             let summary = summary(&text, &problems);
-            Err(Refused { problems: errors, summary, report: plain(problems), shown })
+            Err(Refused { problems: errors, summary, report: plain(problems), shown, may_pass: false })
         }
     }
 

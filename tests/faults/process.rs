@@ -56,7 +56,7 @@ async fn a_receiver_away_and_a_kill_lose_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_under_load_ends_in_order_and_sends_nothing_twice() {
     let (a, b) = (Fake::start(), Fake::start());
-    a.replies(|_| Reply::Hang(Duration::from_millis(50)));
+    a.replies(|_| Reply::Late(Duration::from_millis(50), 200));
     let mut relay = Relay::start(&everything_to(&[&a, &b])).await;
     let sender = Sender::paced(&relay, Duration::from_millis(5));
     let mut account = Account::new();

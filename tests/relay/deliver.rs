@@ -279,7 +279,7 @@ async fn a_recovery_arrives_once_after_its_failure_over_kill_and_outage() {
 #[tokio::test]
 async fn lanes_are_independent() {
     let (hanging, broken, healthy) = (Fake::start(), Fake::start(), Fake::start());
-    hanging.replies(|_| Reply::Hang(Duration::from_secs(10)));
+    hanging.replies(|_| Reply::Late(Duration::from_secs(10), 200));
     broken.replies(|_| Reply::Status(503, "for ever"));
     let routes = |to: &str| {
         format!(

@@ -336,6 +336,18 @@ async fn what_arrived_goes_out_again_once() {
 }
 
 #[tokio::test]
+async fn what_is_still_owed_is_not_sent_twice_to_its_own_receiver() {
+    let fake = Fake::start();
+    fake.replies(|_| Reply::Status(503, "no"));
+    let relay = Relay::start(&all_to(&fake)).await;
+    relay.accept(&update("job-1", "A", "")).await;
+    let delivery = fake.wait_for(1).await[0].delivery();
+    let (_, said) = refused(&relay, &["replay", &delivery, "--to", "sink", "--yes"]).await;
+    assert!(said.contains("still owed"), "{said}");
+    assert_eq!(relay.get("/api/v1/deliveries").await["items"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
 async fn what_was_dead_when_its_retention_ended_is_counted_and_told() {
     let fake = Fake::start();
     fake.replies(|_| Reply::Status(400, "no"));

@@ -297,7 +297,7 @@ async fn what_fails_for_another_reason_than_the_file_is_tried_again() {
 #[tokio::test]
 async fn a_new_url_and_rate_apply_to_what_waits_and_nothing_is_sent_again() {
     let (old, new, other) = (Fake::start(), Fake::start(), Fake::start());
-    other.replies(|_| Reply::Hang(Duration::from_millis(1_500)));
+    other.replies(|_| Reply::Late(Duration::from_millis(1_500), 200));
     let routes = |url: &str, rate: &str| {
         format!(
             "receivers:\n  slow: {{ kind: webhook, url: \"{url}\", rate: {rate} }}\n  other: {{ kind: webhook, url: \"{}\" }}\nroutes:\n  - {{ name: all, to: [slow, other] }}\n",

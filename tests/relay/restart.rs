@@ -52,6 +52,28 @@ async fn restarts_under_load_refuse_no_request_while_the_socket_is_held() {
     assert_eq!(jobs.len(), sent);
 }
 
+#[tokio::test]
+async fn an_orderly_stop_waits_for_the_plain_form_too() {
+    let fake = Fake::start();
+    let plain = AtomicBool::new(false);
+    fake.replies(move |_| {
+        let status = if plain.swap(true, Ordering::SeqCst) { 200 } else { 400 };
+        Reply::Late(Duration::from_millis(4_200), status)
+    });
+    let routes = format!(
+        "receivers:\n  chat: {{ kind: slack, url: \"{}\", timeout: 5s }}\nroutes:\n  - name: all\n    to: chat\n",
+        fake.url("/")
+    );
+    let mut relay = Relay::start(&routes).await;
+    relay.accept(&update("job-1", "A", "")).await;
+    fake.wait_for(1).await;
+    relay.terminate().await;
+    assert_eq!(fake.count(), 2, "{}", relay.log_text());
+    relay.run().await;
+    relay.drained("chat").await;
+    assert_eq!(fake.count(), 2, "what was answered is on record");
+}
+
 fn all_to(fake: &Fake) -> String {
     format!(
         "receivers:\n  sink: {{ kind: webhook, url: \"{}\" }}\nroutes:\n  - name: all\n    to: sink\n",
@@ -62,7 +84,7 @@ fn all_to(fake: &Fake) -> String {
 #[tokio::test]
 async fn a_stop_finishes_what_is_in_flight() {
     let fake = Fake::start();
-    fake.replies(|_| Reply::Hang(Duration::from_millis(800)));
+    fake.replies(|_| Reply::Late(Duration::from_millis(800), 200));
     let routes = all_to(&fake);
     let mut relay = Relay::start(&routes).await;
     relay.accept(&update("job-1", "A", "")).await;
@@ -76,7 +98,7 @@ async fn a_stop_finishes_what_is_in_flight() {
 #[tokio::test]
 async fn a_stop_waits_as_long_as_a_receiver_has_for_its_answer() {
     let fake = Fake::start();
-    fake.replies(|_| Reply::Hang(Duration::from_secs(8)));
+    fake.replies(|_| Reply::Late(Duration::from_secs(8), 200));
     let mut relay = Relay::start(&all_to(&fake)).await;
     relay.accept(&update("job-1", "A", "")).await;
     fake.wait_for(1).await;
@@ -89,7 +111,7 @@ async fn a_stop_waits_as_long_as_a_receiver_has_for_its_answer() {
 #[tokio::test]
 async fn a_file_that_changes_during_the_stop_brings_no_lane_back() {
     let fake = Fake::start();
-    fake.replies(|_| Reply::Hang(Duration::from_millis(1_500)));
+    fake.replies(|_| Reply::Late(Duration::from_millis(1_500), 200));
     let routes = all_to(&fake);
     let mut relay = Relay::start(&routes).await;
     relay.accept(&update("job-1", "A", "")).await;

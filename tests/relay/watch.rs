@@ -215,7 +215,7 @@ async fn failures_are_counted_and_found_by_their_reason() {
         "/rate_limited" => Reply::Status(429, "slow down"),
         "/client" => Reply::Status(409, "no"),
         "/server" => Reply::Status(503, "busy"),
-        "/timeout" => Reply::Hang(Duration::from_secs(60)),
+        "/timeout" => Reply::Late(Duration::from_secs(60), 200),
         "/connect" => Reply::HangUp,
         "/form" => Reply::Status(400, "invalid_blocks"),
         other => panic!("nobody calls {other}"),

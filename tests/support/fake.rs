@@ -51,8 +51,8 @@ pub enum Reply {
     Status(u16, &'static str),
     /// Status, one header, body.
     Header(u16, &'static str, String, &'static str),
-    /// Take the request, wait, then answer 200.
-    Hang(Duration),
+    /// Take the request, wait, then answer so.
+    Late(Duration, u16),
     /// The head of an answer and a beginning of its body, then nothing.
     NoEnd(u16),
     /// Take the request and close the connection.
@@ -210,9 +210,9 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, shared: &Sha
         let (status, header, body) = match reply {
             Reply::Status(status, body) => (status, String::new(), body),
             Reply::Header(status, name, value, body) => (status, format!("{name}: {value}\r\n"), body),
-            Reply::Hang(time) => {
+            Reply::Late(time, status) => {
                 tokio::time::sleep(time).await;
-                (200, String::new(), "ok")
+                (status, String::new(), "ok")
             }
             Reply::NoEnd(status) => {
                 // Whether it still listens is its own affair.

@@ -125,7 +125,8 @@ async fn replay_event(corridor: &Corridor, id: EventId, to: Option<&str>) -> Res
 async fn replay_named(corridor: &Corridor, ids: &[DeliveryId], to: Option<&str>) -> Result<Vec<Replayed>, Problem> {
     few(ids)?;
     for &id in ids {
-        if deliveries::find(&*corridor.store, id).await?.state == DeliveryState::Owed && to.is_none() {
+        let delivery = deliveries::find(&*corridor.store, id).await?;
+        if delivery.state == DeliveryState::Owed && to.is_none_or(|to| *delivery.receiver == *to) {
             let detail =
                 format!("{id} is still owed: it will be sent as it is. To try it at once, resume its receiver.");
             return Err(Problem::new(Sort::Conflict, detail));
