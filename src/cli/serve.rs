@@ -61,7 +61,7 @@ pub struct ServeArgs {
     #[arg(long, env = "JOBRELAY_SECRETS", value_name = "PATH", value_parser = maybe_path())]
     secrets: Option<PathBuf>,
 
-    /// Where people and the sender reach this relay, for links in messages
+    /// Where the sender and people reach this relay: what to type into the sender, and where the link in a message leads
     #[arg(long, env = "JOBRELAY_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
     public_url: Option<String>,
 

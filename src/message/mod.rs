@@ -59,6 +59,6 @@ pub struct Message {
 pub struct Footer {
     /// `route "failed jobs"` or, for a recovery, what it closes.
     pub text: String,
-    /// A page that tells more, where `--public-url` is set.
+    /// The relay's own address, with the delivery's ID behind it, where `--public-url` is set.
     pub link: Option<String>,
 }

@@ -172,7 +172,8 @@ async fn welcome() -> HttpResponse {
         "This is jobrelay {}: it takes job events and sends messages about them, as its routes.yaml says.\n\n\
          Events go here:     POST {WEBHOOK}\n\
          Is it alive, ready? GET /healthz, GET /readyz\n\
-         For programs:       /api/v1 (with the admin token), or the command `jobrelay`\n",
+         For programs:       /api/v1 (with the admin token), or the command `jobrelay`\n\
+         A message's link:   `jobrelay deliveries ID`, with the ID at its end, shows that delivery\n",
         env!("CARGO_PKG_VERSION")
     ))
 }

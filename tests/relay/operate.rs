@@ -220,7 +220,7 @@ fn the_examples_of_the_readme_pass_check() {
         std::fs::write(dir.path().join("routes.yaml"), example).expect("a file can be written");
         std::fs::write(dir.path().join("secrets"), "SLACK_WEBHOOK_URL=https://hooks.slack.com/services/T0/B0/x\n")
             .expect("a file can be written");
-        let output = run_in(dir.path(), &["check", "--secrets", "secrets"]);
+        let output = run_in(dir.path(), &["check", "--strict", "--secrets", "secrets"]);
         assert_eq!(output.status.code(), Some(0), "{example}\n{}", String::from_utf8_lossy(&output.stdout));
     }
 }
