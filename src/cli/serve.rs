@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_of_the_design() {
+    fn the_defaults() {
         let o = options(&[]);
         assert_eq!(o.routes, PathBuf::from("routes.yaml"));
         assert_eq!(o.listen, ["127.0.0.1:8080"]);

@@ -9,7 +9,7 @@ use crate::event::vocabulary::{self, Sort, Use, is_resource};
 use crate::event::{JobType, Outcome, State};
 use crate::yaml::{Code, Node, Problems, Scalar, Span, nearest};
 
-/// The filters there are: the design's own and minijinja's.
+/// The filters there are: our own and minijinja's.
 const FILTERS: [&str; 52] = [
     "duration",
     "datetime",

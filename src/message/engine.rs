@@ -1,4 +1,4 @@
-//! Templates: minijinja with the design's names and filters, bounded in work and output.
+//! Templates: minijinja with the words of an event and filters of our own, bounded in work and output.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

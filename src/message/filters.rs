@@ -1,4 +1,4 @@
-//! The design's own filters.
+//! Filters of our own, beside Jinja's.
 
 use std::time::Duration;
 

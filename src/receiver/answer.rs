@@ -41,7 +41,7 @@ pub enum Failure {
     /// Nothing was sent: the request itself cannot be put together, and never will.
     #[error("the request cannot be made: {0}")]
     Malformed(String),
-    /// The relay never calls it (promise 9).
+    /// The relay never calls it: link-local, cloud-metadata and multicast, and private ones under `--deny-private`.
     #[error("address refused: {0}")]
     ForbiddenAddress(String),
 }

@@ -1,4 +1,4 @@
-//! What an answer means: promise 4 of the design, refined by kinds.
+//! What an answer means: one of four verdicts, by its status unless the kind knows better.
 
 use std::time::Duration;
 

@@ -17,7 +17,7 @@ const LIBRARY: [&str; 3] = [
 /// A relay whose wall clock can be set. `None`, loudly, where libfaketime is not installed.
 fn with_a_clock(routes: &str) -> Option<Relay> {
     let Some(library) = LIBRARY.iter().find(|path| Path::new(path).exists()) else {
-        println!("NOT TRIED: libfaketime is not installed (scripts/prepare tests)");
+        crate::not_tried("libfaketime is not installed (scripts/prepare tests)");
         return None;
     };
     let relay = Relay::prepare(routes);

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn mounted(relay: Relay, mount: &str) -> Option<Relay> {
     let allowed = Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/tmp"]).output();
     if !allowed.is_ok_and(|output| output.status.success()) {
-        println!("NOT TRIED: nothing can be mounted here (unshare -rm mount)");
+        crate::not_tried("nothing can be mounted here (unshare -rm mount)");
         return None;
     }
     fs::create_dir_all(relay.path("data")).expect("a directory can be made");
@@ -132,7 +132,7 @@ async fn files_made_immutable_under_load_are_answered_503_and_heal() {
     sender.accepts(50).await;
     if !change("+i") {
         change("-i");
-        println!("NOT TRIED: no file can be made immutable here (chattr +i)");
+        crate::not_tried("no file can be made immutable here (chattr +i)");
         return;
     }
     let mut account = Account::new();

@@ -137,7 +137,7 @@ async fn under_a_flood_what_is_accepted_arrives_and_what_is_not_is_told_503() {
     assert!(lost.is_empty() && repeated == 0, "lost {lost:?}");
     assert_eq!(arrivals.len(), accepted.len(), "only what was accepted arrives");
     assert!(slowest < PATIENCE && calm < flooded + PATIENCE);
-    assert!(held.peak < 500, "{held:?}");
+    assert!(held.peak < 300, "{held:?}");
 }
 
 /// So many deliveries owed; `JOBRELAY_FAULT_BACKLOG=1000000` for more.
@@ -146,6 +146,8 @@ fn owed() -> usize {
 }
 
 const KEYS: usize = 2_000;
+/// MiB that a backlog may add: less than the deliveries owed would take if they were all held.
+const LITTLE: u64 = 80;
 
 /// Posts batches of a thousand successes over many keys, and posts again what is told 503.
 async fn preload(relay: &Relay, count: usize) {
@@ -237,7 +239,7 @@ async fn a_long_backlog_costs_bounded_memory_drains_oldest_first_and_fresh_failu
         heavy.files,
         looked_at(&relay).await,
     );
-    assert!(heavy.peak < 500, "{heavy:?}");
+    assert!(heavy.peak < light.now + LITTLE, "{heavy:?}");
     assert!(meanwhile < before * 5 + Duration::from_secs(1), "{before:?} {meanwhile:?}");
 
     let begun = Instant::now();
@@ -287,7 +289,7 @@ async fn a_long_backlog_costs_bounded_memory_drains_oldest_first_and_fresh_failu
         assert!(*owed < 5_000 || (*others as u64) < owed / 4, "a fresh failure waited for {others} of {owed} others");
     }
     assert!(turns[0].1 > 5_000, "thousands were owed when the first came: {turns:?}");
-    assert!(peak.peak < 500, "{peak:?}");
+    assert!(peak.peak < light.now + LITTLE, "{peak:?}");
 }
 
 /// Waits as long as something comes, until all is there.

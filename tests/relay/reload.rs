@@ -375,6 +375,24 @@ async fn after_a_change_the_log_says_what_it_would_have_meant() {
 }
 
 #[tokio::test]
+async fn a_change_is_not_judged_by_more_than_it_says() {
+    let routes = |name: &str| {
+        format!(
+            "receivers: {{ a: {{ kind: inbox }} }}\nroutes:\n  - {{ name: {name}, when: {{ outcome: stopped }}, to: a }}\n"
+        )
+    };
+    let relay = Relay::start(&routes("one")).await;
+    for batch in 0..11 {
+        let events: Vec<Value> = (0..1_000).map(|n| update(&format!("job-{batch}-{n}"), "A", "")).collect();
+        let body = serde_json::to_vec(&events).expect("JSON");
+        assert_eq!(relay.post_raw("application/cloudevents-batch+json", &[], body).await.0, 200);
+    }
+    relay.edit(&routes("two")).await;
+    let said = "everything among the newest 10,000 events would have been sent as it was";
+    relay.until("it tells how far it looked", || relay.log_text().contains(said)).await;
+}
+
+#[tokio::test]
 async fn a_removed_receiver_is_loud_at_the_change_and_resumes_when_its_name_returns() {
     let fake = Fake::start();
     fake.replies(|_| Reply::Status(503, "no"));
