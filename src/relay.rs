@@ -26,9 +26,9 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use listenfd::ListenFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, timeout};
 
 use crate::config::Secrets;
 use crate::delivery::{Environment, Junction, Lanes, Narrator, Setup, install_crypto, proxies_in_environment};
@@ -46,6 +46,8 @@ const TO_RECORD: Duration = Duration::from_secs(2);
 /// Within these bounds. Service managers kill what takes longer than 90 s.
 const LANES_AT_LEAST: Duration = Duration::from_secs(6);
 const LANES_AT_MOST: Duration = Duration::from_secs(60);
+/// What the relay has to say of itself is put on record within this time.
+const TO_TELL: Duration = Duration::from_secs(1);
 /// After the lanes, the door has so long.
 const DOOR_WITHIN: Duration = Duration::from_secs(4);
 
@@ -137,8 +139,11 @@ struct Relay {
     intake: Arc<Intake>,
     lanes: Lanes,
     store: Arc<dyn Store>,
+    /// Tells what the relay has to say of itself, until its other end is dropped.
+    teller: JoinHandle<()>,
+    stop_telling: oneshot::Sender<()>,
     /// Tasks that end with the relay.
-    helpers: Vec<tokio::task::JoinHandle<()>>,
+    helpers: Vec<JoinHandle<()>>,
     signals: Signals,
 }
 
@@ -240,8 +245,10 @@ async fn start(options: &Options) -> Result<Relay, End> {
         let state = Arc::clone(&state);
         move || state.standing.load().refused.is_some()
     };
+    let (stop_telling, stopped) = oneshot::channel::<()>();
+    let stopped = async { drop(stopped.await) };
+    let teller = tokio::spawn(own::admit(corridor, own_events, refused, Timestamp::now, stopped));
     let mut helpers = vec![
-        tokio::spawn(own::admit(corridor, own_events, refused, Timestamp::now)),
         tokio::spawn(reloader.run()),
         tokio::spawn(retention::run(Arc::clone(&store), options.retention, Timestamp::now)),
         tokio::spawn(probe(Arc::clone(&state), Arc::clone(&store))),
@@ -249,7 +256,7 @@ async fn start(options: &Options) -> Result<Relay, End> {
         tokio::spawn(narrate::run(narrator)),
     ];
     helpers.extend(heartbeat.map(|heartbeat| tokio::spawn(heartbeat.run(state))));
-    Ok(Relay { server, intake, lanes, store, helpers, signals })
+    Ok(Relay { server, intake, lanes, store, teller, stop_telling, helpers, signals })
 }
 
 impl Relay {
@@ -261,7 +268,7 @@ impl Relay {
                 Err(error) => format!("the server ended: {error}"),
             }),
         };
-        let Relay { server, intake, lanes, store, helpers, mut signals } = self;
+        let Relay { server, intake, lanes, store, teller, stop_telling, helpers, mut signals } = self;
         let orderly = async {
             let within = lanes_within(&lanes);
             let deadline = Instant::now() + within + DOOR_WITHIN;
@@ -270,6 +277,13 @@ impl Relay {
             lanes.stop(within).await;
             // The door closes last: until here it accepts, and what it accepts is on disk for the next start.
             server.close(deadline.saturating_duration_since(Instant::now())).await;
+            // Of what the lanes came to at last, too, the next start shall tell.
+            drop(stop_telling);
+            let telling = teller.abort_handle();
+            if timeout(TO_TELL, teller).await.is_err() {
+                tracing::warn!("what the relay has to say of itself could not be put on record");
+                telling.abort();
+            }
             for helper in helpers {
                 helper.abort();
             }

@@ -2,6 +2,7 @@
 
 mod gather;
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,13 +16,15 @@ use crate::server::Corridor;
 use crate::store::StoreError;
 
 /// Admits the relay's own events like any other, a few a minute of each sort. While the store cannot write they are gathered: what
-/// waits here is bounded, however much happens.
-/// `refused`: whether the file on disk still is.
+/// waits here is bounded, however much happens. `refused`: whether the file on disk still is.
+///
+/// When `stop` comes, what is held is admitted at once, and it ends.
 pub(super) async fn admit(
     corridor: Arc<Corridor>,
     mut events: mpsc::UnboundedReceiver<OwnEvent>,
     refused: impl Fn() -> bool,
     now: WallClock,
+    stop: impl Future<Output = ()>,
 ) {
     let gathered = Mutex::new(Gather::default());
     let locked = || gathered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -34,19 +37,32 @@ pub(super) async fn admit(
         }
     };
     let tell = async {
+        let (mut stop, mut stopping) = (pin!(stop), false);
         loop {
-            let due = locked().take(epoch.elapsed(), refused());
+            let ahead = if stopping { gather::MINUTE } else { Duration::ZERO };
+            let due = locked().take(epoch.elapsed() + ahead, refused());
             for what in &due {
                 admit_one(&corridor, what, now).await;
             }
+            if due.is_empty() && stopping {
+                return;
+            }
             if due.is_empty() {
                 let next = locked().due().map_or(Duration::MAX, |due| due.saturating_sub(epoch.elapsed()));
-                // Either way it is looked at again.
-                let _ = timeout(next, more.notified()).await;
+                tokio::select! {
+                    () = &mut stop => stopping = true,
+                    // Either way it is looked at again.
+                    _ = timeout(next, more.notified()) => {}
+                }
             }
         }
     };
-    tokio::join!(gather, tell);
+    tokio::select! {
+        // First, so that at a stop nothing waits any more to be gathered.
+        biased;
+        () = gather => {}
+        () = tell => {}
+    }
 }
 
 /// How often a store that takes others may refuse one: what it never takes must not hold up those behind it.

@@ -49,6 +49,23 @@ async fn ready(relay: &Relay) -> (u16, String) {
 }
 
 #[tokio::test]
+async fn what_is_held_for_its_pace_is_told_after_a_restart() {
+    let (sink, ops) = (Fake::start(), Fake::start());
+    sink.replies(|_| Reply::Status(400, "not like this"));
+    let mut relay = Relay::start(&watched(&sink, &ops)).await;
+    for n in 0..3 {
+        relay.accept(&update(&format!("job-{n}"), &format!("P{n}"), "")).await;
+        relay.drained("sink").await;
+    }
+    relay.until("the first is told", || told(&ops, "delivery_dead").len() == 1).await;
+    relay.restart().await;
+    relay.until("the others are told", || told(&ops, "delivery_dead").len() == 2).await;
+    let others: Vec<u64> =
+        told(&ops, "delivery_dead").iter().map(|event| event["data"]["more"].as_u64().unwrap_or(0)).collect();
+    assert_eq!(others.iter().sum::<u64>() + 2, 3, "{others:?}");
+}
+
+#[tokio::test]
 async fn storms_of_dead_letters_and_of_unreadable_items_are_one_event_a_minute_each() {
     const DEAD: u64 = 30;
     let (sink, ops) = (Fake::start(), Fake::start());

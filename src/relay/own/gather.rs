@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::event::OwnEvent;
 
-const MINUTE: Duration = Duration::from_secs(60);
+/// In which so much of a sort is told.
+pub const MINUTE: Duration = Duration::from_secs(60);
 /// Of a receiver's changes, so many are told in a minute: trouble and its end. Of one that changes more often the last is told.
 const CHANGES: usize = 2;
 /// Of refused files: a slip, and the slip in its correction.

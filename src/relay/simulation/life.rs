@@ -119,7 +119,7 @@ async fn one_life(world: &World, durable: &Durable, course: &mut Course) -> End 
     let corridor = Arc::new(Corridor::new(Arc::clone(&store), Arc::clone(&running), tell, Arc::clone(&narrator)));
     let (heard, own_events) = mpsc::unbounded_channel();
     tokio::spawn(listen(world.clone(), told, heard));
-    tokio::spawn(own::admit(Arc::clone(&corridor), own_events, || false, clock::wall));
+    tokio::spawn(own::admit(Arc::clone(&corridor), own_events, || false, clock::wall, std::future::pending()));
     let (edit, edits) = mpsc::unbounded_channel();
     tokio::spawn(reload(world.clone(), lanes.clone(), Arc::clone(&store), Arc::clone(&running), edits));
     tokio::spawn(retention::run(Arc::clone(&store), world.plan.retention, clock::wall));
