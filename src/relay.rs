@@ -7,6 +7,7 @@ mod last_good;
 mod limits;
 mod logging;
 mod narrate;
+mod orphans;
 mod own;
 mod reloader;
 mod retention;
@@ -254,6 +255,7 @@ async fn start(options: &Options) -> Result<Relay, End> {
         tokio::spawn(probe(Arc::clone(&state), Arc::clone(&store))),
         tokio::spawn(disk::watch(options.store.clone(), options.disk_low, Arc::clone(&state), tell)),
         tokio::spawn(narrate::run(narrator)),
+        tokio::spawn(orphans::watch(lanes.clone())),
     ];
     helpers.extend(heartbeat.map(|heartbeat| tokio::spawn(heartbeat.run(state))));
     Ok(Relay { server, intake, lanes, store, teller, stop_telling, helpers, signals })

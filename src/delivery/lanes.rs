@@ -137,7 +137,7 @@ impl Lanes {
     /// After [`Lanes::stop`] there is nothing to change.
     pub fn apply(&self, Ready { config, mut clients, rows }: Ready) {
         let mut kept: HashMap<Arc<str>, _> =
-            rows.iter().map(|row| (Arc::clone(&row.receiver), row.state.clone())).collect();
+            rows.into_iter().map(|row| (row.receiver, row.state)).collect();
 
         let limits = &self.inner.setup.environment.limits;
         let (least, most) = (*limits.held_by_one.start(), *limits.held_by_one.end());
@@ -180,15 +180,6 @@ impl Lanes {
                 running.leaving = true;
                 let _ = running.commands.send(Command::Stop);
             }
-        }
-        drop(lanes);
-        for row in rows.iter().filter(|row| row.owed > 0 && !config.receivers.contains_key(&row.receiver)) {
-            tracing::error!(
-                receiver = %row.receiver,
-                owed = row.owed,
-                "orphaned: routes.yaml does not name this receiver any more; what it is owed is kept. \
-                 Bring the name back, or: jobrelay replay --receiver {} --to ANOTHER", row.receiver
-            );
         }
     }
 

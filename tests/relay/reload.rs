@@ -393,6 +393,22 @@ async fn a_change_is_not_judged_by_more_than_it_says() {
 }
 
 #[tokio::test]
+async fn a_recovery_owed_to_an_old_name_is_loud() {
+    let routes = |name: &str| {
+        format!(
+            "receivers: {{ {name}: {{ kind: inbox, recovered: true }} }}\nroutes:\n  - {{ name: failed, when: {{ outcome: failed }}, to: {name} }}\n"
+        )
+    };
+    let relay = Relay::start(&routes("old")).await;
+    relay.accept(&update("bad", "A", PLANNING_FAILED)).await;
+    relay.drained("old").await;
+    relay.edit(&routes("new")).await;
+    assert!(!relay.log_text().contains("orphaned"));
+    relay.accept(&update("good", "A", "")).await;
+    relay.until("it is told", || relay.log_text().contains("jobrelay replay --receiver old --to ANOTHER")).await;
+}
+
+#[tokio::test]
 async fn a_removed_receiver_is_loud_at_the_change_and_resumes_when_its_name_returns() {
     let fake = Fake::start();
     fake.replies(|_| Reply::Status(503, "no"));
