@@ -230,9 +230,11 @@ async fn start(options: &Options) -> Result<Relay, End> {
     lanes.apply(ready);
     tracing::info!("{said}");
 
+    let certificates = source::Watch::new(source::certificates(&running.load()));
     let reloader = reloader::Reloader {
         source,
         watch,
+        certificates,
         asked,
         state: Arc::clone(&state),
         lanes: lanes.clone(),

@@ -136,8 +136,7 @@ impl Lanes {
     /// Makes the lanes those of a config. Unchanged lanes do not notice; what waits in a lane whose settings changed is tried at once.
     /// After [`Lanes::stop`] there is nothing to change.
     pub fn apply(&self, Ready { config, mut clients, rows }: Ready) {
-        let mut kept: HashMap<Arc<str>, _> =
-            rows.into_iter().map(|row| (row.receiver, row.state)).collect();
+        let mut kept: HashMap<Arc<str>, _> = rows.into_iter().map(|row| (row.receiver, row.state)).collect();
 
         let limits = &self.inner.setup.environment.limits;
         let (least, most) = (*limits.held_by_one.start(), *limits.held_by_one.end());

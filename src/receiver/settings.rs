@@ -64,6 +64,13 @@ pub struct Tls {
     pub key: Option<String>,
 }
 
+impl Tls {
+    /// The files it names.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        [&self.ca, &self.cert, &self.key].into_iter().flatten().map(String::as_str)
+    }
+}
+
 /// The common settings as written.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

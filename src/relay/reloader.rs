@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
 
-use super::source::{Loaded, Refused, Seen, Source, Watch};
+use super::source::{Loaded, Refused, Seen, Source, Watch, certificates};
 use super::{hindsight, tell_refused};
 use crate::config::{Changes, Config};
 use crate::delivery::Lanes;
@@ -29,6 +29,8 @@ const AGAIN_AFTER: Duration = Duration::from_secs(5);
 pub(super) struct Reloader {
     pub source: Source,
     pub watch: Watch,
+    /// Of the files that receivers name.
+    pub certificates: Watch,
     /// `POST /api/v1/reload`.
     pub asked: mpsc::UnboundedReceiver<Reload>,
     pub state: Arc<State>,
@@ -78,10 +80,12 @@ impl Reloader {
     /// `Some`: it is time to read.
     async fn look(&mut self) -> Option<Seen> {
         let seen = self.seen().await?;
+        let running = self.running.load_full();
+        let named = spawn_blocking(move || certificates(&running)).await.ok()?;
         let again = self.again.is_some_and(|at| at <= Instant::now());
-        let changed = self.watch.look(seen.clone());
+        let (changed, renewed) = (self.watch.look(seen.clone()), self.certificates.look(named));
         // What is still being written is read when it rests.
-        (changed || again && self.watch.is_read()).then_some(seen)
+        (changed || (again || renewed) && self.watch.is_read()).then_some(seen)
     }
 
     async fn reload(&mut self, why: Why) {

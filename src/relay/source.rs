@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 
 use crate::config::{self, Config, Secrets};
 use crate::delivery::check_addresses;
+use crate::receiver::{Receiver, Tls};
 use crate::server::types::Refusal;
 use crate::yaml::{self, Lines, Place, Problems, Severity};
 
@@ -106,7 +108,8 @@ impl Source {
             check_addresses(config, &text, self.deny_private, &mut problems);
         }
         let plain = |problems| yaml::report_without_source(&file, &text, &config::discreet(problems));
-        if let Some(config) = config.filter(|_| !problems.has_errors()) {
+        if let Some(mut config) = config.filter(|_| !problems.has_errors()) {
+            config.receivers.values_mut().filter_map(Arc::get_mut).for_each(with_its_certificates);
             Ok(Loaded { config: Arc::new(config), warnings: plain(problems) })
         } else {
             let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
@@ -128,6 +131,23 @@ impl Source {
         }
         Seen(marks)
     }
+}
+
+/// Certificates and keys renewed in place are a change of the receiver that names them.
+fn with_its_certificates(receiver: &mut Receiver) {
+    let mut hasher = DefaultHasher::new();
+    receiver.fingerprint.hash(&mut hasher);
+    for path in receiver.common.tls.iter().flat_map(Tls::files) {
+        // One that cannot be read is told of by who needs it.
+        fs::read(path).ok().hash(&mut hasher);
+    }
+    receiver.fingerprint = hasher.finish();
+}
+
+/// The files that receivers name, as they are now.
+pub(super) fn certificates(config: &Config) -> Seen {
+    let tls = config.receivers.values().filter_map(|receiver| receiver.common.tls.as_ref());
+    Seen(tls.flat_map(Tls::files).map(|path| (path.into(), mark(Path::new(path)))).collect())
 }
 
 fn mark(path: &Path) -> Option<Mark> {

@@ -393,6 +393,24 @@ async fn a_change_is_not_judged_by_more_than_it_says() {
 }
 
 #[tokio::test]
+async fn a_certificate_renewed_in_place_is_taken_up() {
+    let (fake, authority) = Fake::start_tls();
+    let (_, another) = Fake::start_tls();
+    let routes = format!(
+        "receivers:\n  sink: {{ kind: webhook, url: \"{}\", tls: {{ ca: ca.pem }} }}\nroutes:\n  - name: all\n    to: sink\n",
+        fake.url("/")
+    );
+    let mut relay = Relay::prepare(&routes);
+    write(&relay, "ca.pem", &another);
+    relay.run().await;
+    relay.accept(&update("job-1", "A", "")).await;
+    relay.until("nobody is trusted", || relay.log_text().contains("TLS")).await;
+    write(&relay, "ca.pem", &authority);
+    relay.drained("sink").await;
+    assert!(relay.log_text().contains(r#"receiver \"sink\" has new secrets"#), "{}", relay.log_text());
+}
+
+#[tokio::test]
 async fn a_recovery_owed_to_an_old_name_is_loud() {
     let routes = |name: &str| {
         format!(
