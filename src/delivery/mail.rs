@@ -9,15 +9,16 @@ use lettre::message::{Mailbox as LettreMailbox, Message, MultiPart, SinglePart};
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Quit, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
 use super::guard::forbidden;
 use crate::receiver::{Answer, Failure, Letter, MailServer, Mailbox, Security};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A mail is sent once the server took it; saying goodbye may not hold the lane up.
+/// A mail is sent once the server took it; saying goodbye may not hold the lane up for longer.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// Without encryption none of this is said before a password is asked for.
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
@@ -36,17 +37,28 @@ pub fn check_mail_server(server: &MailServer) -> Result<(), String> {
     tls(server).map(|_| ())
 }
 
-/// Hands a letter to its server, within `limit`.
+/// Hands a letter to its server, within `limit`. The goodbye comes after it: the answer in hand counts whatever becomes of that.
 ///
 /// # Errors
 /// When no reply came.
 pub async fn send(letter: &Letter, limit: Duration, deny_private: bool) -> Result<Answer, Failure> {
     let message = message(letter).map_err(Failure::Malformed)?;
-    let deadline = Instant::now() + limit;
-    match timeout_at(deadline, deliver(letter, &message, limit, deny_private)).await {
-        Ok(Ok(answer) | Err(Stop::Replied(answer))) => Ok(answer),
-        Ok(Err(Stop::Failed(failure))) => Err(failure),
-        Err(_) => Err(Failure::Timeout(limit)),
+    let conversation = async {
+        let mut connection = connect(&letter.server, limit, deny_private).await?;
+        let said = deliver(&mut connection, &message).await.map_err(|error| stop(&error, limit));
+        Ok((connection, said))
+    };
+    let said = match timeout(limit, conversation).await {
+        Ok(Ok((mut connection, said))) => {
+            let _ = timeout(GOODBYE, connection.command(Quit)).await;
+            said
+        }
+        Ok(Err(stop)) => Err(stop),
+        Err(_) => Err(Stop::Failed(Failure::Timeout(limit))),
+    };
+    match said {
+        Ok(answer) | Err(Stop::Replied(answer)) => Ok(answer),
+        Err(Stop::Failed(failure)) => Err(failure),
     }
 }
 
@@ -56,8 +68,8 @@ enum Stop {
     Replied(Answer),
 }
 
-async fn deliver(letter: &Letter, message: &Message, limit: Duration, deny_private: bool) -> Result<Answer, Stop> {
-    let server = &letter.server;
+/// A connection on which mail can be sent.
+async fn connect(server: &MailServer, limit: Duration, deny_private: bool) -> Result<AsyncSmtpConnection, Stop> {
     let addresses = resolve(server, deny_private).await.map_err(Stop::Failed)?;
     let tls = tls(server).map_err(|why| Stop::Failed(Failure::Tls(why)))?;
     let turned_away = |error: Error| of_any_mail(stop(&error, limit));
@@ -81,10 +93,19 @@ async fn deliver(letter: &Letter, message: &Message, limit: Duration, deny_priva
         let credentials = Credentials::new(username.clone(), password.expose().to_owned());
         connection.auth(&MECHANISMS, &credentials).await.map_err(turned_away)?;
     }
-    let response =
-        connection.send(message.envelope(), &message.formatted()).await.map_err(|error| stop(&error, limit))?;
-    let _ = timeout(GOODBYE, connection.quit()).await;
-    Ok(answer(&response))
+    Ok(connection)
+}
+
+/// Says who a mail is from and for, and hands it over. Addresses and mails are in ASCII, which asks for nothing further; lettre's own
+/// `send` would end a refusal with a goodbye that has no limit.
+async fn deliver(connection: &mut AsyncSmtpConnection, message: &Message) -> Result<Answer, Error> {
+    let envelope = message.envelope();
+    connection.command(Mail::new(envelope.from().cloned(), Vec::new())).await?;
+    for to in envelope.to() {
+        connection.command(Rcpt::new(to.clone(), Vec::new())).await?;
+    }
+    connection.command(Data).await?;
+    connection.message(&message.formatted()).await.map(|response| answer(&response))
 }
 
 /// The server's addresses, each of which may be called: what was checked is what is connected to.
@@ -155,7 +176,7 @@ fn stop(error: &Error, limit: Duration) -> Stop {
         return Stop::Replied(Answer { status: code.into(), body: text.into(), retry_after: None });
     }
     Stop::Failed(if error.is_client() {
-        // Found before anything was said, such as an address the server cannot write.
+        // Found before anything was said.
         Failure::Malformed(text)
     } else if error.is_timeout() {
         Failure::Timeout(CONNECT_TIMEOUT.min(limit))

@@ -33,6 +33,8 @@ pub struct Ways {
     pub recipient: fn(&str) -> &'static str,
     /// The answer to a mail that is right.
     pub mail: fn(&Mail) -> &'static str,
+    /// Whether a goodbye is answered.
+    pub polite: bool,
 }
 
 struct Shared {
@@ -64,6 +66,7 @@ impl MailServer {
             greeting: "220 mail.example.com ESMTP",
             recipient: |_| "250 2.1.5 known",
             mail: |_| "250 2.0.0 queued",
+            polite: true,
         };
         let shared = Arc::new(Shared {
             ways: Mutex::new(ways),
@@ -163,6 +166,7 @@ impl<'a> Session<'a> {
                 "MAIL" => self.mail_from(rest),
                 "RCPT" => self.recipient(rest),
                 "DATA" => self.data().await?,
+                "QUIT" if !self.ways().polite => continue,
                 "QUIT" => {
                     self.say("221 2.0.0 bye").await?;
                     return None;

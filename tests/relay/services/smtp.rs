@@ -153,6 +153,28 @@ async fn a_refused_mail_goes_once_more_in_plain_form_and_then_is_dead() {
     assert_eq!((server.mails().len(), server.wrong()), (2, Vec::new()));
 }
 
+#[tokio::test]
+async fn an_answer_counts_whatever_becomes_of_the_goodbye() {
+    let server = MailServer::start().await;
+    server.now(|ways| ways.polite = false);
+    let settings = format!("{}, timeout: 1s", at(&server, "s3cr3t-pass"));
+    let mut relay = Relay::prepare(&routes(&settings, "when: {}"));
+    std::fs::write(relay.path("ca.pem"), &server.certificate).expect("a file can be written");
+    relay.run().await;
+    let taken = relay.accept(&update("job-1", "A", PLANNING_FAILED)).await;
+    relay.drained("mail").await;
+    assert_eq!(delivery(&relay, &taken).await.0, "delivered");
+    assert_eq!((server.mails().len(), server.connections()), (1, 1));
+
+    server.now(|ways| ways.mail = |_| "550 5.7.1 this looks like spam");
+    let refused = relay.accept(&update("job-2", "A", PLANNING_FAILED)).await;
+    relay.drained("mail").await;
+    let (state, told) = delivery(&relay, &refused).await;
+    assert_eq!(state, "dead", "{told}");
+    assert!(told.contains("550 5.7.1 this looks like spam"), "{told}");
+    assert_eq!(server.wrong(), Vec::<String>::new());
+}
+
 /// Whether the lane holds what it owes, and says why in these words.
 async fn held(relay: &Relay, owed: u64, why: &str) {
     let mut lane = json!(null);
