@@ -21,7 +21,7 @@ use super::mail;
 use super::proxies::{environment_proxies, is_environment_proxy};
 #[cfg(test)]
 use super::simulated;
-use crate::receiver::{Answer, Common, Failure, Letter, Request, SecretUrl, Tls, retry_after};
+use crate::receiver::{Answer, Common, Failure, Letter, Request, SecretUrl, Step, Tls, retry_after};
 
 /// No more of an answer is read.
 const ANSWER_BYTES: usize = 16 * 1024;
@@ -126,7 +126,7 @@ impl Client {
         let status = response.status();
         let retry_after = response.retry_after().and_then(|value| retry_after(value, (self.now)()));
         let body = read_bounded(&mut response, time).await;
-        Ok(Answer { status, retry_after, body })
+        Ok(Answer { status, retry_after, body, step: Step::Message })
     }
 
     /// Hands one mail to its server.

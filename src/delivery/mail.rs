@@ -15,17 +15,13 @@ use lettre::transport::smtp::response::Response;
 use tokio::time::timeout;
 
 use super::guard::forbidden;
-use crate::receiver::{Answer, Failure, Letter, MailServer, Mailbox, Security};
+use crate::receiver::{Answer, Failure, Letter, MailServer, Mailbox, Security, Step};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A mail is sent once the server took it; saying goodbye may not hold the lane up for longer.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// Without encryption none of this is said before a password is asked for.
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
-/// What a server says that takes no mail at all (RFC 7504).
-const TAKES_NO_MAIL: u16 = 521;
-/// These speak of the login.
-const LOGIN: [u16; 4] = [530, NO_MECHANISM, 535, 538];
 /// What SMTP says where it wants another sort of login.
 const NO_MECHANISM: u16 = 534;
 
@@ -45,7 +41,7 @@ pub async fn send(letter: &Letter, limit: Duration, deny_private: bool) -> Resul
     let message = message(letter).map_err(Failure::Malformed)?;
     let conversation = async {
         let mut connection = connect(&letter.server, limit, deny_private).await?;
-        let said = deliver(&mut connection, &message).await.map_err(|error| stop(&error, limit));
+        let said = deliver(&mut connection, &message, limit).await;
         Ok((connection, said))
     };
     let said = match timeout(limit, conversation).await {
@@ -72,7 +68,7 @@ enum Stop {
 async fn connect(server: &MailServer, limit: Duration, deny_private: bool) -> Result<AsyncSmtpConnection, Stop> {
     let addresses = resolve(server, deny_private).await.map_err(Stop::Failed)?;
     let tls = tls(server).map_err(|why| Stop::Failed(Failure::Tls(why)))?;
-    let turned_away = |error: Error| of_any_mail(stop(&error, limit));
+    let turned_away = |error: Error| stop(&error, Step::Hello, limit);
     let name = ClientId::default();
     let from_start = tls.clone().filter(|_| server.security == Security::Implicit);
     let patience = Some(CONNECT_TIMEOUT.min(limit));
@@ -88,7 +84,7 @@ async fn connect(server: &MailServer, limit: Duration, deny_private: bool) -> Re
     if let Some((username, password)) = &server.login {
         if connection.server_info().get_auth_mechanism(&MECHANISMS).is_none() {
             let body = "the server offers no login by PLAIN or LOGIN here".into();
-            return Err(Stop::Replied(Answer { status: NO_MECHANISM, body, retry_after: None }));
+            return Err(Stop::Replied(Answer { status: NO_MECHANISM, body, retry_after: None, step: Step::Hello }));
         }
         let credentials = Credentials::new(username.clone(), password.expose().to_owned());
         connection.auth(&MECHANISMS, &credentials).await.map_err(turned_away)?;
@@ -98,14 +94,17 @@ async fn connect(server: &MailServer, limit: Duration, deny_private: bool) -> Re
 
 /// Says who a mail is from and for, and hands it over. Addresses and mails are in ASCII, which asks for nothing further; lettre's own
 /// `send` would end a refusal with a goodbye that has no limit.
-async fn deliver(connection: &mut AsyncSmtpConnection, message: &Message) -> Result<Answer, Error> {
+async fn deliver(connection: &mut AsyncSmtpConnection, message: &Message, limit: Duration) -> Result<Answer, Stop> {
     let envelope = message.envelope();
-    connection.command(Mail::new(envelope.from().cloned(), Vec::new())).await?;
+    let of_addresses = |error: Error| stop(&error, Step::Addresses, limit);
+    connection.command(Mail::new(envelope.from().cloned(), Vec::new())).await.map_err(of_addresses)?;
     for to in envelope.to() {
-        connection.command(Rcpt::new(to.clone(), Vec::new())).await?;
+        connection.command(Rcpt::new(to.clone(), Vec::new())).await.map_err(of_addresses)?;
     }
-    connection.command(Data).await?;
-    connection.message(&message.formatted()).await.map(|response| answer(&response))
+    let of_message = |error: Error| stop(&error, Step::Message, limit);
+    connection.command(Data).await.map_err(of_message)?;
+    let response = connection.message(&message.formatted()).await.map_err(of_message)?;
+    Ok(answer(&response))
 }
 
 /// The server's addresses, each of which may be called: what was checked is what is connected to.
@@ -167,13 +166,13 @@ fn mailbox(mailbox: &Mailbox) -> Result<LettreMailbox, String> {
 
 fn answer(response: &Response) -> Answer {
     let body = response.message().collect::<Vec<_>>().join("\n").into();
-    Answer { status: response.code().into(), body, retry_after: None }
+    Answer { status: response.code().into(), body, retry_after: None, step: Step::Message }
 }
 
-fn stop(error: &Error, limit: Duration) -> Stop {
+fn stop(error: &Error, step: Step, limit: Duration) -> Stop {
     let text = cause(error);
     if let Some(code) = error.status() {
-        return Stop::Replied(Answer { status: code.into(), body: text.into(), retry_after: None });
+        return Stop::Replied(Answer { status: code.into(), body: text.into(), retry_after: None, step });
     }
     Stop::Failed(if error.is_client() {
         // Found before anything was said.
@@ -187,18 +186,6 @@ fn stop(error: &Error, limit: Duration) -> Stop {
     } else {
         Failure::Interrupted(text)
     })
-}
-
-/// Whoever is refused before a mail was spoken of would be refused with any mail: none of them is to blame.
-fn of_any_mail(stop: Stop) -> Stop {
-    match stop {
-        Stop::Replied(answer)
-            if answer.status >= 500 && answer.status != TAKES_NO_MAIL && !LOGIN.contains(&answer.status) =>
-        {
-            Stop::Replied(Answer { status: TAKES_NO_MAIL, body: answer.summary().into(), retry_after: None })
-        }
-        stop => stop,
-    }
 }
 
 /// The innermost cause in words: of a reply, what the server said.

@@ -28,7 +28,7 @@ pub fn retry_after(data: &[u8]) {
     for kind in kinds() {
         let of_kind = super::message::receivers().receivers.get(kind).expect("a receiver of each kind");
         for status in STATUSES {
-            let answer = Answer { status, retry_after: wait, body: Bytes::copy_from_slice(body) };
+            let answer = Answer { status, retry_after: wait, body: Bytes::copy_from_slice(body), ..Answer::default() };
             let judged = of_kind.judge(&Ok(answer));
             assert!(judged.lane_waits.is_none_or(|wait| wait <= HOUR), "{kind} {status}: {judged:?}");
             assert!(!judged.detail.contains('\n'), "{kind} {status}: {judged:?}");

@@ -9,15 +9,29 @@ use jiff::fmt::rfc2822::DateTimeParser;
 /// The longest a service may make a lane wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
 
-/// An HTTP answer, its body read up to a bound.
+/// An HTTP answer, its body read up to a bound; of a mail server a reply.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Answer {
-    /// The HTTP status.
+    /// The HTTP status, or the reply code.
     pub status: u16,
     /// `Retry-After`, from seconds or an HTTP date, capped at 1 h.
     pub retry_after: Option<Duration>,
     /// Its beginning.
     pub body: Bytes,
+    /// What it answers.
+    pub step: Step,
+}
+
+/// How far a conversation had come. Whoever refuses before the message was seen would refuse any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Step {
+    /// A mail server was called: its greeting, encryption, the login.
+    Hello,
+    /// It was told whom a mail is from, and whom it is for.
+    Addresses,
+    /// The message itself was sent: all there is in HTTP.
+    #[default]
+    Message,
 }
 
 /// Why no answer came. The text is for people and carries no secret.
@@ -121,7 +135,7 @@ mod tests {
         assert_eq!(answer("invalid_token\r\n").summary(), "403 invalid_token");
         assert_eq!(answer(&"<p>\n".repeat(9000)).summary().chars().count(), 204);
         assert_eq!(
-            Answer { body: Bytes::from_static(b"\xff\xfe ok"), status: 500, retry_after: None }.summary(),
+            Answer { body: Bytes::from_static(b"\xff\xfe ok"), status: 500, ..Answer::default() }.summary(),
             "500 \u{FFFD}\u{FFFD} ok"
         );
     }

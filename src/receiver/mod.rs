@@ -29,7 +29,7 @@ mod sigv4;
 mod tests;
 mod verdict;
 
-pub use answer::{Answer, Failure, retry_after};
+pub use answer::{Answer, Failure, Step, retry_after};
 pub use call::{Call, Sent, Unsendable};
 pub use describe::{KindDescription, describe};
 pub use kind::{Audience, BodyFault, Given, Kind, Markup, MessageRef, Receiver, Threads};

@@ -68,7 +68,7 @@ fn body(sent: &Sent) -> Value {
 }
 
 fn answer(status: u16, body: &str) -> Answer {
-    Answer { status, body: Bytes::copy_from_slice(body.as_bytes()), retry_after: None }
+    Answer { status, body: Bytes::copy_from_slice(body.as_bytes()), ..Answer::default() }
 }
 
 #[test]

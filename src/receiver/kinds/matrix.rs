@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_answer_has_what_a_thread_goes_by() {
-        let answer = Answer { status: 200, body: r#"{"event_id":"$abc"}"#.into(), retry_after: None };
+        let answer = Answer { status: 200, body: r#"{"event_id":"$abc"}"#.into(), ..Answer::default() };
         assert_eq!(example("matrix").judge(&Ok(answer)).reference.as_deref(), Some("$abc"));
     }
 

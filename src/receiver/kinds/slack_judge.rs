@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn a_code_stands_for_the_whole_answer_and_has_a_cure() {
         let body = r#"{"ok":false,"error":"not_in_channel","warning":"missing_charset"}"#;
-        let judged = of_web_api(&Answer { status: 200, retry_after: None, body: body.into() });
+        let judged = of_web_api(&Answer { status: 200, body: body.into(), ..Answer::default() });
         assert_eq!(judged.detail, "200 not_in_channel");
         assert!(judged.advice.is_some_and(|advice| advice.contains("/invite")));
     }
@@ -126,7 +126,7 @@ mod tests {
     fn what_was_taken_has_a_reference_however_long_the_answer() {
         let whole = r#"{"ok":true,"channel":"C0123","ts":"1764686764.000100","message":{"text":"a \"message\": {"}}"#;
         for body in [whole, &whole[..70], &whole[..whole.len() - 1]] {
-            let judged = of_web_api(&Answer { status: 200, retry_after: None, body: body.to_owned().into() });
+            let judged = of_web_api(&Answer { status: 200, body: body.to_owned().into(), ..Answer::default() });
             assert_eq!((judged.verdict, judged.detail.as_str()), (Verdict::Delivered, "200 ok"), "{body}");
             assert_eq!(judged.reference.as_deref(), Some("1764686764.000100"), "{body}");
         }

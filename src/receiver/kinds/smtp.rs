@@ -8,7 +8,7 @@ use crate::receiver::kind::{Entry, Given};
 use crate::receiver::mail::{Mail, THREADS, mail_settings};
 use crate::receiver::{
     Answer, Audience, Call, Failure, Judgement, Kind, Letter, MailServer, Outgoing, Reason, Receiver, Secret, Security,
-    Sent, Threads, Unsendable, Verdict,
+    Sent, Step, Threads, Unsendable, Verdict,
 };
 
 pub(super) const ENTRY: Entry = Entry {
@@ -102,8 +102,8 @@ impl Kind for Smtp {
                 Reason::Auth,
                 "the mail server does not take this login: check `username` and `password`, and that this account may send mail from programs",
             ),
-            // RFC 7504: it takes no mail at all.
-            521 => blocked(
+            // It takes no mail at all: said so (RFC 7504), or before one was spoken of.
+            status @ 500..=599 if status == 521 || answer.step == Step::Hello => blocked(
                 answer,
                 Reason::Client,
                 "the mail server takes no mail from here: check `host` and `port`, and ask who runs it",
@@ -112,6 +112,12 @@ impl Kind for Smtp {
             500..=599 if about_addresses => {
                 blocked(answer, Reason::Client, "the mail server refuses an address: check `from`, `to` and `cc`")
             }
+            // Such as relaying: it has not seen the mail, and every further one would meet the same.
+            500..=599 if answer.step == Step::Addresses => blocked(
+                answer,
+                Reason::Client,
+                "the mail server takes no mail from or for these addresses: check `from`, `to` and `cc`, whether it wants a login (`username`), and ask who runs it",
+            ),
             500..=599 => bad_form(
                 answer,
                 "the mail server refused this mail: ask who runs it what this answer means, then replay the mail",

@@ -59,7 +59,7 @@ fn request(receiver: &Receiver, event: Event, message: &Message, plain: bool) ->
 
 /// What a receiver makes of an answer; where someone has to act on it, it says how.
 fn judgement(receiver: &Receiver, status: u16, body: &str, retry_after: Option<Duration>) -> Judgement {
-    let judged = receiver.judge(&Ok(Answer { status, body: body.to_owned().into(), retry_after }));
+    let judged = receiver.judge(&Ok(Answer { status, body: body.to_owned().into(), retry_after, ..Answer::default() }));
     let needs_someone = matches!(judged.verdict, Verdict::Blocked | Verdict::Refused);
     assert_eq!(judged.advice.is_some(), needs_someone, "{} {status} {body}", receiver.kind_name);
     judged

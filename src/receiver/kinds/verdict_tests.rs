@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use super::KINDS;
 use super::tests::{example, example_with};
 use crate::receiver::answer::retry_after;
-use crate::receiver::{Answer, Failure, Judgement, Reason, Receiver, Verdict};
+use crate::receiver::{Answer, Failure, Judgement, Reason, Receiver, Step, Verdict};
 
-/// A line an answer: `kind | status | Retry-After | verdict | body`. Bodies are the services' own words.
+/// A line an answer: `kind | status | Retry-After | verdict | body`. Bodies are the services' own words. What a mail server says before
+/// the mail itself has the step behind its kind.
 const TABLE: &str = include_str!("verdicts.txt");
 
 /// The kinds, and the ways of those that have several.
@@ -63,11 +64,17 @@ fn every_kind_reads_its_services_answers() {
         let [name, status, header, verdict, body] = row.splitn(5, '|').map(str::trim).collect::<Vec<_>>()[..] else {
             panic!("{row}")
         };
-        let (_, receiver) = receivers.iter().find(|(kind, _)| *kind == name).expect(row);
+        let (kind, step) = match name {
+            "smtp (hello)" => ("smtp", Step::Hello),
+            "smtp (addresses)" => ("smtp", Step::Addresses),
+            _ => (name, Step::Message),
+        };
+        let (_, receiver) = receivers.iter().find(|(known, _)| *known == kind).expect(row);
         let answer = Answer {
             status: status.parse().expect(row),
             retry_after: retry_after(header, now()),
             body: body.to_owned().into(),
+            step,
         };
         let found = in_words(&judge(receiver, answer));
         (found == verdict, format!("{name:17} | {status} | {header:29} | {found:32} | {body}").trim_end().to_owned())
@@ -111,7 +118,8 @@ fn every_kind_judges_every_status() {
         let _ = write!(grid, "{name:17}");
         for status in STATUSES {
             let wait = Duration::from_secs(7);
-            let judged = judge(&receiver, Answer { status, retry_after: Some(wait), body: Bytes::new() });
+            let judged =
+                judge(&receiver, Answer { status, retry_after: Some(wait), body: Bytes::new(), ..Answer::default() });
             assert_eq!(judged.lane_waits, Some(wait).filter(|_| judged.verdict == Verdict::Later), "{name} {status}");
             let _ = write!(grid, "   {}", letter(&judged));
         }
@@ -132,7 +140,7 @@ fn a_body_that_says_nothing_changes_no_verdict() {
     for (name, receiver) in of_http() {
         for status in STATUSES {
             let of = |body: &[u8]| {
-                let answer = Answer { status, retry_after: None, body: Bytes::copy_from_slice(body) };
+                let answer = Answer { status, body: Bytes::copy_from_slice(body), ..Answer::default() };
                 let judged = judge(&receiver, answer);
                 (judged.verdict, judged.reason, judged.bad_form, judged.lane_waits)
             };
