@@ -9,13 +9,16 @@ use tokio::time::Instant;
 
 use super::client::Client;
 use super::environment::WallClock;
+use super::mail::Posted;
 use super::prepare::{Prepared, Subject, prepare};
 use super::preview::Preview;
 use super::references::{Recent, earlier};
 use crate::config::{Config, Redactor};
 use crate::event::{Event, EventId};
 use crate::message::{Late, Since};
-use crate::receiver::{Answer, Audience, Failure, Judgement, Outgoing, Reason, Receiver, Threads, Unsendable, Verdict};
+use crate::receiver::{
+    Answer, Audience, Failure, Judgement, Letter, Outgoing, Reason, Receiver, Threads, Unsendable, Verdict,
+};
 use crate::store::{Owed, Store, StoreError};
 
 /// A message this late says so.
@@ -189,7 +192,7 @@ async fn once(way: Way<'_>, subject: &Subject, late: Option<Late>, now: Timestam
 
 async fn send(means: Way<'_>, subject: &Subject, late: Option<Late>, now: Timestamp, plain: bool) -> Outcome {
     let prepared = prepare(means.config, means.receiver, means.public_url, subject, late, now, plain);
-    let Prepared { outgoing, copy, notes, fallback, .. } = match prepared {
+    let Prepared { outgoing, copy, mut notes, fallback, .. } = match prepared {
         Ok(prepared) => prepared,
         Err(Unsendable(why)) => {
             return Outcome { judgement: dead(Reason::Template, why), notes: Vec::new(), copy: None };
@@ -206,7 +209,14 @@ async fn send(means: Way<'_>, subject: &Subject, late: Option<Late>, now: Timest
         }
         Outgoing::Mail(letter) => {
             // In a box of its own: every attempt, of whatever kind, would else be as large as a conversation with a mail server.
-            let answer = Box::pin(means.client.mail(letter)).await;
+            let posted = Box::pin(means.client.mail(letter)).await;
+            let answer = posted.map(|Posted { answer, refused }| {
+                if let Some(note) = left_out(refused, letter, &means.config.redactor) {
+                    tracing::warn!(receiver = %means.receiver.name, delivery = %subject.id, "{note}");
+                    notes.push(note);
+                }
+                answer
+            });
             judge(means.receiver, &answer, &means.config.redactor)
         }
         Outgoing::Console(text) => {
@@ -227,12 +237,32 @@ async fn send(means: Way<'_>, subject: &Subject, late: Option<Late>, now: Timest
 fn judge(receiver: &Receiver, answer: &Result<Answer, Failure>, redactor: &Redactor) -> Judgement {
     let judgement = receiver.judge(answer);
     let Ok(whole) = answer else { return judgement };
-    let text = String::from_utf8_lossy(&whole.body);
-    let Cow::Owned(hidden) = redactor.redact(&text) else { return judgement };
-    let shown = Answer { body: hidden.into(), ..whole.clone() };
+    let Some(shown) = without_secrets(whole, redactor) else { return judgement };
     let summary = shown.summary();
     let told = receiver.judge(&Ok(shown));
     Judgement { detail: if told.verdict == judgement.verdict { told.detail } else { summary }, ..judgement }
+}
+
+/// `None`: there are none in it.
+fn without_secrets(answer: &Answer, redactor: &Redactor) -> Option<Answer> {
+    match redactor.redact(&String::from_utf8_lossy(&answer.body)) {
+        Cow::Owned(hidden) => Some(Answer { body: hidden.into(), ..answer.clone() }),
+        Cow::Borrowed(_) => None,
+    }
+}
+
+/// Who got no mail while others did: said, since the delivery counts. Redacted.
+fn left_out(refused: Vec<(String, Answer)>, letter: &Letter, redactor: &Redactor) -> Option<String> {
+    if refused.is_empty() {
+        return None;
+    }
+    let (count, all) = (refused.len(), letter.to.len() + letter.cc.len());
+    let named = refused.into_iter().map(|(to, why)| {
+        let why = without_secrets(&why, redactor).unwrap_or(why);
+        format!("{to} ({})", why.summary())
+    });
+    let note = format!("{count} of {all} recipients got no mail: {}", named.collect::<Vec<_>>().join(", "));
+    Some(redactor.redact(&note).into_owned())
 }
 
 /// How late a message to people is at `now`, and what the next run of the same key has come to until then.

@@ -17,7 +17,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::environment::{Environment, Network, WallClock};
 use super::guard::{forbidden, forbidden_literal};
-use super::mail;
+use super::mail::{self, Posted};
 use super::proxies::{environment_proxies, is_environment_proxy};
 #[cfg(test)]
 use super::simulated;
@@ -133,7 +133,7 @@ impl Client {
     ///
     /// # Errors
     /// When no reply came.
-    pub async fn mail(&self, letter: &Letter) -> Result<Answer, Failure> {
+    pub async fn mail(&self, letter: &Letter) -> Result<Posted, Failure> {
         mail::send(letter, self.timeout, self.deny_private).await
     }
 

@@ -24,6 +24,16 @@ const GOODBYE: Duration = Duration::from_secs(1);
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 /// What SMTP says where it wants another sort of login.
 const NO_MECHANISM: u16 = 534;
+/// What a server says that hangs up.
+const CLOSING: u16 = 421;
+
+/// What a server said of a letter.
+#[derive(Debug)]
+pub struct Posted {
+    pub answer: Answer,
+    /// Whom it took no mail for while it did for others, and why.
+    pub refused: Vec<(String, Answer)>,
+}
 
 /// Whether the files a server's settings name can be used.
 ///
@@ -37,7 +47,7 @@ pub fn check_mail_server(server: &MailServer) -> Result<(), String> {
 ///
 /// # Errors
 /// When no reply came.
-pub async fn send(letter: &Letter, limit: Duration, deny_private: bool) -> Result<Answer, Failure> {
+pub async fn send(letter: &Letter, limit: Duration, deny_private: bool) -> Result<Posted, Failure> {
     let message = message(letter).map_err(Failure::Malformed)?;
     let conversation = async {
         let mut connection = connect(&letter.server, limit, deny_private).await?;
@@ -53,7 +63,8 @@ pub async fn send(letter: &Letter, limit: Duration, deny_private: bool) -> Resul
         Err(_) => Err(Stop::Failed(Failure::Timeout(limit))),
     };
     match said {
-        Ok(answer) | Err(Stop::Replied(answer)) => Ok(answer),
+        Ok(posted) => Ok(posted),
+        Err(Stop::Replied(answer)) => Ok(Posted { answer, refused: Vec::new() }),
         Err(Stop::Failed(failure)) => Err(failure),
     }
 }
@@ -92,19 +103,31 @@ async fn connect(server: &MailServer, limit: Duration, deny_private: bool) -> Re
     Ok(connection)
 }
 
-/// Says who a mail is from and for, and hands it over. Addresses and mails are in ASCII, which asks for nothing further; lettre's own
-/// `send` would end a refusal with a goodbye that has no limit.
-async fn deliver(connection: &mut AsyncSmtpConnection, message: &Message, limit: Duration) -> Result<Answer, Stop> {
+/// Says who a mail is from and for, and hands it over for those that the server takes it for. Addresses and mails are in ASCII, which asks
+/// for nothing further; lettre's own `send` would end at the first refusal, with a goodbye that has no limit.
+async fn deliver(connection: &mut AsyncSmtpConnection, message: &Message, limit: Duration) -> Result<Posted, Stop> {
     let envelope = message.envelope();
     let of_addresses = |error: Error| stop(&error, Step::Addresses, limit);
     connection.command(Mail::new(envelope.from().cloned(), Vec::new())).await.map_err(of_addresses)?;
+    let (mut taken, mut refused) = (false, Vec::new());
     for to in envelope.to() {
-        connection.command(Rcpt::new(to.clone(), Vec::new())).await.map_err(of_addresses)?;
+        match connection.command(Rcpt::new(to.clone(), Vec::new())).await.map_err(of_addresses) {
+            Ok(_) => taken = true,
+            Err(Stop::Replied(answer)) if answer.status != CLOSING => refused.push((to.to_string(), answer)),
+            // It hung up, and has said why.
+            Err(Stop::Failed(_)) if !taken && !refused.is_empty() => break,
+            Err(stop) => return Err(stop),
+        }
+    }
+    if !taken {
+        // Whoever is put off may be taken another time.
+        let hopeful = refused.iter().position(|(_, answer)| answer.status < 500);
+        return Err(Stop::Replied(refused.swap_remove(hopeful.unwrap_or(0)).1));
     }
     let of_message = |error: Error| stop(&error, Step::Message, limit);
     connection.command(Data).await.map_err(of_message)?;
     let response = connection.message(&message.formatted()).await.map_err(of_message)?;
-    Ok(answer(&response))
+    Ok(Posted { answer: answer(&response), refused })
 }
 
 /// The server's addresses, each of which may be called: what was checked is what is connected to.

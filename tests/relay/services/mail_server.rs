@@ -174,6 +174,9 @@ impl<'a> Session<'a> {
                 _ => self.object("500 5.5.2 unknown command", &line),
             };
             self.say(&answer).await?;
+            if answer.starts_with("421") || answer.starts_with("521") {
+                return None;
+            }
         }
     }
 

@@ -218,6 +218,57 @@ async fn a_server_that_refuses_whoever_calls_holds_every_mail() {
 }
 
 #[tokio::test]
+async fn a_refused_recipient_keeps_the_mail_from_nobody_else() {
+    let server = MailServer::start().await;
+    server.now(|ways| {
+        ways.recipient = |to| if to == "ops@example.com" { "452 4.2.2 s3cr3t-pass is full" } else { "250 2.1.5 known" };
+    });
+    let relay = relay_to(&server, "when: {}").await;
+    let partly = relay.accept(&update("job-1", "A", PLANNING_FAILED)).await;
+    relay.drained("mail").await;
+    let [mail] = &server.mails()[..] else { panic!("{:?}", server.mails()) };
+    assert_eq!(mail.to, ["data@example.com", "boss@example.com"]);
+    let (state, told) = delivery(&relay, &partly).await;
+    assert_eq!(state, "delivered", "{told}");
+    let note = "1 of 3 recipients got no mail: ops@example.com (452 4.2.2 *** is full)";
+    assert!(told.contains("250 2.0.0 queued") && told.contains(note), "{told}");
+    let log = relay.log_text();
+    assert!(log.contains(note) && !log.contains("s3cr3t-pass"), "{log}");
+
+    // Nobody is left: it is tried again while one of them may be taken then.
+    server.now(|ways| {
+        ways.recipient = |to| if to == "ops@example.com" { "450 4.2.0 greylisted" } else { "550 5.1.1 no such user" };
+    });
+    let put_off = relay.accept(&update("job-2", "A", PLANNING_FAILED)).await;
+    server.called(3).await;
+    server.now(|ways| ways.recipient = |_| "250 2.1.5 known");
+    relay.drained("mail").await;
+    let (state, told) = delivery(&relay, &put_off).await;
+    assert_eq!(state, "delivered", "{told}");
+    assert!(told.contains("450 4.2.0 greylisted") && !told.contains("5.1.1"), "{told}");
+    assert_eq!((server.mails().len(), server.wrong()), (2, Vec::new()));
+}
+
+#[tokio::test]
+async fn mails_that_the_server_takes_for_nobody_are_held_until_it_does() {
+    // Of these, the second hangs up.
+    let refusals: [fn(&str) -> &'static str; 2] = [|_| "554 5.7.1 relaying denied", |_| "521 5.7.1 relaying denied"];
+    for refusal in refusals {
+        let server = MailServer::start().await;
+        server.now(|ways| ways.recipient = refusal);
+        let relay = relay_to(&server, "when: { type: '*' }").await;
+        for n in 0..4 {
+            relay.accept(&update(&format!("job-{n}"), &format!("P{n}"), PLANNING_FAILED)).await;
+        }
+        held(&relay, 4, refusal("")).await;
+        server.now(|ways| ways.recipient = |_| "250 2.1.5 known");
+        relay.says(&["resume", "mail"]).await;
+        relay.drained("mail").await;
+        assert_eq!((server.mails().len(), server.wrong()), (4, Vec::new()));
+    }
+}
+
+#[tokio::test]
 async fn a_recovery_stands_in_the_thread_of_its_failure() {
     let server = MailServer::start().await;
     let file =
