@@ -191,6 +191,8 @@ async fn once(way: Way<'_>, subject: &Subject, late: Option<Late>, now: Timestam
 }
 
 async fn send(means: Way<'_>, subject: &Subject, late: Option<Late>, now: Timestamp, plain: bool) -> Outcome {
+    // One who is put off (greylisting, a full mailbox) may be taken soon; the others do not wait for ever.
+    let patient = late.is_none();
     let prepared = prepare(means.config, means.receiver, means.public_url, subject, late, now, plain);
     let Prepared { outgoing, copy, mut notes, fallback, .. } = match prepared {
         Ok(prepared) => prepared,
@@ -209,7 +211,7 @@ async fn send(means: Way<'_>, subject: &Subject, late: Option<Late>, now: Timest
         }
         Outgoing::Mail(letter) => {
             // In a box of its own: every attempt, of whatever kind, would else be as large as a conversation with a mail server.
-            let posted = Box::pin(means.client.mail(letter)).await;
+            let posted = Box::pin(means.client.mail(letter, patient)).await;
             let answer = posted.map(|Posted { answer, refused }| {
                 if let Some(note) = left_out(refused, letter, &means.config.redactor) {
                     tracing::warn!(receiver = %means.receiver.name, delivery = %subject.id, "{note}");

@@ -129,12 +129,12 @@ impl Client {
         Ok(Answer { status, retry_after, body, step: Step::Message })
     }
 
-    /// Hands one mail to its server.
+    /// Hands one mail to its server. `patient`: to none of its recipients, if one of them is put off.
     ///
     /// # Errors
     /// When no reply came.
-    pub async fn mail(&self, letter: &Letter) -> Result<Posted, Failure> {
-        mail::send(letter, self.timeout, self.deny_private).await
+    pub async fn mail(&self, letter: &Letter, patient: bool) -> Result<Posted, Failure> {
+        mail::send(letter, self.timeout, self.deny_private, patient).await
     }
 
     async fn call(&self, request: &Request) -> Result<Response, Failure> {

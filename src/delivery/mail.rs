@@ -44,14 +44,15 @@ pub fn check_mail_server(server: &MailServer) -> Result<(), String> {
 }
 
 /// Hands a letter to its server, within `limit`. The goodbye comes after it: the answer in hand counts whatever becomes of that.
+/// `patient`: if one of its recipients is put off, it goes to none of them yet.
 ///
 /// # Errors
 /// When no reply came.
-pub async fn send(letter: &Letter, limit: Duration, deny_private: bool) -> Result<Posted, Failure> {
+pub async fn send(letter: &Letter, limit: Duration, deny_private: bool, patient: bool) -> Result<Posted, Failure> {
     let message = message(letter).map_err(Failure::Malformed)?;
     let conversation = async {
         let mut connection = connect(&letter.server, limit, deny_private).await?;
-        let said = deliver(&mut connection, &message, limit).await;
+        let said = deliver(&mut connection, &message, limit, patient).await;
         Ok((connection, said))
     };
     let said = match timeout(limit, conversation).await {
@@ -105,7 +106,12 @@ async fn connect(server: &MailServer, limit: Duration, deny_private: bool) -> Re
 
 /// Says who a mail is from and for, and hands it over for those that the server takes it for. Addresses and mails are in ASCII, which asks
 /// for nothing further; lettre's own `send` would end at the first refusal, with a goodbye that has no limit.
-async fn deliver(connection: &mut AsyncSmtpConnection, message: &Message, limit: Duration) -> Result<Posted, Stop> {
+async fn deliver(
+    connection: &mut AsyncSmtpConnection,
+    message: &Message,
+    limit: Duration,
+    patient: bool,
+) -> Result<Posted, Stop> {
     let envelope = message.envelope();
     let of_addresses = |error: Error| stop(&error, Step::Addresses, limit);
     connection.command(Mail::new(envelope.from().cloned(), Vec::new())).await.map_err(of_addresses)?;
@@ -119,9 +125,9 @@ async fn deliver(connection: &mut AsyncSmtpConnection, message: &Message, limit:
             Err(stop) => return Err(stop),
         }
     }
-    if !taken {
-        // Whoever is put off may be taken another time.
-        let hopeful = refused.iter().position(|(_, answer)| answer.status < 500);
+    // Whoever is put off may be taken another time.
+    let hopeful = refused.iter().position(|(_, answer)| answer.status < 500);
+    if !taken || (patient && hopeful.is_some()) {
         return Err(Stop::Replied(refused.swap_remove(hopeful.unwrap_or(0)).1));
     }
     let of_message = |error: Error| stop(&error, Step::Message, limit);

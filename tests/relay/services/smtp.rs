@@ -221,7 +221,7 @@ async fn a_server_that_refuses_whoever_calls_holds_every_mail() {
 async fn a_refused_recipient_keeps_the_mail_from_nobody_else() {
     let server = MailServer::start().await;
     server.now(|ways| {
-        ways.recipient = |to| if to == "ops@example.com" { "452 4.2.2 s3cr3t-pass is full" } else { "250 2.1.5 known" };
+        ways.recipient = |to| if to == "ops@example.com" { "550 5.1.1 s3cr3t-pass is gone" } else { "250 2.1.5 known" };
     });
     let relay = relay_to(&server, "when: {}").await;
     let partly = relay.accept(&update("job-1", "A", PLANNING_FAILED)).await;
@@ -230,7 +230,7 @@ async fn a_refused_recipient_keeps_the_mail_from_nobody_else() {
     assert_eq!(mail.to, ["data@example.com", "boss@example.com"]);
     let (state, told) = delivery(&relay, &partly).await;
     assert_eq!(state, "delivered", "{told}");
-    let note = "1 of 3 recipients got no mail: ops@example.com (452 4.2.2 *** is full)";
+    let note = "1 of 3 recipients got no mail: ops@example.com (550 5.1.1 *** is gone)";
     assert!(told.contains("250 2.0.0 queued") && told.contains(note), "{told}");
     let log = relay.log_text();
     assert!(log.contains(note) && !log.contains("s3cr3t-pass"), "{log}");
@@ -247,6 +247,28 @@ async fn a_refused_recipient_keeps_the_mail_from_nobody_else() {
     assert_eq!(state, "delivered", "{told}");
     assert!(told.contains("450 4.2.0 greylisted") && !told.contains("5.1.1"), "{told}");
     assert_eq!((server.mails().len(), server.wrong()), (2, Vec::new()));
+}
+
+#[tokio::test]
+async fn who_is_put_off_is_waited_for_but_not_for_ever() {
+    let server = MailServer::start().await;
+    server.now(|ways| {
+        ways.recipient = |to| if to == "ops@example.com" { "452 4.2.2 full" } else { "250 2.1.5 known" };
+    });
+    let mut relay = relay_to(&server, "when: {}").await;
+    let waits = relay.accept(&update("job-1", "A", PLANNING_FAILED)).await;
+    server.called(2).await;
+    assert_eq!((server.mails().len(), delivery(&relay, &waits).await.0.as_str()), (0, Some("owed")));
+    relay.terminate().await;
+    let store = rusqlite::Connection::open(relay.path("data/jobrelay.db")).expect("the store is a SQLite file");
+    store.execute("UPDATE events SET received_at = received_at - 360000000000", []).expect("it can be written");
+    drop(store);
+    relay.run().await;
+    relay.drained("mail").await;
+    let (state, told) = delivery(&relay, &waits).await;
+    assert_eq!(state, "delivered", "{told}");
+    assert!(told.contains("1 of 3 recipients got no mail: ops@example.com (452 4.2.2 full)"), "{told}");
+    assert_eq!((server.mails().len(), server.wrong()), (1, Vec::new()));
 }
 
 #[tokio::test]
