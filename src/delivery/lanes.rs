@@ -19,7 +19,7 @@ use super::narrator::Narrator;
 use super::prepare::Subject;
 use super::preview::Preview;
 use super::pulse::{Pulse, Waits};
-use super::threads::Threads;
+use super::threads::LaneThreads;
 use super::worker::{Command, Worker};
 use super::{Health, LaneStatus};
 use crate::config::Config;
@@ -78,7 +78,7 @@ pub struct Lanes {
 
 struct Inner {
     setup: Setup,
-    threads: Threads,
+    threads: LaneThreads,
     epoch: Instant,
     lanes: Mutex<BTreeMap<Arc<str>, Running>>,
     /// Looked at under the lock of `lanes`: a change that comes during the stop must bring none of them back.
@@ -110,7 +110,7 @@ impl Lanes {
     /// When there are none to be had.
     pub fn new(setup: Setup) -> Result<Lanes, String> {
         let inner = Inner {
-            threads: Threads::start(&setup.environment.network)
+            threads: LaneThreads::start(&setup.environment.network)
                 .map_err(|e| format!("no threads for the lanes: {e}"))?,
             setup,
             epoch: Instant::now(),

@@ -12,26 +12,26 @@ use super::environment::Network;
 
 /// The threads. They run until the process ends.
 #[derive(Debug)]
-pub struct Threads {
+pub struct LaneThreads {
     handles: Vec<Handle>,
     next: AtomicUsize,
 }
 
-impl Threads {
+impl LaneThreads {
     /// Starts half as many threads as there are cores: the other half is busy with taking in (see the relay's limits) and writing down.
     /// A simulated network runs them where they are started.
     ///
     /// # Errors
     /// When the system gives no thread or runtime.
-    pub fn start(network: &Network) -> io::Result<Threads> {
+    pub fn start(network: &Network) -> io::Result<LaneThreads> {
         match network {
-            Network::Real => Threads::of_their_own(),
+            Network::Real => LaneThreads::of_their_own(),
             #[cfg(test)]
-            Network::Simulated(_) => Ok(Threads { handles: vec![Handle::current()], next: AtomicUsize::new(0) }),
+            Network::Simulated(_) => Ok(LaneThreads { handles: vec![Handle::current()], next: AtomicUsize::new(0) }),
         }
     }
 
-    fn of_their_own() -> io::Result<Threads> {
+    fn of_their_own() -> io::Result<LaneThreads> {
         let count = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2);
         let mut handles = Vec::with_capacity(count);
         for number in 0..count {
@@ -41,7 +41,7 @@ impl Threads {
                 .name(format!("jobrelay-lane-{number}"))
                 .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
         }
-        Ok(Threads { handles, next: AtomicUsize::new(0) })
+        Ok(LaneThreads { handles, next: AtomicUsize::new(0) })
     }
 
     /// The thread whose turn it is.
