@@ -127,7 +127,10 @@ impl Sum {
         self.moved += moved;
         self.before = self.before.or(step.before);
         for counted in step.counts {
-            self.count += counted.count;
+            // What moves is in `moved`.
+            if moved == 0 || counted.state != DeliveryState::Owed {
+                self.count += counted.count;
+            }
             let same = |c: &&mut Counted| {
                 (&c.receiver, &c.route, c.state) == (&counted.receiver, &counted.route, counted.state)
             };
@@ -175,13 +178,13 @@ impl Deed<'_> {
             return tell(&found).map(|()| ExitCode::SUCCESS);
         }
         if care.dry_run {
-            let text = format!("{}\n\n{} would be {done}", overview(&found), amount(&found));
+            let text = format!("{}\n\n{}", overview(&found), amount(&found, " would be", done, "moved"));
             return say(text).map(|()| ExitCode::SUCCESS);
         }
         if found.all() > 1 && !care.yes && !json {
             say(overview(&found))?;
         }
-        if !meant(found.all(), &format!("{} to {verb}", amount(&found)), care.yes)? {
+        if !meant(found.all(), &amount(&found, " to", verb, "move"), care.yes)? {
             return say(format_args!("Nothing was {done}.")).map(|()| ExitCode::FAILURE);
         }
         let mut sum = Sum::default();
@@ -236,13 +239,11 @@ pub fn meant(all: u64, what: &str, yes: bool) -> Result<bool, Failure> {
     Ok(read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
-/// `1203 deliveries, and 5 owed deliveries to move`.
-fn amount(sum: &Sum) -> String {
-    match (sum.count, sum.moved) {
-        (n, 0) => count(n, "delivery"),
-        (0, moved) => format!("{} to move", count(moved, "owed delivery")),
-        (n, moved) => format!("{}, and {} to move", count(n, "delivery"), count(moved, "owed delivery")),
-    }
+/// `1203 deliveries to replay, and 5 owed deliveries to move`, of ` to`, `replay` and `move`.
+fn amount(sum: &Sum, link: &str, deed: &str, shift: &str) -> String {
+    let done = (sum.moved == 0 || sum.count > 0).then(|| format!("{}{link} {deed}", count(sum.count, "delivery")));
+    let moved = (sum.moved > 0).then(|| format!("{}{link} {shift}", count(sum.moved, "owed delivery")));
+    done.into_iter().chain(moved).collect::<Vec<_>>().join(", and ")
 }
 
 /// How many of which, and what the first look like.
@@ -286,11 +287,26 @@ mod tests {
         sum.add(share(3, 4));
         assert_eq!((sum.count, sum.moved, sum.counts.len(), sum.counts[0].count), (2_003, 4, 1, 2_003));
         assert_eq!(sum.before, Some(DeliveryId(9)));
-        assert_eq!(amount(&sum), "2003 deliveries, and 4 owed deliveries to move");
+        assert_eq!(amount(&sum, " to", "replay", "move"), "2003 deliveries to replay, and 4 owed deliveries to move");
         insta::assert_snapshot!(overview(&sum), @r"
         RECEIVER  ROUTE   STATE  DELIVERIES
         ops       failed  dead   2003
         ");
+    }
+
+    #[test]
+    fn what_moves_is_listed_and_counted_once() {
+        let share = json!({
+            "moved": 10,
+            "counts": [{"receiver": "ops", "route": "failed", "state": "owed", "count": 10}],
+        });
+        let mut sum = Sum::default();
+        sum.add(serde_json::from_value(share).unwrap());
+        assert_eq!((sum.count, sum.moved, sum.all()), (0, 10, 10));
+        assert_eq!(amount(&sum, " to", "replay", "move"), "10 owed deliveries to move");
+        assert_eq!(amount(&sum, " would be", "replayed", "moved"), "10 owed deliveries would be moved");
+        assert!(overview(&sum).ends_with("owed   10"), "{}", overview(&sum));
+        assert_eq!(amount(&Sum { count: 1, ..Sum::default() }, " to", "dismiss", "move"), "1 delivery to dismiss");
     }
 
     #[test]

@@ -121,7 +121,7 @@ async fn resume_tries_a_blocked_receiver_at_once() {
     let fake = Fake::start();
     fake.replies(|_| Reply::Status(410, "gone"));
     let routes = format!(
-        "receivers:\n  sink: {{ kind: webhook, url: \"{}\", retry: {{ first: 5ms, max: 10ms }} }}\nroutes:\n  - name: all\n    when: {{ type: \"*\" }}\n    to: sink\n",
+        "receivers:\n  sink: {{ kind: webhook, url: \"{}\", retry: {{ first: 5ms, max: 10ms }} }}\n  kept: {{ kind: inbox }}\nroutes:\n  - name: all\n    when: {{ type: \"*\" }}\n    to: sink\n",
         fake.url("/")
     );
     let relay = Relay::start(&routes).await;
@@ -132,6 +132,14 @@ async fn resume_tries_a_blocked_receiver_at_once() {
         assert!(std::time::Instant::now() < deadline);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    let moving = ["replay", "--receiver", "sink", "--to", "kept"];
+    let dry = relay.says(&[moving.as_slice(), &["--dry-run"]].concat()).await;
+    assert!(dry.contains("dlv_") && dry.contains("gone") && dry.contains("1 owed delivery would be moved"), "{dry}");
+    relay.accept(&update("job-2", "B", "")).await;
+    let asked = relay.cli(&moving).await;
+    let said = String::from_utf8_lossy(&asked.stdout).into_owned() + &String::from_utf8_lossy(&asked.stderr);
+    assert!(said.matches("dlv_").count() == 2 && said.contains("about 2 owed deliveries to move:"), "{said}");
+
     fake.replies(|_| Reply::Status(200, "ok"));
     relay.says(&["resume", "sink"]).await;
     relay.drained("sink").await;

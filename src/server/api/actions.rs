@@ -155,9 +155,16 @@ async fn replay_range(state: &State, asked: &ReplayRequest, range: &Range) -> Re
     };
     let store = &*state.intake.corridor.store;
     let mut answer = ReplayAnswer::default();
+    // What moves is only looked at one by one: it moves without a range.
+    let shown = moving.filter(|_| asked.dry_run).map(|_| DeliveryState::Owed);
+    let states: Vec<_> = [of].into_iter().chain(shown).collect();
     if asked.next.as_deref() != Some(MOVE) {
-        let replayed = &mut answer.replayed;
-        answer.step = bulk::share(store, range, &[of], asked.next.as_deref(), async |of, mut page| {
+        let (replayed, moved) = (&mut answer.replayed, &mut answer.moved);
+        answer.step = bulk::share(store, range, &states, asked.next.as_deref(), async |of, mut page| {
+            if of == DeliveryState::Owed {
+                *moved += page.len() as u64;
+                return Ok(page);
+            }
             page.retain(|delivery| asked.again || !was_replayed(delivery));
             if asked.dry_run || page.is_empty() {
                 return Ok(page);
@@ -171,15 +178,10 @@ async fn replay_range(state: &State, asked: &ReplayRequest, range: &Range) -> Re
         })
         .await?;
     }
-    if let (Some((receiver, to)), None) = (moving, &answer.step.next) {
-        if asked.dry_run {
-            let rows = store.lanes().await?;
-            answer.moved = rows.iter().find(|row| &*row.receiver == receiver).map_or(0, |row| row.owed);
-        } else {
-            let (moved, more) = bulk::move_owed(state, receiver, to).await?;
-            answer.moved = moved;
-            answer.step.next = more.then(|| MOVE.to_owned());
-        }
+    if let (Some((receiver, to)), None, false) = (moving, &answer.step.next, asked.dry_run) {
+        let (moved, more) = bulk::move_owed(state, receiver, to).await?;
+        answer.moved = moved;
+        answer.step.next = more.then(|| MOVE.to_owned());
     }
     Ok(answer)
 }
