@@ -1,6 +1,5 @@
 //! `deliveries`: what is owed, what arrived, what did not, and what its reader sees.
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::str::FromStr;
 
@@ -13,10 +12,11 @@ use super::bytes::shown;
 use super::client::{RelayArgs, converse, list};
 use super::events::delivery_text;
 use super::failure::Failure;
-use super::lanes::{in_trouble, lanes, trouble};
+use super::lanes::{in_trouble, lanes, troubles};
 use super::output::{count, many_lines, one_line, say, say_json};
 use super::table::{Column, table};
 use super::times::{Since, since, stamp};
+use crate::delivery::LaneStatus;
 use crate::delivery::api_client::{ApiClient, ApiError};
 use crate::event::{BadId, DeliveryId, EventId};
 use crate::receiver::Reason;
@@ -144,13 +144,10 @@ impl DeliveriesArgs {
             say(nothing(filter))?;
             return totals.map_or(Ok(()), |totals| say(format_args!("\n{totals}")));
         }
-        let mut troubles = BTreeSet::new();
-        for delivery in deliveries.iter_mut().filter(|d| d.state == DeliveryState::Owed) {
-            if let Some(lane) = in_trouble(&lanes, &delivery.receiver) {
-                troubles.insert(trouble(lane));
-                // Its lane decides when the next try is.
-                delivery.not_before = None;
-            }
+        let troubles = troubles(&lanes, &deliveries);
+        // A lane in trouble decides itself when the next try is.
+        for delivery in deliveries.iter_mut().filter(|d| in_trouble(&lanes, &d.receiver).is_some()) {
+            delivery.not_before = None;
         }
         say(deliveries_table(&deliveries))?;
         totals.map_or(Ok(()), |totals| say(format_args!("\n{totals}")))?;
@@ -163,9 +160,9 @@ impl DeliveriesArgs {
         if self.relay.json {
             return say_json(&detail);
         }
-        let event = detail.delivery.event;
-        let body = converse(async { Ok(client.get_bytes(&format!("/api/v1/events/{event}/body")).await?) })?;
-        say(one_text(&detail, &body))
+        let path = format!("/api/v1/events/{}/body", detail.delivery.event);
+        let (body, lanes) = converse(async { Ok((client.get_bytes(&path).await?, lanes(client).await)) })?;
+        say(one_text(&detail, &lanes, &body))
     }
 
     fn message(&self, client: &ApiClient, which: Which, filter: &[(&str, String)]) -> Result<(), Failure> {
@@ -219,12 +216,12 @@ fn dead_text(totals: Totals, listed: u64) -> Option<String> {
     (!said.is_empty()).then(|| said.join("\n"))
 }
 
-fn one_text(detail: &DeliveryDetail, body: &[u8]) -> String {
+fn one_text(detail: &DeliveryDetail, lanes: &[LaneStatus], body: &[u8]) -> String {
     let Delivery { id, event, .. } = detail.delivery;
     format!(
         "{}\n\nThe event as it came, {}:\n{}\n\n\
          What it said: jobrelay deliveries --message {id}\nWhy it was owed: jobrelay explain {id}\nIts event: jobrelay events show {event}",
-        delivery_text(detail),
+        delivery_text(detail, lanes),
         count(body.len() as u64, "byte"),
         shown(body, &format!("jobrelay events show {event} --raw writes all of them")),
     )
@@ -329,7 +326,7 @@ mod tests {
     fn one_delivery_with_what_came() {
         let detail =
             DeliveryDetail { delivery: delivery(DeliveryState::Dead, Some(Reason::Form)), history: Vec::new() };
-        insta::assert_snapshot!(one_text(&detail, b"{\"jobId\": \"\x1b[2J\"}"), @r#"
+        insta::assert_snapshot!(one_text(&detail, &[], b"{\"jobId\": \"\x1b[2J\"}"), @r#"
         dlv_0000000000002  to data-ops, by route "failed jobs": dead
           what to do: the service cannot read the message's form: look at `message` and `body` of data-ops; then: jobrelay replay dlv_0000000000002
 

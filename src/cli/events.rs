@@ -12,14 +12,16 @@ use super::client::{RelayArgs, converse, list};
 use super::deliveries::{state_word, why};
 use super::failure::Failure;
 use super::flat;
+use super::lanes::{in_trouble, lanes, trouble};
 use super::output::{count, one_line, say, say_json};
 use super::table::{Column, table};
 use super::times::{Since, since, stamp};
+use crate::delivery::LaneStatus;
 use crate::event::vocabulary::{self, Use};
 use crate::event::{EventId, duration};
 use crate::receiver::Reason;
 use crate::server::types::{DeliveryDetail, EventDetail, EventSummary, Names};
-use crate::store::Attempt;
+use crate::store::{Attempt, DeliveryState};
 
 /// List the events that came in, newest first
 #[derive(Args)]
@@ -181,10 +183,13 @@ fn names_text(names: &Names) -> String {
 fn show(id: EventId, relay: &RelayArgs) -> Result<(), Failure> {
     let client = relay.client()?;
     let event: EventDetail = converse(async { Ok(client.get(&format!("/api/v1/events/{id}"), &[]).await?) })?;
-    if relay.json { say_json(&event) } else { say(detail_text(&event)) }
+    if relay.json {
+        return say_json(&event);
+    }
+    say(detail_text(&event, &converse(async { Ok(lanes(&client).await) })?))
 }
 
-fn detail_text(detail: &EventDetail) -> String {
+fn detail_text(detail: &EventDetail, lanes: &[LaneStatus]) -> String {
     let EventDetail { summary, version_since, deliveries, .. } = detail;
     let mark = if summary.test { "  (a test)" } else { "" };
     let words = vocabulary::names(Use::Show).filter_map(|word| {
@@ -205,7 +210,7 @@ fn detail_text(detail: &EventDetail) -> String {
     if deliveries.is_empty() {
         parts.push("Nothing to deliver.".to_owned());
     } else {
-        parts.extend(deliveries.iter().map(delivery_text));
+        parts.extend(deliveries.iter().map(|delivery| delivery_text(delivery, lanes)));
     }
     parts.push(format!("Why, route by route: jobrelay explain {}", summary.id));
     parts.join("\n\n")
@@ -217,8 +222,8 @@ fn verdict(attempt: &Attempt) -> String {
     std::iter::once(verdict.as_str()).chain(attempt.reason.map(Reason::as_str)).collect::<Vec<_>>().join(", ")
 }
 
-/// One delivery, its attempts and what to do.
-pub fn delivery_text(detail: &DeliveryDetail) -> String {
+/// One delivery, its attempts, what it waits for and what to do.
+pub fn delivery_text(detail: &DeliveryDetail, status: &[LaneStatus]) -> String {
     let d = &detail.delivery;
     let state = state_word(d.state);
     let mut lines = vec![format!("{}  to {}, {}: {state}", d.id, d.receiver, why(d))];
@@ -237,7 +242,11 @@ pub fn delivery_text(detail: &DeliveryDetail) -> String {
         lines.push(indented(&table(&columns, attempts.collect())));
     }
     lines.extend(d.replayed_by.map(|new| format!("  replayed as {new}")));
-    lines.extend(d.not_before.map(|at| format!("  next try at {}", stamp(at))));
+    // A lane in trouble has its own time for the next try.
+    match in_trouble(status, &d.receiver).filter(|_| d.state == DeliveryState::Owed) {
+        Some(lane) => lines.push(format!("  {}", trouble(lane))),
+        None => lines.extend(d.not_before.map(|at| format!("  next try at {}", stamp(at)))),
+    }
     lines.extend(advice(d).map(|advice| format!("  what to do: {advice}")));
     lines.join("\n")
 }
@@ -254,7 +263,9 @@ mod tests {
     use serde_json::json;
 
     use super::super::advice::tests::delivery;
+    use super::super::lanes::tests::in_lane;
     use super::*;
+    use crate::delivery::Health;
     use crate::event::Form;
     use crate::receiver::{Reason, Verdict};
     use crate::store::{Attempt, DeliveryState};
@@ -303,7 +314,7 @@ mod tests {
             form: Form { content_type: "application/json".to_owned(), attributes: Vec::new() },
             deliveries: vec![DeliveryDetail { delivery, history: vec![attempt] }],
         };
-        insta::assert_snapshot!(detail_text(&detail), @r#"
+        insta::assert_snapshot!(detail_text(&detail, &[]), @r#"
         evt_0000000000001  update_data_product Customers failed: PLANNING_FAILED  (a test)
 
           type          update_data_product
@@ -323,6 +334,11 @@ mod tests {
 
         Why, route by route: jobrelay explain evt_0000000000001
         "#);
+        let blocked = in_lane(Health::Blocked);
+        assert!(detail_text(&detail, &[blocked]).contains(
+            "owed\n  1  2026-01-31 09:05:01Z  250ms  blocked, auth  404 no_service; title cut to 150 characters\n  \
+                 data-ops is blocked since 2026-01-31 09:00:00Z, 3 deliveries held"
+        ));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use local::Local;
 use super::client::{RelayArgs, converse, list};
 use super::failure::Failure;
 use super::input::read_input;
+use super::lanes::lanes;
 use super::look::Look;
 use super::output::{say, say_json};
 use super::sample::Wish;
@@ -28,6 +29,7 @@ use super::times::{Since, since};
 use crate::delivery::api_client::ApiClient;
 use crate::event::{self, DeliveryId, Event, EventId, Form, Received};
 use crate::server::types::{DeliveryDetail, EventSummary, Explained};
+use crate::store::DeliveryState;
 
 /// Made-up events are the same each time, so that two files can be compared.
 const CHANCE: u128 = 0x6a6f_6272_656c_6179;
@@ -103,7 +105,9 @@ impl ExplainArgs {
         if self.relay.json {
             say_json(&explained)?;
         } else {
-            say(report::text(&explained, &self.wanted(), self.all, Look::of_terminal()))?;
+            let owed = explained.deliveries.iter().any(|delivery| delivery.state == DeliveryState::Owed);
+            let lanes = if owed { self.ask(async |client| Ok(lanes(client).await))? } else { Vec::new() };
+            say(report::text(&explained, &lanes, &self.wanted(), self.all, Look::of_terminal()))?;
         }
         Ok(ExitCode::SUCCESS)
     }

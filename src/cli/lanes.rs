@@ -1,8 +1,11 @@
 //! Receivers in trouble: what commands say of a lane that is not open.
 
+use std::collections::BTreeSet;
+
 use crate::delivery::api_client::ApiClient;
 use crate::delivery::{Health, LaneStatus};
 use crate::server::types::Page;
+use crate::store::{Delivery, DeliveryState};
 
 use super::output::{count, one_line};
 use super::times::stamp;
@@ -15,6 +18,12 @@ pub async fn lanes(client: &ApiClient) -> Vec<LaneStatus> {
 /// The lane of a receiver, if it is in trouble.
 pub fn in_trouble<'a>(lanes: &'a [LaneStatus], receiver: &str) -> Option<&'a LaneStatus> {
     lanes.iter().find(|lane| &*lane.receiver == receiver && lane.health != Health::Open)
+}
+
+/// Why those of `deliveries` wait that are still owed: a sentence for each lane in trouble.
+pub fn troubles<'a>(lanes: &[LaneStatus], deliveries: impl IntoIterator<Item = &'a Delivery>) -> BTreeSet<String> {
+    let owed = deliveries.into_iter().filter(|delivery| delivery.state == DeliveryState::Owed);
+    owed.filter_map(|delivery| in_trouble(lanes, &delivery.receiver)).map(trouble).collect()
 }
 
 /// What is the matter with a lane in trouble, and what to do.
@@ -37,27 +46,29 @@ pub fn trouble(lane: &LaneStatus) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+
+    /// The lane of `data-ops`.
+    pub fn in_lane(health: Health) -> LaneStatus {
+        LaneStatus {
+            health,
+            owed: 3,
+            since: "2026-01-31T09:00:00Z".parse().ok(),
+            next_attempt: "2026-01-31T09:05:00Z".parse().ok(),
+            advice: Some("make a new webhook".to_owned()),
+            ..LaneStatus::open("data-ops".into(), "slack".to_owned())
+        }
+    }
 
     #[test]
     fn each_trouble_says_what_to_do() {
-        let open = LaneStatus::open("ops".into(), "slack".to_owned());
-        let at = |text: &str| text.parse().ok();
-        let lane = |health| LaneStatus {
-            health,
-            owed: 3,
-            since: at("2026-01-31T09:00:00Z"),
-            next_attempt: at("2026-01-31T09:05:00Z"),
-            advice: Some("make a new webhook".to_owned()),
-            ..open.clone()
-        };
-        let told = [Health::Down, Health::Blocked, Health::Orphaned].map(|health| trouble(&lane(health)));
+        let told = [Health::Down, Health::Blocked, Health::Orphaned].map(|health| trouble(&in_lane(health)));
         insta::assert_snapshot!(told.join("\n"), @r"
-        ops is down since 2026-01-31 09:00:00Z, 3 deliveries held; next try at 2026-01-31 09:05:00Z
-        ops is blocked since 2026-01-31 09:00:00Z, 3 deliveries held: make a new webhook; next try at 2026-01-31 09:05:00Z, or now: jobrelay resume ops
-        ops is not in routes.yaml any more, 3 deliveries held; bring the name back, or: jobrelay replay --receiver ops --to ANOTHER
+        data-ops is down since 2026-01-31 09:00:00Z, 3 deliveries held; next try at 2026-01-31 09:05:00Z
+        data-ops is blocked since 2026-01-31 09:00:00Z, 3 deliveries held: make a new webhook; next try at 2026-01-31 09:05:00Z, or now: jobrelay resume data-ops
+        data-ops is not in routes.yaml any more, 3 deliveries held; bring the name back, or: jobrelay replay --receiver data-ops --to ANOTHER
         ");
-        assert!(in_trouble(std::slice::from_ref(&open), "ops").is_none());
+        assert!(in_trouble(&[in_lane(Health::Open)], "data-ops").is_none());
     }
 }

@@ -125,13 +125,21 @@ async fn resume_tries_a_blocked_receiver_at_once() {
         fake.url("/")
     );
     let relay = Relay::start(&routes).await;
-    relay.accept(&update("job-1", "A", "")).await;
+    let event = relay.accept(&update("job-1", "A", "")).await;
     fake.wait_for(3).await;
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
     while relay.lane("sink").await["health"] != "blocked" {
         assert!(std::time::Instant::now() < deadline);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    let delivery = fake.requests()[0].delivery();
+    for args in
+        [&["explain", &event][..], &["explain", &delivery], &["deliveries", &delivery], &["events", "show", &event]]
+    {
+        let said = relay.says(args).await.replace('\n', " ");
+        assert!(said.contains("sink is blocked since ") && said.contains("jobrelay resume sink"), "{args:?}: {said}");
+    }
+
     let moving = ["replay", "--receiver", "sink", "--to", "kept"];
     let dry = relay.says(&[moving.as_slice(), &["--dry-run"]].concat()).await;
     assert!(dry.contains("dlv_") && dry.contains("gone") && dry.contains("1 owed delivery would be moved"), "{dry}");

@@ -4,18 +4,21 @@ use super::answer::{self, unexplained};
 use super::{Wanted, messages, reading};
 use crate::cli::deliveries::{state_word, why};
 use crate::cli::flat;
+use crate::cli::lanes::troubles;
 use crate::cli::look::{Look, Paint};
 use crate::cli::output::{count, one_line};
 use crate::cli::table::{Column, table};
 use crate::cli::times::stamp;
+use crate::delivery::LaneStatus;
 use crate::routing::Decision;
 use crate::server::types::{Explained, Ruling};
 
 /// What was asked for, the answer first.
-pub fn text(explained: &Explained, wanted: &Wanted<'_>, all: bool, look: Look) -> String {
+pub fn text(explained: &Explained, lanes: &[LaneStatus], wanted: &Wanted<'_>, all: bool, look: Look) -> String {
     let mut parts = vec![subject(explained, look)];
     if let Some(receiver) = wanted.receiver {
         parts.push(look.fold("", 0, &answer::text(explained, receiver), 0));
+        parts.extend(waiting(explained, lanes, wanted, look));
     }
     if wanted.message {
         parts.push(if explained.messages.is_empty() { outcome(explained) } else { messages::text(explained, look) });
@@ -30,6 +33,7 @@ pub fn text(explained: &Explained, wanted: &Wanted<'_>, all: bool, look: Look) -
     }
     if wanted.receiver.is_none() {
         parts.push(outcome(explained));
+        parts.extend(waiting(explained, lanes, wanted, look));
     }
     parts.extend(decided_otherwise(explained).map(|text| look.fold("", 0, &text, 0)));
     let short = explained.explanation.as_ref().is_some_and(reading::is_short);
@@ -99,6 +103,14 @@ fn deliveries(explained: &Explained) -> String {
     let columns = [Column::Fixed(""), Column::Wraps(""), Column::Wraps("")];
     let table = table(&columns, rows.collect());
     table.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Why those that have not got it yet must wait.
+fn waiting(explained: &Explained, lanes: &[LaneStatus], wanted: &Wanted<'_>, look: Look) -> Option<String> {
+    let asked = |name: &str| wanted.receiver.is_none_or(|receiver| receiver == name);
+    let troubles = troubles(lanes, explained.deliveries.iter().filter(|delivery| asked(&delivery.receiver)));
+    let folded: Vec<String> = troubles.iter().map(|trouble| look.fold("", 0, trouble, 0)).collect();
+    (!folded.is_empty()).then(|| folded.join("\n"))
 }
 
 /// Where the decision on record is not what the file says, or what is said now.

@@ -5,10 +5,12 @@ use jiff::Timestamp;
 use super::local::Local;
 use super::{Wanted, answer, report};
 use crate::cli::advice::tests::delivery;
+use crate::cli::lanes::tests::in_lane;
 use crate::cli::look::Look;
+use crate::delivery::Health;
 use crate::event::{DeliveryId, EventId, JobType, Outcome, Resource, Sample};
 use crate::server::types::{Explained, Ruling};
-use crate::store::DeliveryState;
+use crate::store::{Delivery, DeliveryState};
 
 const LOOK: Look = Look { color: false, width: 80 };
 
@@ -56,7 +58,7 @@ fn failed(data_product: &str) -> Sample {
 }
 
 fn text(sample: &Sample) -> String {
-    report::text(&explained(ROUTES, sample, None), &Wanted { receiver: None, message: false }, false, LOOK)
+    report::text(&explained(ROUTES, sample, None), &[], &Wanted { receiver: None, message: false }, false, LOOK)
 }
 
 fn said(sample: &Sample, receiver: &str) -> String {
@@ -121,7 +123,7 @@ fn what_is_below_a_stop_is_not_read() {
 #[test]
 fn every_condition_if_wanted() {
     let event = explained(ROUTES, &failed("Orders"), None);
-    insta::assert_snapshot!(report::text(&event, &Wanted { receiver: None, message: false }, true, LOOK), @r#"
+    insta::assert_snapshot!(report::text(&event, &[], &Wanted { receiver: None, message: false }, true, LOOK), @r#"
     update_data_product Orders failed: PLANNING_FAILED
     as if received 2026-01-30 09:05:00Z; read by routes.yaml, version 0123456789ab
 
@@ -213,13 +215,31 @@ fn the_answer_for_what_was_sent() {
 }
 
 #[test]
+fn what_waits_for_its_receiver_says_why() {
+    let mut recorded = explained(ROUTES, &failed("Customers"), Some("data-ops"));
+    recorded.file.standing = Ruling::Running;
+    recorded.deliveries = vec![Delivery { at: None, ..delivery(DeliveryState::Owed, None) }];
+    let lanes = [in_lane(Health::Blocked)];
+    for receiver in [Some("data-ops"), None] {
+        let shown = report::text(&recorded, &lanes, &Wanted { receiver, message: false }, false, LOOK);
+        let shown = shown.replace('\n', " ");
+        assert!(
+            shown.contains("data-ops is blocked since 2026-01-31 09:00:00Z, 3 deliveries held: make a new webhook;"),
+            "{shown}"
+        );
+    }
+    let other = report::text(&recorded, &lanes, &Wanted { receiver: Some("nights"), message: false }, false, LOOK);
+    assert!(!other.contains("blocked"), "{other}");
+}
+
+#[test]
 fn a_long_file_stays_readable() {
     let route = |n| format!("  - {{ name: team {n}, when: {{ outcome: failed, job: {n}, tenant: acme }}, to: box }}\n");
     let routes = (0..200).map(route).collect::<Vec<_>>().concat();
     let file = format!("receivers:\n  box: {{ kind: inbox }}\nroutes:\n{routes}");
     let sample = Sample { tenant: Some("acme".to_owned()), job: Some("77".to_owned()), ..Sample::default() };
     let event = explained(&file, &sample, None);
-    let shown = report::text(&event, &Wanted { receiver: None, message: false }, false, LOOK);
+    let shown = report::text(&event, &[], &Wanted { receiver: None, message: false }, false, LOOK);
     assert!(shown.lines().count() < 230, "{shown}");
     assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
     assert!(shown.contains("✓ team 77 → box\n    ✓ outcome  failed\n"), "{shown}");
@@ -232,6 +252,6 @@ fn nothing_from_an_event_can_steer_the_terminal() {
     let sample = Sample { reason: Some(hostile.clone()), error: Some(hostile), ..failed("\u{1b}]0;t\u{7}") };
     let routes = "receivers: { box: { kind: inbox } }\nroutes: [{ name: a, when: { reason: X, error: 'x*', data_product: Y }, to: box }]\n";
     let event = explained(routes, &sample, Some("box"));
-    let shown = report::text(&event, &Wanted { receiver: Some("box"), message: false }, true, LOOK);
+    let shown = report::text(&event, &[], &Wanted { receiver: Some("box"), message: false }, true, LOOK);
     assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
 }
