@@ -98,7 +98,8 @@ impl FromStr for Which {
 impl DeliveriesArgs {
     /// Asks and prints.
     pub fn run(self) -> Result<ExitCode, Failure> {
-        let filter = self.filter(Timestamp::now());
+        let now = Timestamp::now();
+        let filter = self.filter(now);
         let one = match (self.id, self.message) {
             (Some(_), Some(Which::One(_))) => {
                 return Err(Failure::usage("two deliveries are named: `jobrelay deliveries ID --message` shows one"));
@@ -112,8 +113,8 @@ impl DeliveriesArgs {
         let client = self.relay.client()?;
         match (one, self.message) {
             (one, Some(_)) => self.message(&client, one.map_or(Which::Newest, Which::One), &filter)?,
-            (Some(id), None) => self.one(&client, id)?,
-            (None, None) => self.list(&client, &filter)?,
+            (Some(id), None) => self.one(&client, id, now)?,
+            (None, None) => self.list(&client, &filter, now)?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -130,7 +131,7 @@ impl DeliveriesArgs {
         filter
     }
 
-    fn list(&self, client: &ApiClient, filter: &[(&str, String)]) -> Result<(), Failure> {
+    fn list(&self, client: &ApiClient, filter: &[(&str, String)], now: Timestamp) -> Result<(), Failure> {
         let (mut deliveries, lanes, stats) = converse(async {
             let stats = client.get::<Stats>("/api/v1/stats", &[]).await;
             Ok((newest(client, filter, self.limit).await?, lanes(client).await, stats))
@@ -149,12 +150,12 @@ impl DeliveriesArgs {
         for delivery in deliveries.iter_mut().filter(|d| in_trouble(&lanes, &d.receiver).is_some()) {
             delivery.not_before = None;
         }
-        say(deliveries_table(&deliveries))?;
+        say(deliveries_table(&deliveries, now))?;
         totals.map_or(Ok(()), |totals| say(format_args!("\n{totals}")))?;
         troubles.into_iter().try_for_each(|trouble| say(format_args!("\n{trouble}")))
     }
 
-    fn one(&self, client: &ApiClient, id: DeliveryId) -> Result<(), Failure> {
+    fn one(&self, client: &ApiClient, id: DeliveryId, now: Timestamp) -> Result<(), Failure> {
         let detail: DeliveryDetail =
             converse(async { Ok(client.get(&format!("/api/v1/deliveries/{id}"), &[]).await?) })?;
         if self.relay.json {
@@ -162,7 +163,7 @@ impl DeliveriesArgs {
         }
         let path = format!("/api/v1/events/{}/body", detail.delivery.event);
         let (body, lanes) = converse(async { Ok((client.get_bytes(&path).await?, lanes(client).await)) })?;
-        say(one_text(&detail, &lanes, &body))
+        say(one_text(&detail, &lanes, &body, now))
     }
 
     fn message(&self, client: &ApiClient, which: Which, filter: &[(&str, String)]) -> Result<(), Failure> {
@@ -216,12 +217,12 @@ fn dead_text(totals: Totals, listed: u64) -> Option<String> {
     (!said.is_empty()).then(|| said.join("\n"))
 }
 
-fn one_text(detail: &DeliveryDetail, lanes: &[LaneStatus], body: &[u8]) -> String {
+fn one_text(detail: &DeliveryDetail, lanes: &[LaneStatus], body: &[u8], now: Timestamp) -> String {
     let Delivery { id, event, .. } = detail.delivery;
     format!(
         "{}\n\nThe event as it came, {}:\n{}\n\n\
          What it said: jobrelay deliveries --message {id}\nWhy it was owed: jobrelay explain {id}\nIts event: jobrelay events show {event}",
-        delivery_text(detail, lanes),
+        delivery_text(detail, lanes, now),
         count(body.len() as u64, "byte"),
         shown(body, &format!("jobrelay events show {event} --raw writes all of them")),
     )
@@ -243,7 +244,7 @@ fn message_text(delivery: &Delivery, view: &MessageView) -> String {
 }
 
 /// One line for each.
-pub fn deliveries_table(deliveries: &[Delivery]) -> String {
+pub fn deliveries_table(deliveries: &[Delivery], now: Timestamp) -> String {
     let columns = [
         Column::Fixed("ID"),
         Column::Spare("EVENT"),
@@ -267,17 +268,22 @@ pub fn deliveries_table(deliveries: &[Delivery]) -> String {
             d.attempts.to_string(),
             d.at.map(stamp).unwrap_or_default(),
             d.reason.map(Reason::as_str).unwrap_or_default().to_owned(),
-            answer(d),
+            answer(d, now),
         ]
     };
     table(&columns, deliveries.iter().map(row).collect())
 }
 
+/// When an owed one is tried again; from then on it waits for its turn in the lane, which has times of its own.
+pub fn next_try(d: &Delivery, now: Timestamp) -> Option<String> {
+    let at = d.not_before.filter(|_| d.state == DeliveryState::Owed)?;
+    Some(if at > now { format!("next try at {}", stamp(at)) } else { "waits for its receiver".to_owned() })
+}
+
 /// The service's words, and when the next try is.
-fn answer(d: &Delivery) -> String {
-    let next = d.not_before.filter(|_| d.state == DeliveryState::Owed).map(|at| format!("next try at {}", stamp(at)));
+fn answer(d: &Delivery, now: Timestamp) -> String {
     let said = d.detail.clone().filter(|text| !text.is_empty());
-    said.into_iter().chain(next).collect::<Vec<_>>().join("; ")
+    said.into_iter().chain(next_try(d, now)).collect::<Vec<_>>().join("; ")
 }
 
 /// Why a delivery is there: `by route "failed jobs"`.
@@ -315,7 +321,11 @@ mod tests {
         recovery.route = "".into();
         recovery.closes = Some(DeliveryId(9));
         recovery.detail = Some("200 ok".to_owned());
-        insta::assert_snapshot!(deliveries_table(&[owed, recovery]), @r"
+        let due = owed.not_before.unwrap();
+        let listed = deliveries_table(std::slice::from_ref(&owed), due);
+        assert!(listed.ends_with("503 busy; waits for its receiver"), "{listed}");
+        let before = "2026-01-31T09:05:06Z".parse().unwrap();
+        insta::assert_snapshot!(deliveries_table(&[owed, recovery], before), @r"
         ID                 EVENT              RECEIVER  ROUTE        STATE      TRIES  LAST TRY              REASON  ANSWER
         dlv_0000000000002  evt_0000000000001  data-ops  failed jobs  owed       1      2026-01-31 09:05:00Z  server  503 busy; next try at 2026-01-31 09:05:07Z
         dlv_0000000000002  evt_0000000000001  data-ops  (recovery)   delivered  1      2026-01-31 09:05:00Z          200 ok
@@ -326,7 +336,7 @@ mod tests {
     fn one_delivery_with_what_came() {
         let detail =
             DeliveryDetail { delivery: delivery(DeliveryState::Dead, Some(Reason::Form)), history: Vec::new() };
-        insta::assert_snapshot!(one_text(&detail, &[], b"{\"jobId\": \"\x1b[2J\"}"), @r#"
+        insta::assert_snapshot!(one_text(&detail, &[], b"{\"jobId\": \"\x1b[2J\"}", Timestamp::UNIX_EPOCH), @r#"
         dlv_0000000000002  to data-ops, by route "failed jobs": dead
           what to do: the service cannot read the message's form: look at `message` and `body` of data-ops; then: jobrelay replay dlv_0000000000002
 

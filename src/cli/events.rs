@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::advice::advice;
 use super::bytes::write_raw;
 use super::client::{RelayArgs, converse, list};
-use super::deliveries::{state_word, why};
+use super::deliveries::{next_try, state_word, why};
 use super::failure::Failure;
 use super::flat;
 use super::lanes::{in_trouble, lanes, trouble};
@@ -186,10 +186,11 @@ fn show(id: EventId, relay: &RelayArgs) -> Result<(), Failure> {
     if relay.json {
         return say_json(&event);
     }
-    say(detail_text(&event, &converse(async { Ok(lanes(&client).await) })?))
+    let lanes = converse(async { Ok(lanes(&client).await) })?;
+    say(detail_text(&event, &lanes, Timestamp::now()))
 }
 
-fn detail_text(detail: &EventDetail, lanes: &[LaneStatus]) -> String {
+fn detail_text(detail: &EventDetail, lanes: &[LaneStatus], now: Timestamp) -> String {
     let EventDetail { summary, version_since, deliveries, .. } = detail;
     let mark = if summary.test { "  (a test)" } else { "" };
     let words = vocabulary::names(Use::Show).filter_map(|word| {
@@ -210,7 +211,7 @@ fn detail_text(detail: &EventDetail, lanes: &[LaneStatus]) -> String {
     if deliveries.is_empty() {
         parts.push("Nothing to deliver.".to_owned());
     } else {
-        parts.extend(deliveries.iter().map(|delivery| delivery_text(delivery, lanes)));
+        parts.extend(deliveries.iter().map(|delivery| delivery_text(delivery, lanes, now)));
     }
     parts.push(format!("Why, route by route: jobrelay explain {}", summary.id));
     parts.join("\n\n")
@@ -223,7 +224,7 @@ fn verdict(attempt: &Attempt) -> String {
 }
 
 /// One delivery, its attempts, what it waits for and what to do.
-pub fn delivery_text(detail: &DeliveryDetail, status: &[LaneStatus]) -> String {
+pub fn delivery_text(detail: &DeliveryDetail, status: &[LaneStatus], now: Timestamp) -> String {
     let d = &detail.delivery;
     let state = state_word(d.state);
     let mut lines = vec![format!("{}  to {}, {}: {state}", d.id, d.receiver, why(d))];
@@ -245,7 +246,7 @@ pub fn delivery_text(detail: &DeliveryDetail, status: &[LaneStatus]) -> String {
     // A lane in trouble has its own time for the next try.
     match in_trouble(status, &d.receiver).filter(|_| d.state == DeliveryState::Owed) {
         Some(lane) => lines.push(format!("  {}", trouble(lane))),
-        None => lines.extend(d.not_before.map(|at| format!("  next try at {}", stamp(at)))),
+        None => lines.extend(next_try(d, now).map(|next| format!("  {next}"))),
     }
     lines.extend(advice(d).map(|advice| format!("  what to do: {advice}")));
     lines.join("\n")
@@ -314,7 +315,7 @@ mod tests {
             form: Form { content_type: "application/json".to_owned(), attributes: Vec::new() },
             deliveries: vec![DeliveryDetail { delivery, history: vec![attempt] }],
         };
-        insta::assert_snapshot!(detail_text(&detail, &[]), @r#"
+        insta::assert_snapshot!(detail_text(&detail, &[], Timestamp::UNIX_EPOCH), @r#"
         evt_0000000000001  update_data_product Customers failed: PLANNING_FAILED  (a test)
 
           type          update_data_product
@@ -335,7 +336,7 @@ mod tests {
         Why, route by route: jobrelay explain evt_0000000000001
         "#);
         let blocked = in_lane(Health::Blocked);
-        assert!(detail_text(&detail, &[blocked]).contains(
+        assert!(detail_text(&detail, &[blocked], Timestamp::UNIX_EPOCH).contains(
             "owed\n  1  2026-01-31 09:05:01Z  250ms  blocked, auth  404 no_service; title cut to 150 characters\n  \
                  data-ops is blocked since 2026-01-31 09:00:00Z, 3 deliveries held"
         ));

@@ -169,6 +169,7 @@ impl Deed<'_> {
         tell: impl Fn(&Sum) -> Result<(), Failure>,
     ) -> Result<ExitCode, Failure> {
         let Deed { path, verb, done, care, json } = *self;
+        let now = Timestamp::now();
         let mut found = Sum::default();
         converse(async { Ok(through(client, path, |next| request(true, None, next), None, &mut found).await?) })?;
         if care.dry_run && json {
@@ -178,11 +179,11 @@ impl Deed<'_> {
             return tell(&found).map(|()| ExitCode::SUCCESS);
         }
         if care.dry_run {
-            let text = format!("{}\n\n{}", overview(&found), amount(&found, " would be", done, "moved"));
+            let text = format!("{}\n\n{}", overview(&found, now), amount(&found, " would be", done, "moved"));
             return say(text).map(|()| ExitCode::SUCCESS);
         }
         if found.all() > 1 && !care.yes && !json {
-            say(overview(&found))?;
+            say(overview(&found, now))?;
         }
         if !meant(found.all(), &amount(&found, " to", verb, "move"), care.yes)? {
             return say(format_args!("Nothing was {done}.")).map(|()| ExitCode::FAILURE);
@@ -247,13 +248,13 @@ fn amount(sum: &Sum, link: &str, deed: &str, shift: &str) -> String {
 }
 
 /// How many of which, and what the first look like.
-fn overview(sum: &Sum) -> String {
+fn overview(sum: &Sum, now: Timestamp) -> String {
     let mut parts = Vec::new();
     if !sum.counts.is_empty() {
         parts.push(counts_table(&sum.counts));
     }
     if !sum.first.is_empty() {
-        parts.push(format!("The first of them:\n{}", deliveries_table(&sum.first)));
+        parts.push(format!("The first of them:\n{}", deliveries_table(&sum.first, now)));
     }
     parts.join("\n\n")
 }
@@ -288,7 +289,7 @@ mod tests {
         assert_eq!((sum.count, sum.moved, sum.counts.len(), sum.counts[0].count), (2_003, 4, 1, 2_003));
         assert_eq!(sum.before, Some(DeliveryId(9)));
         assert_eq!(amount(&sum, " to", "replay", "move"), "2003 deliveries to replay, and 4 owed deliveries to move");
-        insta::assert_snapshot!(overview(&sum), @r"
+        insta::assert_snapshot!(overview(&sum, Timestamp::UNIX_EPOCH), @r"
         RECEIVER  ROUTE   STATE  DELIVERIES
         ops       failed  dead   2003
         ");
@@ -305,7 +306,8 @@ mod tests {
         assert_eq!((sum.count, sum.moved, sum.all()), (0, 10, 10));
         assert_eq!(amount(&sum, " to", "replay", "move"), "10 owed deliveries to move");
         assert_eq!(amount(&sum, " would be", "replayed", "moved"), "10 owed deliveries would be moved");
-        assert!(overview(&sum).ends_with("owed   10"), "{}", overview(&sum));
+        let shown = overview(&sum, Timestamp::UNIX_EPOCH);
+        assert!(shown.ends_with("owed   10"), "{shown}");
         assert_eq!(amount(&Sum { count: 1, ..Sum::default() }, " to", "dismiss", "move"), "1 delivery to dismiss");
     }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::advice::advice;
 use super::client::{RelayArgs, converse};
-use super::deliveries::state_word;
+use super::deliveries::{next_try, state_word};
 use super::drill::{ALL, DrillArgs, drill};
 use super::explain::default_routes;
 use super::failure::Failure;
@@ -18,7 +18,6 @@ use super::input::read_input;
 use super::lanes::{lanes, trouble};
 use super::output::{count, one_line, say, say_json};
 use super::sample::Wish;
-use super::times::stamp;
 use crate::delivery::api_client::{ApiClient, ApiError};
 use crate::delivery::{Health, LaneStatus};
 use crate::event::duration;
@@ -159,7 +158,7 @@ impl SendArgs {
                 if !self.relay.json {
                     for d in deliveries.iter().filter(|d| owed(d)) {
                         let lane = lane_of(client, &d.delivery).await;
-                        say(still_owed(&d.delivery, self.wait, lane.as_ref()))?;
+                        say(still_owed(&d.delivery, self.wait, lane.as_ref(), Timestamp::now()))?;
                     }
                 }
                 return Ok(deliveries);
@@ -205,14 +204,14 @@ fn ended(detail: &DeliveryDetail, lane: Option<&LaneStatus>) -> String {
     lines.join("\n")
 }
 
-fn still_owed(d: &Delivery, waited: Duration, lane: Option<&LaneStatus>) -> String {
+fn still_owed(d: &Delivery, waited: Duration, lane: Option<&LaneStatus>, now: Timestamp) -> String {
     let tries = count(u64::from(d.attempts), "attempt");
     let after = if waited.is_zero() { String::new() } else { format!(" after {}", duration::readable(waited)) };
     let mut lines = vec![format!("  {}: still owed{after}, {tries}{}", d.receiver, said(d))];
     // A lane in trouble has its own time for the next try.
     match lane.filter(|lane| lane.health != Health::Open) {
         Some(lane) => lines.push(format!("    {}", trouble(lane))),
-        None => lines.extend(d.not_before.map(|at| format!("    next try at {}", stamp(at)))),
+        None => lines.extend(next_try(d, now).map(|next| format!("    {next}"))),
     }
     lines.extend(what_to_do(d, lane));
     lines.join("\n")
@@ -296,11 +295,12 @@ mod tests {
         let told = [
             ended(&detail(DeliveryState::Delivered, None), None),
             ended(&detail(DeliveryState::Dead, Some(Reason::Form)), None),
-            still_owed(&waiting, Duration::from_secs(10), Some(&advised)),
+            still_owed(&waiting, Duration::from_secs(10), Some(&advised), Timestamp::UNIX_EPOCH),
             still_owed(
                 &waiting,
                 Duration::from_secs(10),
                 Some(&LaneStatus { health: Health::Blocked, ..advised.clone() }),
+                Timestamp::UNIX_EPOCH,
             ),
         ];
         insta::assert_snapshot!(told.join("\n"), @r"

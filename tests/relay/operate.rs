@@ -142,6 +142,7 @@ async fn resume_tries_a_blocked_receiver_at_once() {
 
     let moving = ["replay", "--receiver", "sink", "--to", "kept"];
     let dry = relay.says(&[moving.as_slice(), &["--dry-run"]].concat()).await;
+    assert!(!dry.contains("next try") && dry.contains("waits for its receiver"), "{dry}");
     assert!(dry.contains("dlv_") && dry.contains("gone") && dry.contains("1 owed delivery would be moved"), "{dry}");
     relay.accept(&update("job-2", "B", "")).await;
     let asked = relay.cli(&moving).await;
