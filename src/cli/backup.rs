@@ -1,6 +1,6 @@
 //! `backup`: a copy of the store, of one moment, while the relay runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -8,6 +8,7 @@ use clap::Args;
 use super::failure::Failure;
 use super::output::{count, say, say_json};
 use super::store::StoreArgs;
+use crate::store::StoreError;
 
 /// Copy the store to a file, while the relay runs
 #[derive(Args)]
@@ -44,6 +45,7 @@ impl BackupArgs {
     /// Makes the copy.
     pub fn run(self) -> Result<ExitCode, Failure> {
         let (file, store) = (&self.file, self.store.path()?);
+        in_a_directory(file)?;
         if file.exists() {
             let same = matches!((file.canonicalize(), store.canonicalize()), (Ok(a), Ok(b)) if a == b);
             if same {
@@ -61,7 +63,14 @@ impl BackupArgs {
                 .help("if that store may be missed, name another file; --force removes the log"));
         }
         let history = self.store.open()?;
-        let made = history.back_up(store, file).map_err(|e| Failure::new(format!("no backup was made: {e}")))?;
+        let made = history.back_up(store, file).map_err(|e| {
+            // It is the copy that cannot be written: the store is only read.
+            let why = match e {
+                StoreError::Unwritable(why) => why,
+                other => other.to_string(),
+            };
+            Failure::new(format!("no backup was made: {why}"))
+        })?;
         if self.json {
             say_json(&made)?;
         } else {
@@ -74,4 +83,14 @@ impl BackupArgs {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The directory of the copy is there.
+fn in_a_directory(file: &Path) -> Result<(), Failure> {
+    let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty() && !directory.exists());
+    directory.map_or(Ok(()), |missing| {
+        let missing = missing.display();
+        Err(Failure::new(format!("no backup was made: there is no directory {missing}"))
+            .help(format!("mkdir -p {missing}")))
+    })
 }

@@ -76,7 +76,12 @@ async fn nothing_is_overwritten_unasked_and_no_half_copy_is_left() {
     let itself = relay.cli(&["backup", "data/jobrelay.db", "--force"]).await;
     assert_eq!(itself.status.code(), Some(2), "{}", String::from_utf8_lossy(&itself.stderr));
     let nowhere = relay.cli(&["backup", "no/such/place.db"]).await;
-    assert_eq!(nowhere.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&nowhere.stderr).into_owned();
+    assert_eq!(nowhere.status.code(), Some(1), "{told}");
+    assert_eq!(told, "error: no backup was made: there is no directory no/such\nhelp: mkdir -p no/such\n");
+    let below_a_file = relay.cli(&["backup", "mine.txt/copy.db"]).await;
+    let told = String::from_utf8_lossy(&below_a_file.stderr).into_owned();
+    assert!(told.contains("no backup was made: mine.txt/copy.db: "), "not the store: {told}");
     let said = relay.says(&["backup", "mine.txt", "--force"]).await;
     assert!(said.starts_with("mine.txt: 1 event, ") && said.trim_end().ends_with("checked"), "{said}");
     // Without a relay too, and again from the copy.
