@@ -182,7 +182,9 @@ pub fn default_routes() -> PathBuf {
 }
 
 fn of_file(file: &Path, at: Timestamp) -> Result<Event, Failure> {
-    let (shown, text) = read_input(file)?;
+    let (shown, text) = read_input(file).map_err(|failure| {
+        failure.help("name a JSON file, or the ID (evt_…, dlv_…) of what was recorded: `jobrelay events` lists it")
+    })?;
     let form = Form { content_type: "application/json".to_owned(), attributes: Vec::new() };
     let received = Received { form, body: text.into(), received_at: at };
     event::parse(received).map_err(|(_, why)| {

@@ -46,7 +46,9 @@ impl fmt::Display for Failure {
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Failure {
         let code = if matches!(error, ApiError::BadUrl { .. }) { 2 } else { 1 };
-        Failure { message: error.to_string(), help: error.help(), code }
+        // Where the API advises one of its lists, there is a command of that name.
+        let message = error.to_string().replace("`GET /api/v1/", "`jobrelay ");
+        Failure { message, help: error.help(), code }
     }
 }
 
@@ -63,5 +65,10 @@ mod tests {
              help: is `jobrelay serve` running? --url or JOBRELAY_URL names another relay"
         );
         assert_eq!(Failure::new("no").to_string(), "error: no");
+        let detail = "No event has this ID; `GET /api/v1/events` lists what is kept.".to_owned();
+        assert_eq!(
+            Failure::from(ApiError::Refused { status: 404, detail }).to_string(),
+            "error: No event has this ID; `jobrelay events` lists what is kept."
+        );
     }
 }

@@ -302,6 +302,11 @@ async fn an_event_is_explained_by_the_file_that_decided_it() {
     assert!(one.contains("kept in the inbox") && one.contains(&format!("jobrelay explain {delivery}")), "{one}");
     let by_delivery = relay.says(&["explain", &delivery]).await;
     assert!(by_delivery.contains("data-ops got it at"), "{by_delivery}");
+    for args in [&["explain", "evt_0000000000001"][..], &["events", "show", "evt_0000000000001"]] {
+        let unknown = relay.cli(args).await;
+        let said = String::from_utf8_lossy(&unknown.stderr);
+        assert!(unknown.status.code() == Some(1) && said.contains("`jobrelay events` lists what is kept"), "{said}");
+    }
 }
 
 #[tokio::test]
@@ -354,4 +359,7 @@ fn without_a_relay_a_file_and_flags_are_enough() {
         "{why}"
     );
     assert_eq!(run_in(dir.path(), &["explain", "routes.yaml"]).status.code(), Some(1), "that is no event");
+    let missing = run_in(dir.path(), &["explain", "missing.json"]);
+    let said = String::from_utf8_lossy(&missing.stderr);
+    assert!(said.contains("cannot read missing.json") && said.contains("help: name a JSON file"), "{said}");
 }
