@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::flat;
 use super::lanes::{in_trouble, lanes, trouble};
 use super::output::{count, one_line, say, say_json};
+use super::sample::warn_of_slip;
 use super::table::{Column, table};
 use super::times::{Since, since, stamp};
 use crate::delivery::LaneStatus;
@@ -100,6 +101,7 @@ impl EventsArgs {
     }
 
     fn list(&self) -> Result<(), Failure> {
+        warn_of_slip(self.job_type.as_deref());
         let client = self.relay.client()?;
         let filter = self.filter(Timestamp::now());
         let events: Vec<EventSummary> =

@@ -24,7 +24,7 @@ use super::input::read_input;
 use super::lanes::lanes;
 use super::look::Look;
 use super::output::{say, say_json};
-use super::sample::Wish;
+use super::sample::{Wish, warn_of_slip};
 use super::times::{Since, since};
 use crate::delivery::api_client::ApiClient;
 use crate::event::{self, DeliveryId, Event, EventId, Form, Received};
@@ -137,11 +137,11 @@ impl ExplainArgs {
         }
         let now = Timestamp::now();
         let at = self.at.map_or(now, |at| at.at(now));
-        let event = match self.event.as_deref() {
-            Some(file) => of_file(Path::new(file), at)?,
-            None => {
-                self.wish.sample().read(at, CHANCE).map_err(|contradiction| Failure::usage(contradiction.message))?
-            }
+        let event = if let Some(file) = self.event.as_deref() {
+            of_file(Path::new(file), at)?
+        } else {
+            warn_of_slip(self.wish.job_type.as_deref());
+            self.wish.sample().read(at, CHANCE).map_err(|contradiction| Failure::usage(contradiction.message))?
         };
         Ok(Subject::Event(Box::new(event)))
     }

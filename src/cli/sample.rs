@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::event::{JobType, Outcome, Resource, Sample, State, duration};
+use crate::yaml::nearest;
 
 /// What the event shall say; the rest is made up to fit.
 #[derive(Args, Debug, Clone, Default)]
@@ -78,6 +79,23 @@ fn outcome(word: &str) -> Outcome {
     }
 }
 
+/// Says so where a job type is nearly one that the vendor names. Types are open: it is only suspected.
+pub fn warn_of_slip(job_type: Option<&str>) {
+    if let Some((wrong, near)) = job_type.and_then(|text| Some((text, slip(text)?))) {
+        eprintln!("warning: {wrong:?} is no known job type\nhelp: did you mean {near:?}?");
+    }
+}
+
+fn slip(job_type: &str) -> Option<String> {
+    match JobType::from_name(job_type) {
+        // A pattern finds what it finds.
+        JobType::Other(word) if !job_type.contains('*') => {
+            nearest(&word, JobType::KNOWN.iter().map(JobType::as_str)).map(str::to_owned)
+        }
+        _ => None,
+    }
+}
+
 impl Wish {
     /// What was asked for.
     pub fn sample(&self) -> Sample {
@@ -98,6 +116,26 @@ impl Wish {
             ran_for: self.ran_for,
             event_type: self.event_type.clone(),
             ..Sample::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_told_from_a_type_of_ones_own() {
+        for (job_type, near) in [
+            ("load_sorce", Some("load_source")),
+            ("LOAD_SORCE", Some("load_source")),
+            ("Update data prodct", Some("update_data_product")),
+            ("LOAD_SOURCE", None),
+            ("loadSource", None),
+            ("rebuild_index", None),
+            ("load_sourc*", None),
+        ] {
+            assert_eq!(slip(job_type).as_deref(), near, "{job_type}");
         }
     }
 }

@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::input::read_input;
 use super::lanes::{lanes, trouble};
 use super::output::{count, one_line, say, say_json};
-use super::sample::Wish;
+use super::sample::{Wish, warn_of_slip};
 use crate::delivery::api_client::{ApiClient, ApiError};
 use crate::delivery::{Health, LaneStatus};
 use crate::event::duration;
@@ -75,6 +75,7 @@ pub struct SendArgs {
 impl SendArgs {
     /// Sends and watches.
     pub fn run(self) -> Result<ExitCode, Failure> {
+        warn_of_slip(self.wish.job_type.as_deref());
         let event = match &self.file {
             Some(file) => read_event(file)?,
             None => self.wish.sample().event(Timestamp::now(), fastrand::u128(..)).map_err(Failure::usage)?,

@@ -32,6 +32,12 @@ async fn send_says_what_was_decided_and_how_each_delivery_ended() {
     let unmatched = relay.says(&["send", "--type", "load_source", "--outcome", "succeeded", "--source", "CRM"]).await;
     assert!(unmatched.contains("no route"), "{unmatched}");
 
+    for args in [&["send", "--type", "load_sorce", "--outcome", "succeeded"][..], &["events", "--type", "load_sorce"]] {
+        let slip = relay.cli(args).await;
+        let said = String::from_utf8_lossy(&slip.stderr);
+        assert!(slip.status.success() && said.contains("did you mean \"load_source\"?"), "{args:?}: {said}");
+    }
+
     fake.replies(|_| Reply::Status(403, "invalid_token"));
     let output = relay.cli(&["send", "--to", "ops", "--wait", "2s"]).await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
