@@ -20,7 +20,8 @@ use crate::store::Audit;
     after_help = "Reads the store's file, beside a running relay or without one, in short pages, and changes nothing.
 
 Every event must be readable, unchanged and decided; every delivery that was decided on must be there, with its event, in a state
-that its attempts bear out; indexes, open failures and threads must lead where they say; the books must say what the rows say.
+that its attempts bear out; indexes, open failures and threads must lead to rows that are there; the books must be what the rows
+add up to.
 With --url (or JOBRELAY_URL), the relay is asked too: is anything owed and due that no lane is at, and are its books those of the
 store?
 

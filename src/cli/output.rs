@@ -51,6 +51,12 @@ pub fn count(n: u64, noun: &str) -> String {
     }
 }
 
+/// The same with a figure also for none, as reports have it: `0 events`.
+pub fn figure(n: u64, noun: &str) -> String {
+    let text = count(n, noun);
+    text.strip_prefix("no ").map_or_else(|| text.clone(), |nouns| format!("0 {nouns}"))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -70,6 +76,7 @@ mod tests {
         let cases = [(0, "event", "no events"), (1, "delivery", "1 delivery"), (3, "delivery", "3 deliveries")];
         for (n, noun, want) in cases {
             assert_eq!(count(n, noun), want);
+            assert_eq!(figure(n, noun), want.replace("no ", "0 "));
         }
     }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::output::{count, say, say_json};
+use super::output::{figure, say, say_json};
 use super::serve::store_file;
 use super::store::StoreArgs;
 use crate::store::{Audit, History, Repair, repair};
@@ -82,23 +82,23 @@ impl fmt::Display for Report {
         if self.whole {
             writeln!(f, "lost:    nothing")?;
         } else {
-            let events = events_lost.map_or_else(|| "how many events is not known".to_owned(), |n| count(n, "event"));
+            let events = events_lost.map_or_else(|| "how many events is not known".to_owned(), |n| figure(n, "event"));
             writeln!(f, "lost:    {events}; rows that were there and cannot be trusted: {}", rows(doubtful))?;
             let Repair { damaged_pages, log_pages_lost, versions_lost, .. } = self.repair;
             writeln!(
                 f,
-                "damage:  {}, {} of the log; {} of routes.yaml without its text",
-                count(damaged_pages, "page"),
-                count(log_pages_lost, "page"),
-                count(versions_lost, "version"),
+                "damage:  {} of the file unreadable, {} of its log lost; the text of {} of routes.yaml lost",
+                figure(damaged_pages, "page"),
+                figure(log_pages_lost, "page"),
+                figure(versions_lost, "version"),
             )?;
             let Repair { owed_again, ended, attempts_lost, .. } = self.repair;
             writeln!(
                 f,
                 "rebuilt: {} as owed (they may be sent twice), {} that had ended, as dismissed; {} of which only the number is known",
-                count(owed_again, "delivery"),
-                count(ended, "delivery"),
-                count(attempts_lost, "attempt"),
+                figure(owed_again, "delivery"),
+                figure(ended, "delivery"),
+                figure(attempts_lost, "attempt"),
             )?;
         }
         if self.audit.findings.is_empty() {
@@ -106,5 +106,23 @@ impl fmt::Display for Report {
         } else {
             write!(f, "audit:   something is wrong: `jobrelay audit --store` of the new file tells what")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_lost_is_told_in_figures() {
+        let repair = Repair { events_lost: Some(3), damaged_pages: 1, owed_again: 2, ..Repair::default() };
+        let report = Report { whole: false, repair, audit: Audit::default() };
+        insta::assert_snapshot!(report.to_string(), @r"
+        saved:   nothing
+        lost:    3 events; rows that were there and cannot be trusted: nothing
+        damage:  1 page of the file unreadable, 0 pages of its log lost; the text of 0 versions of routes.yaml lost
+        rebuilt: 2 deliveries as owed (they may be sent twice), 0 deliveries that had ended, as dismissed; 0 attempts of which only the number is known
+        audit:   all is well
+        ");
     }
 }

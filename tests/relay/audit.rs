@@ -95,7 +95,7 @@ async fn what_is_wrong_is_told_on_a_page_with_what_to_do() {
     }
     relay.drained("a").await;
     let said = relay.says(&["audit"]).await;
-    for part in [" events: readable", "(0 owed)", "the relay: its books", "All is well."] {
+    for part in [" events: readable", "(0 owed)", "the running relay: its books", "All is well."] {
         assert!(said.contains(part), "{part}\n{said}");
     }
     // Behind the relay's back: one that is owed, and it does not know.

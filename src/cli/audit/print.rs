@@ -3,30 +3,30 @@
 use std::fmt;
 
 use super::Report;
-use crate::cli::output::{count, one_line};
+use crate::cli::output::{count, figure, one_line};
 use crate::store::{Checked, Flaw};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Checked { events, deliveries, owed, attempts, references, lines } = self.audit.checked;
         writeln!(f, "Checked")?;
-        writeln!(f, "  {}: readable, unchanged, decided, all their deliveries there", count(events, "event"))?;
+        writeln!(f, "  {}: readable, unchanged, decided, all their deliveries there", figure(events, "event"))?;
         writeln!(
             f,
             "  {} ({owed} owed) and {}: each with its event, in a state its attempts bear out",
-            count(deliveries, "delivery"),
-            count(attempts, "earlier attempt"),
+            figure(deliveries, "delivery"),
+            figure(attempts, "earlier attempt"),
         )?;
         writeln!(
             f,
-            "  {} (open failures, threads) and the indexes: they lead where they say",
-            count(references, "reference")
+            "  {} (open failures, threads) and the indexes: each leads to a row that is there",
+            figure(references, "reference")
         )?;
-        writeln!(f, "  {} in the books: what the rows say", count(lines, "number"))?;
+        writeln!(f, "  {} in the books: each is what the rows add up to", figure(lines, "number"))?;
         if self.relay {
-            writeln!(f, "  the relay: its books, and a lane at everything that is due")?;
+            writeln!(f, "  the running relay: its books, and that a lane works on everything that is due")?;
         } else {
-            writeln!(f, "  not the relay: --url names one to be asked whether it looks after all that is owed")?;
+            writeln!(f, "\nThe running relay was not asked whether it works on all that is owed: name it with --url.")?;
         }
         if self.ok {
             return write!(f, "\nAll is well.");
@@ -82,5 +82,29 @@ fn words(flaw: Flaw) -> (&'static str, &'static str) {
             "Owed and due, and no lane is at it",
             "restart the relay: it reads all that is owed when it starts; and tell the maintainers",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Audit;
+
+    #[test]
+    fn what_was_checked_and_what_was_not() {
+        let mut audit = Audit::default();
+        audit.checked.events = 2;
+        let report = Report { ok: true, relay: false, audit };
+        insta::assert_snapshot!(report.to_string(), @r"
+        Checked
+          2 events: readable, unchanged, decided, all their deliveries there
+          0 deliveries (0 owed) and 0 earlier attempts: each with its event, in a state its attempts bear out
+          0 references (open failures, threads) and the indexes: each leads to a row that is there
+          0 numbers in the books: each is what the rows add up to
+
+        The running relay was not asked whether it works on all that is owed: name it with --url.
+
+        All is well.
+        ");
     }
 }
