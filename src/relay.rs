@@ -16,7 +16,7 @@ mod simulation;
 mod source;
 
 use std::fmt::Write as _;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -343,10 +343,21 @@ fn listeners(listen: &[String]) -> Result<Vec<TcpListener>, End> {
             End::Unusable(format!("error: --listen {text}: {e}\nhelp: give HOST:PORT, such as 127.0.0.1:8080"))
         })?;
         for address in addresses {
-            listeners.push(server::bind(address).map_err(|e| End::Failed(format!("--listen {address}: {e}")))?);
+            listeners.push(server::bind(address).map_err(|e| End::Failed(unbound(address, &e)))?);
         }
     }
     Ok(listeners)
+}
+
+/// Why an address cannot be listened on, and what to do.
+fn unbound(address: SocketAddr, error: &io::Error) -> String {
+    let help = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "\nhelp: another relay or `jobrelay demo` may be running there: stop it, or give another --listen"
+        }
+        _ => "",
+    };
+    format!("--listen {address}: {error}{help}")
 }
 
 async fn probe(state: Arc<State>, store: Arc<dyn Store>) {

@@ -190,6 +190,16 @@ fn check_shows_every_problem_with_its_place_and_cure() {
     }
 }
 
+#[tokio::test]
+async fn an_address_in_use_says_who_may_have_it() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let relay = Relay::prepare("receivers: { log: { kind: console } }\nroutes: [{ name: all, to: log }]\n");
+    let (code, said) = relay.flag("--listen", &address).fails().await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&address) && said.contains("help: another relay") && said.contains("--listen"), "{said}");
+}
+
 #[test]
 fn a_routes_yaml_that_cannot_be_used_ends_serve_with_2() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -100,7 +100,7 @@ pub struct ReplayRequest {
 pub struct ReplayAnswer {
     /// The new deliveries, in the order they will be sent.
     pub replayed: Vec<Replayed>,
-    /// Owed deliveries moved to another receiver.
+    /// Owed deliveries moved to another receiver; in a dry run those that would be, which are among the `counts` too.
     pub moved: u64,
     /// Of a range.
     #[serde(flatten)]
