@@ -193,10 +193,12 @@ impl Lanes {
                 (Arc::clone(name), running.status.lock().unwrap_or_else(PoisonError::into_inner).clone())
             })
             .collect();
+        // What is owed while the relay stops is nobody's for that time only.
+        let stopped = self.inner.stopped.load(Ordering::Relaxed);
         for row in rows {
             match all.get_mut(&row.receiver) {
                 Some(status) => status.owed = row.owed,
-                None if row.owed > 0 => {
+                None if row.owed > 0 && !stopped => {
                     let orphan = LaneStatus {
                         health: Health::Orphaned,
                         owed: row.owed,

@@ -69,6 +69,7 @@ async fn an_orderly_stop_waits_for_the_plain_form_too() {
     fake.wait_for(1).await;
     relay.terminate().await;
     assert_eq!(fake.count(), 2, "{}", relay.log_text());
+    assert!(!relay.log_text().contains("orphaned"), "{}", relay.log_text());
     relay.run().await;
     relay.drained("chat").await;
     assert_eq!(fake.count(), 2, "what was answered is on record");
