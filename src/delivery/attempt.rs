@@ -21,6 +21,8 @@ use crate::receiver::{
 };
 use crate::store::{Owed, Store, StoreError};
 
+/// So often a mail is tried for all of its recipients, where one is put off (greylisting): some minutes. Then the others get it.
+const PATIENT_TRIES: u32 = 10;
 /// A message this late says so.
 const LATE: Duration = Duration::from_secs(5 * 60);
 
@@ -105,6 +107,7 @@ pub async fn attempt(means: &Means, recent: &Recent, owed: &Owed) -> Result<Trie
         client: &means.client,
         public_url: means.public_url.as_deref(),
         event: Some(owed.event),
+        patient: owed.attempts < PATIENT_TRIES,
     };
     let (mut outcome, plain) = once(way, &subject, late, at).await;
     if let Threads::Named(name) = means.receiver.kind.threads() {
@@ -136,8 +139,13 @@ async fn content(means: &Means, id: EventId) -> Result<Result<Arc<Event>, Judgem
 pub async fn try_once(config: &Config, receiver: &Receiver, subject: &Subject) -> Result<Tried, String> {
     let client = Client::new(&receiver.common, false)?;
     let (at, begun) = (Timestamp::now(), Instant::now());
-    let (outcome, _) =
-        once(Way { config, receiver, client: &client, public_url: None, event: None }, subject, None, at).await;
+    let (outcome, _) = once(
+        Way { config, receiver, client: &client, public_url: None, event: None, patient: false },
+        subject,
+        None,
+        at,
+    )
+    .await;
     let own = subject.event.is_own();
     Ok(Tried { at, took: begun.elapsed(), own, ..outcome.redacted(&config.redactor) })
 }
@@ -176,6 +184,8 @@ struct Way<'a> {
     public_url: Option<&'a str>,
     /// Of a delivery of the store's.
     event: Option<EventId>,
+    /// A mail goes to none of its recipients while one is put off.
+    patient: bool,
 }
 
 /// Sends the message, and once more in plain form if its form is refused; says whether that was the last.
@@ -191,8 +201,6 @@ async fn once(way: Way<'_>, subject: &Subject, late: Option<Late>, now: Timestam
 }
 
 async fn send(means: Way<'_>, subject: &Subject, late: Option<Late>, now: Timestamp, plain: bool) -> Outcome {
-    // One who is put off (greylisting, a full mailbox) may be taken soon; the others do not wait for ever.
-    let patient = late.is_none();
     let prepared = prepare(means.config, means.receiver, means.public_url, subject, late, now, plain);
     let Prepared { outgoing, copy, mut notes, fallback, .. } = match prepared {
         Ok(prepared) => prepared,
@@ -211,7 +219,7 @@ async fn send(means: Way<'_>, subject: &Subject, late: Option<Late>, now: Timest
         }
         Outgoing::Mail(letter) => {
             // In a box of its own: every attempt, of whatever kind, would else be as large as a conversation with a mail server.
-            let posted = Box::pin(means.client.mail(letter, patient)).await;
+            let posted = Box::pin(means.client.mail(letter, means.patient)).await;
             let answer = posted.map(|Posted { answer, refused }| {
                 if let Some(note) = left_out(refused, letter, &means.config.redactor) {
                     tracing::warn!(receiver = %means.receiver.name, delivery = %subject.id, "{note}");

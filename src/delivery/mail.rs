@@ -24,6 +24,8 @@ const GOODBYE: Duration = Duration::from_secs(1);
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 /// What SMTP says where it wants another sort of login.
 const NO_MECHANISM: u16 = 534;
+/// A mailbox that has no room (RFC 3463) seldom has it soon: the others do not wait for that.
+const FULL: &str = "4.2.2";
 /// What a server says that hangs up.
 const CLOSING: u16 = 421;
 
@@ -127,11 +129,12 @@ async fn deliver(
     }
     // Whoever is put off may be taken another time.
     let hopeful = refused.iter().position(|(_, answer)| answer.status < 500);
-    if !taken || (patient && hopeful.is_some()) {
+    let soon = |at: usize| !refused[at].1.summary().contains(FULL);
+    if !taken || (patient && hopeful.is_some_and(soon)) {
         return Err(Stop::Replied(refused.swap_remove(hopeful.unwrap_or(0)).1));
     }
     let of_message = |error: Error| stop(&error, Step::Message, limit);
-    connection.command(Data).await.map_err(of_message)?;
+    connection.command(Data).await.map_err(of_addresses)?;
     let response = connection.message(&message.formatted()).await.map_err(of_message)?;
     Ok(Posted { answer: answer(&response), refused })
 }

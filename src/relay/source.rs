@@ -134,7 +134,10 @@ impl Source {
 }
 
 /// Certificates and keys renewed in place are a change of the receiver that names them.
-fn with_its_certificates(receiver: &mut Receiver) {
+pub(super) fn with_its_certificates(receiver: &mut Receiver) {
+    if receiver.common.tls.is_none() {
+        return;
+    }
     let mut hasher = DefaultHasher::new();
     receiver.fingerprint.hash(&mut hasher);
     for path in receiver.common.tls.iter().flat_map(Tls::files) {
