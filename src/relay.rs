@@ -272,7 +272,7 @@ impl Relay {
                 Err(error) => format!("the server ended: {error}"),
             }),
         };
-        let Relay { server, intake, lanes, store, teller, stop_telling, helpers, mut signals } = self;
+        let Relay { server, intake, lanes, store, mut teller, stop_telling, helpers, mut signals } = self;
         let orderly = async {
             let within = lanes_within(&lanes);
             let deadline = Instant::now() + within + DOOR_WITHIN;
@@ -283,10 +283,9 @@ impl Relay {
             server.close(deadline.saturating_duration_since(Instant::now())).await;
             // Of what the lanes came to at last, too, the next start shall tell.
             drop(stop_telling);
-            let telling = teller.abort_handle();
-            if timeout(TO_TELL, teller).await.is_err() {
+            if timeout(TO_TELL, &mut teller).await.is_err() {
                 tracing::warn!("what the relay has to say of itself could not be put on record");
-                telling.abort();
+                teller.abort();
             }
             for helper in helpers {
                 helper.abort();

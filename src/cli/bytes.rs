@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 
 use super::failure::Failure;
-use crate::message::is_directional;
+use crate::message::is_unwanted;
 
 /// Of a text, so many bytes are shown.
 const TEXT: usize = 4_000;
@@ -43,7 +43,7 @@ pub fn write_raw(bytes: &[u8]) -> Result<(), Failure> {
 fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        if (c.is_control() && !matches!(c, '\n' | '\t')) || turns_the_line(c) {
+        if is_unwanted(c) || is_mark(c) {
             shown.extend(c.escape_unicode());
         } else {
             shown.push(c);
@@ -52,9 +52,9 @@ fn escaped(text: &str) -> String {
     shown
 }
 
-/// Characters that change the order in which others are shown.
-fn turns_the_line(c: char) -> bool {
-    is_directional(c) || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}')
+/// Characters that change the order of their neighbours: shown here, as what came is to be seen as it is.
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}')
 }
 
 fn dump(bytes: &[u8]) -> String {

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use serde::Serialize;
 
 use super::failure::Failure;
-use crate::message::is_directional;
+use crate::message::is_unwanted;
 pub use crate::message::one_line;
 
 /// Prints `text` and a newline at once. A reader that has gone away (`| head`) is no failure.
@@ -30,7 +30,7 @@ pub fn json(value: &impl Serialize) -> String {
 
 /// `text` with its lines kept, no other control characters, and nothing that turns it.
 pub fn many_lines(text: &str) -> String {
-    text.chars().filter(|&c| (!c.is_control() || matches!(c, '\n' | '\t')) && !is_directional(c)).collect()
+    text.chars().filter(|&c| !is_unwanted(c)).collect()
 }
 
 /// `text` in at most `max` characters, the last one `…` if something is missing.

@@ -133,9 +133,9 @@ async fn deliver(
     if !taken || (patient && hopeful.is_some_and(soon)) {
         return Err(Stop::Replied(refused.swap_remove(hopeful.unwrap_or(0)).1));
     }
-    let of_message = |error: Error| stop(&error, Step::Message, limit);
     connection.command(Data).await.map_err(of_addresses)?;
-    let response = connection.message(&message.formatted()).await.map_err(of_message)?;
+    let response =
+        connection.message(&message.formatted()).await.map_err(|error| stop(&error, Step::Message, limit))?;
     Ok(Posted { answer: answer(&response), refused })
 }
 

@@ -5,11 +5,10 @@ use std::time::Duration;
 use minijinja::Value;
 
 use super::builtin::{builtin, headline};
+use super::cut::is_directional;
 use super::engine::Mode;
 use super::scope::Root;
-use super::{
-    Definition, Engine, Footer, Level, Markdown, Message, RenderError, Scope, Template, is_directional, link, one_line,
-};
+use super::{Definition, Engine, Footer, Level, Markdown, Message, RenderError, Scope, Template, link, one_line};
 use crate::event::duration::readable;
 use crate::event::{DeliveryId, Outcome};
 use crate::yaml::Span;

@@ -49,10 +49,16 @@ pub fn one_line(text: &str) -> String {
     out
 }
 
+/// Whether a character has no place in a text for people: control characters but line ends and tabs (they steer terminals, and some
+/// services refuse a NUL), and what turns the text.
+#[must_use]
+pub fn is_unwanted(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\t')) || is_directional(c)
+}
+
 /// Whether a character turns the direction in which those behind it are shown, so that a name can pretend to be another: the explicit
 /// directional formatting characters of UAX #9 (<https://www.unicode.org/reports/tr9/>). Marks, which turn nothing else, are none.
-#[must_use]
-pub fn is_directional(c: char) -> bool {
+pub(super) fn is_directional(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

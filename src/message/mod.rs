@@ -25,7 +25,7 @@ mod values;
 pub use body::{Body, RenderedBody, read_body};
 pub use builtin::{builtin, headline};
 pub use compose::{Circumstances, Composed, Late, Piece, Since, compose, pieces};
-pub use cut::{cut, is_directional, one_line};
+pub use cut::{cut, is_unwanted, one_line};
 pub use definition::{Definition, read_definition};
 pub use engine::{Compiled, Engine, RenderError, Template};
 pub use level::Level;

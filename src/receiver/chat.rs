@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::dialect::{Dialect, PLAIN, Unit};
 use super::look::sign;
 use super::{Answer, Judgement, Reason, SecretUrl, Unsendable, Verdict};
-use crate::message::{Message, RenderedBody, is_directional};
+pub(super) use crate::message::is_unwanted as unwanted;
+use crate::message::{Message, RenderedBody};
 
 /// More mentions than this help nobody, and would crowd out what they are made for.
 const MENTIONS: usize = 20;
@@ -192,12 +193,6 @@ pub(super) fn plain_lines(
     }
     lines.push(text);
     lines.join(dialect.line) + &link
-}
-
-/// Whether a character has no place in a message: control characters but line ends and tabs (some services refuse a NUL), and what turns
-/// the text.
-pub(super) fn unwanted(c: char) -> bool {
-    (c.is_control() && !matches!(c, '\n' | '\t')) || is_directional(c)
 }
 
 /// Writes an `@` that pages nobody; one inside an address is none that could.

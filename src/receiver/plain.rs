@@ -1,6 +1,6 @@
 //! A message as plain text: for the log, the inbox, and whoever reads without markup.
 
-use crate::message::{Message, cut, one_line};
+use crate::message::{Message, cut, is_unwanted, one_line};
 
 /// The most that is written of one message, in characters.
 const LONGEST: usize = 20_000;
@@ -21,10 +21,24 @@ pub fn text(message: &Message, notes: &mut Vec<String>) -> String {
         None => format!("({})", footer.text),
     }));
     parts.retain(|part| !part.trim().is_empty());
-    let text: String = parts.join("\n").chars().filter(|c| *c == '\n' || !c.is_control()).collect();
+    let text: String = parts.join("\n").chars().filter(|&c| c != '\t' && !is_unwanted(c)).collect();
     let (text, was_cut) = cut(&text, LONGEST);
     if was_cut {
         notes.push(format!("text cut to {LONGEST} characters"));
     }
     text.into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Footer;
+
+    #[test]
+    fn nothing_in_it_steers_or_turns_a_terminal() {
+        let footer = Footer { text: "a\u{1b}[2J\tb\u{202e}c".to_owned(), link: None };
+        let message = Message { title: "x".to_owned(), footer: Some(footer), ..Message::default() };
+        let text = text(&message, &mut Vec::new());
+        assert!(text.ends_with("\n(a[2Jbc)"), "{text:?}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::source::{Refused, Source, with_its_certificates};
+use super::source::{Refused, Source, with_certificates};
 use crate::config::{self, Config, holds_masked};
 use crate::store::{Store, Version};
 use crate::yaml;
@@ -25,14 +25,13 @@ pub(super) async fn load(store: &dyn Store, source: &Source, refused: &Refused) 
         )));
     }
     let (config, problems) = config::load(&text, &source.secrets);
-    let mut config = config.ok_or_else(|| {
+    let config = config.ok_or_else(|| {
         let report = yaml::report_without_source(&format!("{file} ({version})"), &text, &config::discreet(problems));
         neither(format!("nor can the version that ran last ({version}) be used:\n{report}"))
     })?;
-    config.receivers.values_mut().filter_map(Arc::get_mut).for_each(with_its_certificates);
     tracing::error!(
         problems = refused.problems, %version,
         "{file} cannot be used; by --last-good the version that ran last, since {at}, runs instead:\n{}", refused.report
     );
-    Ok(Arc::new(config))
+    Ok(Arc::new(with_certificates(config)))
 }

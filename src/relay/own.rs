@@ -44,16 +44,17 @@ pub(super) async fn admit(
             for what in &due {
                 admit_one(&corridor, what, now).await;
             }
-            if due.is_empty() && stopping {
+            if !due.is_empty() {
+                continue;
+            }
+            if stopping {
                 return;
             }
-            if due.is_empty() {
-                let next = locked().due().map_or(Duration::MAX, |due| due.saturating_sub(epoch.elapsed()));
-                tokio::select! {
-                    () = &mut stop => stopping = true,
-                    // Either way it is looked at again.
-                    _ = timeout(next, more.notified()) => {}
-                }
+            let next = locked().due().map_or(Duration::MAX, |due| due.saturating_sub(epoch.elapsed()));
+            tokio::select! {
+                () = &mut stop => stopping = true,
+                // Either way it is looked at again.
+                _ = timeout(next, more.notified()) => {}
             }
         }
     };

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use crate::config::{self, Config, Secrets};
 use crate::delivery::check_addresses;
-use crate::receiver::{Receiver, Tls};
+use crate::receiver::Tls;
 use crate::server::types::Refusal;
 use crate::yaml::{self, Lines, Place, Problems, Severity};
 
@@ -108,9 +108,8 @@ impl Source {
             check_addresses(config, &text, self.deny_private, &mut problems);
         }
         let plain = |problems| yaml::report_without_source(&file, &text, &config::discreet(problems));
-        if let Some(mut config) = config.filter(|_| !problems.has_errors()) {
-            config.receivers.values_mut().filter_map(Arc::get_mut).for_each(with_its_certificates);
-            Ok(Loaded { config: Arc::new(config), warnings: plain(problems) })
+        if let Some(config) = config.filter(|_| !problems.has_errors()) {
+            Ok(Loaded { config: Arc::new(with_certificates(config)), warnings: plain(problems) })
         } else {
             let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
             let shown = terminal.then(|| yaml::report(&file, &text, &problems, true));
@@ -134,17 +133,18 @@ impl Source {
 }
 
 /// Certificates and keys renewed in place are a change of the receiver that names them.
-pub(super) fn with_its_certificates(receiver: &mut Receiver) {
-    if receiver.common.tls.is_none() {
-        return;
+pub(super) fn with_certificates(mut config: Config) -> Config {
+    for receiver in config.receivers.values_mut().filter_map(Arc::get_mut) {
+        let Some(tls) = &receiver.common.tls else { continue };
+        let mut hasher = DefaultHasher::new();
+        receiver.fingerprint.hash(&mut hasher);
+        for path in tls.files() {
+            // One that cannot be read is told of by who needs it.
+            fs::read(path).ok().hash(&mut hasher);
+        }
+        receiver.fingerprint = hasher.finish();
     }
-    let mut hasher = DefaultHasher::new();
-    receiver.fingerprint.hash(&mut hasher);
-    for path in receiver.common.tls.iter().flat_map(Tls::files) {
-        // One that cannot be read is told of by who needs it.
-        fs::read(path).ok().hash(&mut hasher);
-    }
-    receiver.fingerprint = hasher.finish();
+    config
 }
 
 /// The files that receivers name, as they are now.

@@ -34,6 +34,16 @@ async fn delivery(relay: &Relay, event: &str) -> (serde_json::Value, String) {
     (event["deliveries"][0]["state"].clone(), event["deliveries"].to_string())
 }
 
+/// From now on the server refuses mails, and a further one is dead for it.
+async fn is_dead_as_spam(server: &MailServer, relay: &Relay) {
+    server.now(|ways| ways.mail = |_| "550 5.7.1 this looks like spam");
+    let refused = relay.accept(&update("job-2", "A", PLANNING_FAILED)).await;
+    relay.drained("mail").await;
+    let (state, told) = delivery(relay, &refused).await;
+    assert_eq!(state, "dead", "{told}");
+    assert!(told.contains("550 5.7.1 this looks like spam"), "{told}");
+}
+
 #[tokio::test]
 async fn a_mail_server_takes_every_sort_of_mail() {
     let server = MailServer::start().await;
@@ -140,12 +150,7 @@ async fn a_refused_mail_goes_once_more_in_plain_form_and_then_is_dead() {
     assert_eq!(delivery(&relay, &plain).await.0, "delivered");
     assert!(server.mails()[0].subject().starts_with("Update data product failed"));
 
-    server.now(|ways| ways.mail = |_| "550 5.7.1 this looks like spam");
-    let refused = relay.accept(&update("job-2", "A", PLANNING_FAILED)).await;
-    relay.drained("mail").await;
-    let (state, told) = delivery(&relay, &refused).await;
-    assert_eq!(state, "dead", "{told}");
-    assert!(told.contains("550 5.7.1 this looks like spam"), "{told}");
+    is_dead_as_spam(&server, &relay).await;
 
     server.now(|ways| ways.mail = |_| "250 2.0.0 queued");
     relay.accept(&update("job-3", "A", PLANNING_FAILED)).await;
@@ -166,12 +171,7 @@ async fn an_answer_counts_whatever_becomes_of_the_goodbye() {
     assert_eq!(delivery(&relay, &taken).await.0, "delivered");
     assert_eq!((server.mails().len(), server.connections()), (1, 1));
 
-    server.now(|ways| ways.mail = |_| "550 5.7.1 this looks like spam");
-    let refused = relay.accept(&update("job-2", "A", PLANNING_FAILED)).await;
-    relay.drained("mail").await;
-    let (state, told) = delivery(&relay, &refused).await;
-    assert_eq!(state, "dead", "{told}");
-    assert!(told.contains("550 5.7.1 this looks like spam"), "{told}");
+    is_dead_as_spam(&server, &relay).await;
     assert_eq!(server.wrong(), Vec::<String>::new());
 }
 
