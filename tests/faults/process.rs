@@ -141,6 +141,13 @@ fn set_back(store: &Path) -> i64 {
             .expect("the names of tables");
         let drop: Vec<String> = tables.iter().map(|table| format!("DROP TABLE {table};")).collect();
         let mut drop = drop.concat();
+        if found > 8 {
+            // So few events are not indexed yet.
+            drop.push_str(
+                "CREATE TABLE lookup(generation INTEGER NOT NULL, hash INTEGER NOT NULL, event INTEGER NOT NULL, \
+                 PRIMARY KEY(generation, hash, event)) WITHOUT ROWID;",
+            );
+        }
         if found > 7 {
             // What is packed are the relay's own words, which nobody is sent here.
             drop.push_str("DELETE FROM events WHERE unpacked NOTNULL; ALTER TABLE events DROP COLUMN unpacked;");

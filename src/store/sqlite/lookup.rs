@@ -8,8 +8,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
+use super::hashes::{self, Pair, ROW};
 use super::prints::Print;
 use super::rows::to_limit;
 use super::task::Writing;
@@ -21,8 +22,8 @@ const GENERATION: usize = if cfg!(test) { 30 } else { 20_000 };
 /// Events held in memory at most. Those beyond are found by their time only: the index cannot be written for long, and memory must not
 /// grow with what comes meanwhile.
 const HELD: usize = 50 * GENERATION;
-/// Rows written or removed in one go: a millisecond of the writer's time.
-const STEP: usize = if cfg!(test) { 20 } else { 1_000 };
+/// Rows written or removed in one go: well below a millisecond of the writer's time.
+const STEP: usize = if cfg!(test) { 3 } else { 32 };
 
 /// The hashes one event is found by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,11 +90,11 @@ struct Generation {
     id: i64,
     last: i64,
     events: usize,
-    /// (hash, event), sorted.
-    rows: Vec<(i64, i64)>,
-    /// Rows on disk.
+    /// Sorted.
+    pairs: Vec<Pair>,
+    /// Pairs on disk.
     written: usize,
-    /// Rows the running transaction adds.
+    /// Pairs the running transaction adds.
     writing: usize,
 }
 
@@ -153,7 +154,7 @@ impl Unindexed {
         if let Some(generation) = &mut self.generation {
             generation.written += generation.writing;
             generation.writing = 0;
-            if generation.written == generation.rows.len() {
+            if generation.written == generation.pairs.len() {
                 // Only now: a reader that no longer sees them here sees them there.
                 self.tail.lock().drain(..generation.events);
                 self.generation = None;
@@ -172,26 +173,28 @@ impl Unindexed {
         let tail = self.tail.lock();
         let (first, last) = (tail.front()?.event, tail.get(GENERATION - 1)?.event);
         let entries = tail.iter().take(GENERATION);
-        let mut rows: Vec<_> = entries.flat_map(|e| e.hashes.all().map(|hash| (hash, e.event))).collect();
-        rows.sort_unstable();
-        Some(Generation { id: first, last, events: GENERATION, rows, written: 0, writing: 0 })
+        let mut pairs: Vec<_> = entries.flat_map(|e| e.hashes.all().map(|hash| (hash, e.event))).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        Some(Generation { id: first, last, events: GENERATION, pairs, written: 0, writing: 0 })
     }
 }
 
-/// Writes the next rows of a generation. After a kill it is begun again, with the same rows or more.
+/// Writes the next rows of a generation. After a kill it is begun again.
 pub fn index(w: &mut Writing<'_>) -> rusqlite::Result<()> {
     let unindexed = &mut w.memory.unindexed;
     if unindexed.generation.is_none() {
         unindexed.generation = unindexed.begin();
     }
     let Some(generation) = &mut unindexed.generation else { return Ok(()) };
-    let mut insert = w.db.prepare_cached("INSERT OR IGNORE INTO lookup(generation, hash, event) VALUES(?1, ?2, ?3)")?;
-    let rows = &generation.rows[generation.written..];
-    generation.writing = rows.len().min(STEP);
-    for (hash, event) in &rows[..generation.writing] {
-        insert.execute(params![generation.id, hash, event])?;
+    if generation.written == 0 {
+        // Of before a kill: its rows may have begun with other pairs, as events have gone since.
+        hashes::remove(w.db, generation.id, None)?;
     }
-    if generation.writing == rows.len() {
+    let left = &generation.pairs[generation.written..];
+    generation.writing = left.len().min(STEP * ROW);
+    hashes::append(w.db, generation.id, &left[..generation.writing])?;
+    if generation.writing == left.len() {
         w.db.prepare_cached("UPDATE meta SET indexed = ?1")?.execute(params![generation.last])?;
     }
     Ok(())
@@ -200,29 +203,19 @@ pub fn index(w: &mut Writing<'_>) -> rusqlite::Result<()> {
 /// Removes some rows of the oldest generation whose events are all gone.
 pub fn clean(db: &Connection) -> rusqlite::Result<()> {
     let mut generation = None;
-    while let Some(oldest) = next_generation(db, generation)? {
-        let end = next_generation(db, Some(oldest))?
+    while let Some(oldest) = hashes::next_generation(db, generation)? {
+        let end = hashes::next_generation(db, Some(oldest))?
             .map_or_else(|| db.query_row("SELECT indexed + 1 FROM meta", [], |row| row.get::<_, i64>(0)), Ok)?;
         let any: bool = db
             .prepare_cached("SELECT EXISTS(SELECT 1 FROM events WHERE id >= ?1 AND id < ?2)")?
             .query_row(params![oldest, end], |row| row.get(0))?;
         // One that is still being written ends before it begins here.
         if !any && end > oldest {
-            db.prepare_cached(
-                "DELETE FROM lookup WHERE generation = ?1 AND (hash, event) IN \
-                 (SELECT hash, event FROM lookup WHERE generation = ?1 ORDER BY hash, event LIMIT ?2)",
-            )?
-            .execute(params![oldest, to_limit(STEP)])?;
-            return Ok(());
+            return hashes::remove(db, oldest, Some(STEP));
         }
         generation = Some(oldest);
     }
     Ok(())
-}
-
-fn next_generation(db: &Connection, after: Option<i64>) -> rusqlite::Result<Option<i64>> {
-    db.prepare_cached("SELECT min(generation) FROM lookup WHERE generation > ?1")?
-        .query_row(params![after.unwrap_or(i64::MIN)], |row| row.get(0))
 }
 
 /// Up to `limit` events with this hash between two IDs (both exclusive), newest first.
@@ -237,20 +230,11 @@ pub fn find(
     limit: usize,
 ) -> rusqlite::Result<Vec<i64>> {
     let mut found = tail.find(hash, before, after, limit);
-    let mut in_generation = db.prepare_cached(
-        "SELECT event FROM lookup WHERE generation = ?1 AND hash = ?2 AND event < ?3 AND event > ?4 ORDER BY event DESC LIMIT ?5",
-    )?;
-    let mut older = db.prepare_cached("SELECT max(generation) FROM lookup WHERE generation < ?1")?;
     let mut end = before;
     while found.len() < limit && end > after {
         // A generation's ID is its first event: those before it are in older ones.
-        let generation: Option<i64> = older.query_row(params![end], |row| row.get(0)).optional()?.flatten();
-        let Some(generation) = generation else { break };
-        let events =
-            in_generation.query_map(params![generation, hash, before, after, to_limit(limit)], |row| row.get(0))?;
-        for event in events {
-            found.push(event?);
-        }
+        let Some(generation) = hashes::generation_of(db, end.saturating_sub(1))? else { break };
+        found.extend(hashes::find(db, generation, hash, before, after, limit)?);
         end = generation;
     }
     found.sort_unstable_by(|a, b| b.cmp(a));

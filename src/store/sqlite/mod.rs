@@ -2,7 +2,7 @@
 //!
 //! Files: `place` (lock, modes, directory), `schema`, `handle` (the [`Store`](super::Store) itself).
 //! Writing: `task` (a queued piece of work) → `writer` (the one thread that commits) → `accept`, `record`, `owe`, `keep`,
-//! `threads`, `quarantine`, `prune`, `totals`, `lookup`. What the writer knows without asking the disk: `memory`, of `ids`, `dedup`, `openings`,
+//! `threads`, `quarantine`, `prune`, `totals`, `lookup` (with `hashes`). What the writer knows without asking the disk: `memory`, of `ids`, `dedup`, `openings`,
 //! `names`, `ledger`, `prints`. Reading: `readers` (connections) → `owed` (with `contents`), `deliveries`, `walk`, `events`, by `rows` and `pack`; `history` is for another
 //! process, `audit` and `backup` by it; `repair` needs no `SQLite` to read a file. `checkpoint` moves the WAL into
 //! the file, off the writer.
@@ -16,6 +16,7 @@ mod dedup;
 mod deliveries;
 mod events;
 mod handle;
+mod hashes;
 mod history;
 mod ids;
 mod keep;

@@ -15,24 +15,24 @@ use crate::store::StoreError;
 /// "JRLY": marks the file as ours.
 const APPLICATION_ID: i64 = 0x4a52_4c59;
 /// The schema this program writes (`PRAGMA user_version`).
-pub const VERSION: i64 = 8;
+pub const VERSION: i64 = 9;
 
 /// Times are nanoseconds since the Unix epoch: an event read back must render the same bytes as the fresh one. Texts that repeat
 /// (receivers, routes, versions) are interned in `names`. No index on the hot path but those on what is owed or dead: small when all
-/// is well. `lookup` is filled behind it.
+/// is well. `hashes` is filled behind it (see `lookup`).
 const TABLES: &str = "
 CREATE TABLE meta(
   id INTEGER PRIMARY KEY CHECK(id = 1),
   last INTEGER NOT NULL,    -- no ID up to this is given again, even when the rows are gone
   skew INTEGER NOT NULL,    -- most milliseconds between an event's ID and its received_at
-  indexed INTEGER NOT NULL  -- events up to this ID are in lookup
+  indexed INTEGER NOT NULL  -- events up to this ID are in hashes
 );
 INSERT INTO meta VALUES(1, 0, 60000, 0);
 CREATE TABLE names(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 CREATE TABLE events(
   id INTEGER PRIMARY KEY,
   received_at INTEGER NOT NULL,
-  key INTEGER NOT NULL,     -- hashes, as in lookup
+  key INTEGER NOT NULL,     -- hashes, as in the table of them
   job INTEGER,
   sender INTEGER NOT NULL,
   fanout INTEGER NOT NULL,  -- deliveries made with it: they have the next IDs
@@ -79,10 +79,10 @@ CREATE TABLE openings(
   key INTEGER NOT NULL, receiver INTEGER NOT NULL, delivery INTEGER NOT NULL,
   PRIMARY KEY(key, receiver)
 ) WITHOUT ROWID;
-CREATE TABLE lookup(
-  generation INTEGER NOT NULL, hash INTEGER NOT NULL, event INTEGER NOT NULL,
+CREATE TABLE hashes(        -- (hash, event) pairs, packed (see `hashes`); hash, event: the first pair
+  generation INTEGER NOT NULL, hash INTEGER NOT NULL, event INTEGER NOT NULL, packed BLOB NOT NULL,
   PRIMARY KEY(generation, hash, event)
-) WITHOUT ROWID;
+);
 CREATE TABLE prints(last INTEGER PRIMARY KEY, packed BLOB NOT NULL);  -- see `prints`
 CREATE TABLE lanes(receiver INTEGER PRIMARY KEY, state TEXT NOT NULL);
 CREATE TABLE versions(version TEXT PRIMARY KEY, text TEXT NOT NULL);
@@ -103,7 +103,7 @@ CREATE TABLE probe(id INTEGER PRIMARY KEY CHECK(id = 1), filler BLOB NOT NULL);
 ";
 
 /// From each older schema to the next. A step and its mark are one transaction.
-const STEPS: [(i64, &str); 6] = [
+const STEPS: [(i64, &str); 7] = [
     (
     1,
     "CREATE TABLE applied(id INTEGER PRIMARY KEY, version TEXT NOT NULL, at INTEGER NOT NULL);
@@ -138,6 +138,19 @@ const STEPS: [(i64, &str); 6] = [
     ),
     (6, "CREATE TABLE prints(last INTEGER PRIMARY KEY, packed BLOB NOT NULL);"),
     (7, "ALTER TABLE events ADD COLUMN unpacked INTEGER;"),
+    (
+        8,
+        "CREATE TABLE hashes(
+           generation INTEGER NOT NULL, hash INTEGER NOT NULL, event INTEGER NOT NULL, packed BLOB NOT NULL,
+           PRIMARY KEY(generation, hash, event)
+         );
+         INSERT INTO hashes(generation, hash, event, packed) SELECT generation, hash, event, packed FROM (
+           SELECT generation, hash, event, min(place), unhex(group_concat(printf('%016X%016X', hash, event), '' ORDER BY place)) AS packed
+           FROM (SELECT *, row_number() OVER (PARTITION BY generation ORDER BY hash, event) - 1 AS place FROM lookup)
+           GROUP BY generation, place / 248
+         );
+         DROP TABLE lookup;",
+    ),
 ];
 
 /// Who uses a connection.

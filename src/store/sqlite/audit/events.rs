@@ -1,12 +1,12 @@
 //! Each event: readable, unchanged, decided, and all its deliveries there.
 
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Row, params};
 
 use super::{Auditor, Flaw, is_of_the_row};
 use crate::event::{DeliveryId, EventId};
 use crate::routing::Decision;
 use crate::store::sqlite::events::{Unread, unread};
-use crate::store::sqlite::ledger;
+use crate::store::sqlite::{hashes, ledger};
 
 const PAGE: i64 = 256;
 
@@ -166,22 +166,20 @@ impl Auditor<'_> {
         Ok(kept)
     }
 
-    /// Older events are found through the table `lookup`; the newest are in the relay's memory.
+    /// Older events are found through the table `hashes`; the newest are in the relay's memory.
     fn found_by_index(&mut self, id: EventId, event: &Kept) -> rusqlite::Result<()> {
         let indexed: i64 = self.db.prepare_cached("SELECT indexed FROM meta")?.query_row([], |row| row.get(0))?;
         if event.id > indexed {
             return Ok(());
         }
-        let generation: Option<i64> = self
-            .db
-            .prepare_cached("SELECT max(generation) FROM lookup WHERE generation <= ?1")?
-            .query_row(params![event.id], |row| row.get(0))
-            .optional()?
-            .flatten();
+        let generation = hashes::generation_of(self.db, event.id)?;
         for (hash, what) in [(Some(event.key), "key"), (event.job, "job"), (Some(event.sender), "sender's ID")] {
             let Some(hash) = hash else { continue };
-            let sql = "SELECT 1 FROM lookup WHERE generation = ?1 AND hash = ?2 AND event = ?3";
-            if !self.any(sql, params![generation, hash, event.id])? {
+            let found = match generation {
+                Some(generation) => hashes::find(self.db, generation, hash, event.id + 1, event.id - 1, 1)?,
+                None => Vec::new(),
+            };
+            if found.is_empty() {
                 self.audit.find(Flaw::IndexWrong, format!("{id} is not found by its {what}"));
             }
         }

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::{Auditor, Flaw};
 use crate::event::{DeliveryId, EventId};
-use crate::store::sqlite::quarantine;
+use crate::store::sqlite::{hashes, quarantine};
 
 const PAGE: i64 = 1_000;
 /// Bodies are large.
@@ -172,13 +172,11 @@ impl Auditor<'_> {
         for receiver in strange.query_map([], |row| row.get::<_, i64>(0))? {
             self.audit.find(Flaw::ReferenceWrong, format!("a lane's state is of no receiver (number {})", receiver?));
         }
-        let newest: Option<i64> = self.db.query_row(
-            "SELECT max(event) FROM lookup WHERE event > (SELECT max(id) FROM events)",
-            [],
-            |row| row.get(0),
-        )?;
-        if let Some(newest) =
-            newest.filter(|_| self.any("SELECT 1 FROM meta WHERE last < ?1", params![newest]).unwrap_or(false))
+        if let Some(newest) = hashes::newest(self.db)?
+            && self.any(
+                "SELECT 1 FROM meta WHERE max(last, ifnull((SELECT max(id) FROM events), 0)) < ?1",
+                params![newest],
+            )?
         {
             self.audit.find(Flaw::IndexWrong, format!("{} is indexed, and was never accepted", EventId(newest)));
         }

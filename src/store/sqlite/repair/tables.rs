@@ -22,7 +22,7 @@ pub struct Tree {
 }
 
 /// The tables that every store has, of whatever schema.
-const OLDEST: [&str; 12] = [
+const OLDEST: [&str; 11] = [
     "meta",
     "names",
     "events",
@@ -30,7 +30,6 @@ const OLDEST: [&str; 12] = [
     "attempts",
     "copies",
     "openings",
-    "lookup",
     "lanes",
     "versions",
     "quarantine",
@@ -251,7 +250,9 @@ fn shape(name: &str, root: u32, sql: &str) -> Option<Shape> {
         db.prepare("SELECT name, upper(type), pk, \"notnull\" FROM pragma_table_info(?1) ORDER BY cid").ok()?;
     let columns = info.query_map([name], |row| {
         let (name, sort, pk, required) = (row.get(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get(3)?);
-        Ok(Column { name, number: pk > 0 && sort == "INTEGER", sort, required })
+        // SQLite would take a text's key that is empty; no relay has one.
+        let (number, required) = (pk > 0 && sort == "INTEGER", required || pk > 0);
+        Ok(Column { name, sort, required, number })
     });
     let mut columns: Vec<Column> = columns.ok()?.collect::<Result<_, _>>().ok()?;
     // A key of several columns, or without row numbers, is in the record.

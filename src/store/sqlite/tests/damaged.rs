@@ -148,7 +148,7 @@ async fn a_writer_that_is_gone_says_that_only_a_restart_helps() {
 async fn an_index_that_cannot_be_written_costs_bounded_memory() {
     let kept = Kept::new().await;
     // A generation is 30 events here, and 50 of them are held.
-    Connection::open(&kept.path).unwrap().execute_batch("DROP TABLE lookup; CREATE TABLE lookup(other)").unwrap();
+    Connection::open(&kept.path).unwrap().execute_batch("DROP TABLE hashes; CREATE TABLE hashes(other)").unwrap();
     for batch in 0..10 {
         let events = (0..200).map(|n| Sample::new(&format!("{batch}/{n}")).job(&format!("job {n}")).build());
         kept.store.accept(events.collect()).await.unwrap();

@@ -6,14 +6,14 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::nobody;
+use super::{nobody, until};
 use crate::event::{DeliveryId, EventId};
 use crate::store::conformance::{Sample, tried};
 use crate::store::sqlite::History;
 use crate::store::sqlite::pack::unpack;
 use crate::store::sqlite::place::sibling;
 use crate::store::sqlite::schema::VERSION;
-use crate::store::{End, SqliteStore, Store as _, StoreError, repair};
+use crate::store::{End, EventFilter, SqliteStore, Store as _, StoreError, repair};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -84,8 +84,29 @@ async fn a_newer_schema_is_refused_and_not_touched() {
     }
 }
 
-/// As stores were whose bodies lie as they came.
+/// As stores were whose index had a row for each pair.
+fn unpack_index(db: &Connection) {
+    db.execute_batch(
+        "CREATE TABLE lookup(
+           generation INTEGER NOT NULL, hash INTEGER NOT NULL, event INTEGER NOT NULL, PRIMARY KEY(generation, hash, event)
+         ) WITHOUT ROWID;",
+    )
+    .unwrap();
+    let mut packed = db.prepare("SELECT generation, packed FROM hashes").unwrap();
+    let rows = packed.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let rows: Vec<(i64, Vec<u8>)> = rows.collect::<rusqlite::Result<_>>().unwrap();
+    for (generation, packed) in rows {
+        for pair in packed.as_chunks::<16>().0 {
+            let [hash, event] = [0, 8].map(|at| i64::from_be_bytes(*pair[at..].first_chunk().unwrap()));
+            db.execute("INSERT INTO lookup VALUES(?1, ?2, ?3)", params![generation, hash, event]).unwrap();
+        }
+    }
+    db.execute_batch("DROP TABLE hashes; PRAGMA user_version = 8;").unwrap();
+}
+
+/// The same, and with bodies as they came.
 fn unpack_all(db: &Connection) {
+    unpack_index(db);
     let mut packed = db.prepare("SELECT id, body, unpacked FROM events WHERE unpacked NOTNULL").unwrap();
     let rows = packed.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
     let rows: Vec<(i64, Vec<u8>, i64)> = rows.collect::<rusqlite::Result<_>>().unwrap();
@@ -166,6 +187,44 @@ async fn the_books_of_an_older_store_begin_with_what_it_has() {
         let store = SqliteStore::open(&path, nobody()).unwrap();
         assert_eq!(store.ledger().await.unwrap().life, before);
     }
+}
+
+#[tokio::test]
+async fn the_index_of_an_older_store_is_packed_and_finds_as_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("jobrelay.db");
+    let by_job = async |store: &SqliteStore| {
+        let mut found = Vec::new();
+        for job in 0..7 {
+            let filter = EventFilter { job: Some(format!("job {job}")), limit: 100, ..EventFilter::default() };
+            found.push(store.events(&filter).await.unwrap().events.iter().map(|e| e.id).collect::<Vec<_>>());
+        }
+        found
+    };
+    let before = {
+        let store = SqliteStore::open(&path, nobody()).unwrap();
+        store.apply_version("v1", "routes: []", jiff::Timestamp::UNIX_EPOCH).await.unwrap();
+        for n in 0..200 {
+            store.accept(vec![Sample::new(&format!("{n}")).job(&format!("job {}", n % 7)).build()]).await.unwrap();
+        }
+        until("all but the newest are indexed", async || store.tail.len() < 30).await;
+        let before = by_job(&store).await;
+        store.close().await;
+        before
+    };
+    assert_eq!(before.iter().map(Vec::len).sum::<usize>(), 200);
+    let db = Connection::open(&path).unwrap();
+    unpack_index(&db);
+    let pairs: i64 = db.query_row("SELECT count(*) FROM lookup", [], |row| row.get(0)).unwrap();
+    assert_eq!(pairs, 180 * 3);
+    drop(db);
+    let audit = {
+        let store = SqliteStore::open(&path, nobody()).unwrap();
+        assert_eq!(by_job(&store).await, before);
+        store.close().await;
+        History::open(&path).unwrap().audit().unwrap()
+    };
+    assert!(audit.findings.is_empty(), "{audit:#?}");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod repair;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tempfile::TempDir;
@@ -21,6 +22,14 @@ use super::place::sibling;
 use crate::event::DeliveryId;
 use crate::store::conformance::{self, Beside, Place, Sample};
 use crate::store::{Handoff, Store, StoreError};
+
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
 
 struct Files {
     directory: TempDir,
