@@ -26,7 +26,7 @@ use crate::store::Handoff;
 const BATCH: usize = 512;
 const BATCH_BYTES: usize = 16 << 20;
 /// How often the writer lets others run before it begins to write without anything more.
-const YIELDS: usize = 8;
+const YIELDS: usize = 16;
 /// It does so no longer than this, whatever comes.
 const GATHERING: Duration = Duration::from_millis(2);
 /// What can wait for others does for so long: at a thousand events a second nearly every outcome is on disk with the next event, and not
