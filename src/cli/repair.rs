@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::output::{figure, say, say_json};
 use super::serve::store_file;
 use super::store::StoreArgs;
-use crate::store::{Audit, History, Repair, repair};
+use crate::store::{Audit, History, Repair, StoreError, repair};
 
 /// Save what can be read of a damaged store into a new file
 #[derive(Args)]
@@ -56,8 +56,13 @@ impl RepairArgs {
                 Failure::new(format!("{into} exists")).help("name a file that does not: nothing is overwritten")
             );
         }
-        let failed = |e: crate::store::StoreError| Failure::new(e.to_string());
-        let repair = repair(path, &self.into).map_err(failed)?;
+        let failed = |e: StoreError| Failure::new(e.to_string());
+        let repair = repair(path, &self.into).map_err(|error| match error {
+            StoreError::InUse { .. } => {
+                failed(error).help("stop it first; `jobrelay backup` copies a store while its relay runs")
+            }
+            error => failed(error),
+        })?;
         let audit = History::open(&self.into).and_then(|history| history.audit()).map_err(failed)?;
         let sound = audit.findings.is_empty();
         let report = Report { whole: repair.is_whole(), repair, audit };

@@ -21,6 +21,10 @@ async fn a_damaged_store_is_refused_then_repaired_and_what_was_owed_arrives() {
     for n in 0..200 {
         relay.accept(&update(&format!("job-{n}"), &format!("P{n}"), "")).await;
     }
+    let beside = run_in(&relay.path(""), &["repair", "--into", "sqlite:beside.db"]);
+    let said = String::from_utf8_lossy(&beside.stderr);
+    assert!(said.contains("in use") && said.contains("stop it first"), "{said}");
+    assert_eq!((beside.status.code(), relay.path("beside.db").exists()), (Some(1), false), "{said}");
     assert!(relay.terminate().await.success());
     let file = relay.path("data/jobrelay.db");
     let whole = std::fs::read(&file).expect("readable");

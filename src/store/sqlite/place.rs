@@ -37,17 +37,26 @@ impl Place {
         let mut lock = private().read(true).open(&lock_path).map_err(unwritable)?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut pid = String::new();
-                // Only for the message: whoever holds it may not have written it yet.
-                let _ = lock.read_to_string(&mut pid);
-                let pid = if pid.trim().is_empty() { "unknown".to_owned() } else { pid.trim().to_owned() };
-                return Err(StoreError::InUse { path: path.display().to_string(), pid });
-            }
+            Err(TryLockError::WouldBlock) => return Err(in_use(&path, &mut lock)),
             Err(TryLockError::Error(e)) => return Err(unwritable(e)),
         }
         lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(unwritable)?;
         Ok(Place { path, log, open: None, known, _lock: lock })
+    }
+
+    /// Refuses a file that a relay has open: what is read of it while it is written may be half of something. Leaves no trace, as
+    /// what is to be read may lie where nothing can be written.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] with the relay's process.
+    pub fn refuse_in_use(path: &Path) -> Result<(), StoreError> {
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        // No lock, or one that cannot be asked for: nobody is known to have it.
+        let Ok(mut lock) = File::open(sibling(&path, ".lock")) else { return Ok(()) };
+        match lock.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Err(in_use(&path, &mut lock)),
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+        }
     }
 
     /// The file and its log are open now: they are what [`lost`](Place::lost) looks for.
@@ -141,6 +150,15 @@ impl Place {
         }
         Ok(())
     }
+}
+
+/// Who has it says so in the lock.
+fn in_use(path: &Path, lock: &mut File) -> StoreError {
+    let mut pid = String::new();
+    // Only for the message: whoever holds it may not have written it yet.
+    let _ = lock.read_to_string(&mut pid);
+    let pid = if pid.trim().is_empty() { "unknown".to_owned() } else { pid.trim().to_owned() };
+    StoreError::InUse { path: path.display().to_string(), pid }
 }
 
 fn identity(path: &Path) -> io::Result<(u64, u64)> {

@@ -75,13 +75,14 @@ impl Repair {
 /// Saves what can be read of the store at `path` into a new one at `into`, which appears when it is whole.
 ///
 /// # Errors
-/// The old file cannot be read at all, or has nothing of a store; there is something at `into`, or what is left of it; it cannot be
+/// A relay has the old file open; it cannot be read at all, or has nothing of a store; there is something at `into`, or what is left of it; it cannot be
 /// written.
 pub fn repair(path: &Path, into: &Path) -> Result<Repair, StoreError> {
     let unreadable = |why: String| StoreError::Unreadable(format!("{}: {why}", path.display()));
     if into.exists() {
         return Err(StoreError::Unwritable(format!("{} exists", into.display())));
     }
+    Place::refuse_in_use(path)?;
     let pages = Pages::open(path).map_err(|e| unreadable(e.to_string()))?;
     let tables = Tables::read(&pages).map_err(|e| unreadable(e.to_string()))?;
     let mut saved = Saved::read(&tables);
