@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 
 use super::ids;
-use super::lookup::{self, Tail};
+use super::lookup::{self, Search, Tail};
 use super::pack::unpack;
 use super::rows::{from_ns, to_limit, to_ns};
 use super::trouble::is_of_the_row;
@@ -62,7 +62,7 @@ pub fn page(db: &Connection, tail: &Tail, filter: &EventFilter) -> rusqlite::Res
         _ => return walk(db, filter),
     };
     let before = filter.before.map_or(i64::MAX, |id| id.0);
-    found(db, tail, hash, before, i64::MIN, filter.limit, |stored| holds(stored, filter))
+    found(db, &tail.search(hash), before, i64::MIN, filter.limit, |stored| holds(stored, filter))
 }
 
 /// The newest event of a key after another, received before `until`.
@@ -74,9 +74,9 @@ pub fn next_of_key(
     until: Timestamp,
 ) -> rusqlite::Result<Option<StoredEvent>> {
     let holds = |stored: &StoredEvent| stored.event.key == key && stored.event.received.received_at < until;
-    let mut before = i64::MAX;
+    let (search, mut before) = (tail.search(KeyHash::of(key).0), i64::MAX);
     loop {
-        let page = found(db, tail, KeyHash::of(key).0, before, after.0, 1, holds)?;
+        let page = found(db, &search, before, after.0, 1, holds)?;
         if let Some(newest) = page.events.into_iter().next() {
             return Ok(Some(newest));
         }
@@ -85,11 +85,10 @@ pub fn next_of_key(
     }
 }
 
-/// Events found by a hash between two IDs (both exclusive), for which `holds`.
+/// Events found between two IDs (both exclusive), for which `holds`.
 fn found(
     db: &Connection,
-    tail: &Tail,
-    hash: i64,
+    search: &Search,
     mut before: i64,
     after: i64,
     limit: usize,
@@ -98,7 +97,7 @@ fn found(
     let mut page = Filling::new(limit);
     while !page.is_full() {
         // With one wanted, the first candidate nearly always is it.
-        let candidates = lookup::find(db, tail, hash, before, after, CANDIDATES.min(limit.saturating_mul(2)))?;
+        let candidates = search.find(db, before, after, CANDIDATES.min(limit.saturating_mul(2)))?;
         let Some(&lowest) = candidates.last() else { return Ok(page.all()) };
         for id in candidates {
             if page.is_full() {

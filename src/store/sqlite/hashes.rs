@@ -55,13 +55,16 @@ pub fn find(
     Ok(found)
 }
 
-/// Removes some rows of a generation; all, without a limit.
-pub fn remove(db: &Connection, generation: i64, limit: Option<usize>) -> rusqlite::Result<()> {
-    db.prepare_cached(
-        "DELETE FROM hashes WHERE rowid IN (SELECT rowid FROM hashes WHERE generation = ?1 LIMIT ifnull(?2, -1))",
-    )?
-    .execute(params![generation, limit.map(to_limit)])
-    .map(|_| ())
+/// Removes some rows of a generation.
+pub fn remove(db: &Connection, generation: i64, rows: usize) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM hashes WHERE rowid IN (SELECT rowid FROM hashes WHERE generation = ?1 LIMIT ?2)")?
+        .execute(params![generation, to_limit(rows)])
+        .map(|_| ())
+}
+
+/// Removes what was begun and never ended: generations that began after the last event that is indexed.
+pub fn remove_unfinished(db: &Connection) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM hashes WHERE generation > (SELECT indexed FROM meta)")?.execute([]).map(|_| ())
 }
 
 /// The newest generation that begins at `event` or before.
@@ -88,6 +91,28 @@ pub fn newest(db: &Connection) -> rusqlite::Result<Option<i64>> {
     Ok(newest)
 }
 
+/// Takes over the index of a store of schema 8, which had a row for each pair, and whose table goes. Row by row: SQL alone would hold
+/// all of it in memory.
+pub fn pack_lookup(db: &Connection) -> rusqlite::Result<()> {
+    {
+        let mut old = db.prepare("SELECT generation, hash, event FROM lookup ORDER BY generation, hash, event")?;
+        let mut old = old.query([])?;
+        let (mut of, mut pairs) = (0, Vec::with_capacity(ROW));
+        while let Some(row) = old.next()? {
+            let generation: i64 = row.get(0)?;
+            if generation != of || pairs.len() == ROW {
+                append(db, of, &pairs)?;
+                pairs.clear();
+                of = generation;
+            }
+            pairs.push((row.get(1)?, row.get(2)?));
+        }
+        append(db, of, &pairs)?;
+    }
+    // The index comes last, as where the table is made with all others.
+    db.execute_batch("DROP TABLE lookup; CREATE UNIQUE INDEX first_of ON hashes(generation, hash, event);")
+}
+
 fn unpack(pair: &[u8; PACKED]) -> Pair {
     let (numbers, _) = pair.as_chunks::<8>();
     (i64::from_be_bytes(numbers[0]), i64::from_be_bytes(numbers[1]))
@@ -102,7 +127,9 @@ mod tests {
     fn database() -> Connection {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(
-            "CREATE TABLE hashes(generation INTEGER, hash INTEGER, event INTEGER, packed BLOB, PRIMARY KEY(generation, hash, event))",
+            "CREATE TABLE hashes(generation INTEGER, hash INTEGER, event INTEGER, packed BLOB);
+             CREATE UNIQUE INDEX first_of ON hashes(generation, hash, event);
+             CREATE TABLE meta(indexed INTEGER); INSERT INTO meta VALUES(49)",
         )
         .unwrap();
         db
@@ -135,9 +162,11 @@ mod tests {
         assert_eq!((next_generation(&db, None), next_generation(&db, Some(50))), (Ok(Some(1)), Ok(None)));
         assert_eq!(newest(&db), Ok(Some(61)));
         let rows = || db.query_row("SELECT count(*) FROM hashes", [], |row| row.get::<_, i64>(0));
-        remove(&db, 1, Some(2)).unwrap();
+        remove(&db, 1, 2).unwrap();
         assert_eq!(rows(), Ok(2));
-        remove(&db, 1, None).unwrap();
-        assert_eq!((rows(), next_generation(&db, None)), (Ok(1), Ok(Some(50))));
+        remove_unfinished(&db).unwrap();
+        assert_eq!((rows(), next_generation(&db, Some(1))), (Ok(1), Ok(None)));
+        remove(&db, 1, 2).unwrap();
+        assert_eq!(rows(), Ok(0));
     }
 }

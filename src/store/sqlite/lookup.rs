@@ -74,13 +74,21 @@ impl Tail {
         self.lock().len()
     }
 
-    /// Events with this hash between two IDs (both exclusive), newest first.
-    fn find(&self, hash: i64, before: i64, after: i64, limit: usize) -> Vec<i64> {
+    /// Begins to look for events with this hash. Before the first statement of a read: what goes from memory to disk after it is seen
+    /// here, and what went before is seen there.
+    pub fn search(&self, hash: i64) -> Search {
         let tail = self.lock();
-        let between = tail.iter().rev().filter(|entry| entry.event < before && entry.event > after);
-        let found = between.filter(|entry| entry.hashes.all().any(|h| h == hash));
-        found.map(|entry| entry.event).take(limit).collect()
+        let found = tail.iter().rev().filter(|entry| entry.hashes.all().any(|h| h == hash));
+        Search { hash, in_memory: found.map(|entry| entry.event).collect() }
     }
+}
+
+/// A search for the events with one hash.
+#[derive(Debug)]
+pub struct Search {
+    hash: i64,
+    /// Those that were in memory, newest first.
+    in_memory: Vec<i64>,
 }
 
 /// A generation on its way to disk.
@@ -188,8 +196,8 @@ pub fn index(w: &mut Writing<'_>) -> rusqlite::Result<()> {
     }
     let Some(generation) = &mut unindexed.generation else { return Ok(()) };
     if generation.written == 0 {
-        // Of before a kill: its rows may have begun with other pairs, as events have gone since.
-        hashes::remove(w.db, generation.id, None)?;
+        // Of before a kill: it may have begun elsewhere, as events have gone since.
+        hashes::remove_unfinished(w.db)?;
     }
     let left = &generation.pairs[generation.written..];
     generation.writing = left.len().min(STEP * ROW);
@@ -211,34 +219,28 @@ pub fn clean(db: &Connection) -> rusqlite::Result<()> {
             .query_row(params![oldest, end], |row| row.get(0))?;
         // One that is still being written ends before it begins here.
         if !any && end > oldest {
-            return hashes::remove(db, oldest, Some(STEP));
+            return hashes::remove(db, oldest, STEP);
         }
         generation = Some(oldest);
     }
     Ok(())
 }
 
-/// Up to `limit` events with this hash between two IDs (both exclusive), newest first.
-///
-/// Memory is looked through before the table: an event on its way from one to the other is then found in either.
-pub fn find(
-    db: &Connection,
-    tail: &Tail,
-    hash: i64,
-    before: i64,
-    after: i64,
-    limit: usize,
-) -> rusqlite::Result<Vec<i64>> {
-    let mut found = tail.find(hash, before, after, limit);
-    let mut end = before;
-    while found.len() < limit && end > after {
-        // A generation's ID is its first event: those before it are in older ones.
-        let Some(generation) = hashes::generation_of(db, end.saturating_sub(1))? else { break };
-        found.extend(hashes::find(db, generation, hash, before, after, limit)?);
-        end = generation;
+impl Search {
+    /// Up to `limit` events between two IDs (both exclusive), newest first.
+    pub fn find(&self, db: &Connection, before: i64, after: i64, limit: usize) -> rusqlite::Result<Vec<i64>> {
+        let in_memory = self.in_memory.iter().copied().filter(|&event| event < before && event > after);
+        let mut found: Vec<i64> = in_memory.take(limit).collect();
+        let mut end = before;
+        while found.len() < limit && end > after {
+            // A generation's ID is its first event: those before it are in older ones.
+            let Some(generation) = hashes::generation_of(db, end.saturating_sub(1))? else { break };
+            found.extend(hashes::find(db, generation, self.hash, before, after, limit)?);
+            end = generation;
+        }
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found.dedup();
+        found.truncate(limit);
+        Ok(found)
     }
-    found.sort_unstable_by(|a, b| b.cmp(a));
-    found.dedup();
-    found.truncate(limit);
-    Ok(found)
 }

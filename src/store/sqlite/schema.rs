@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::hashes;
 use super::place::{Place, sibling};
 use super::trouble::{cure, damaged, unwritable};
 use crate::store::StoreError;
@@ -80,8 +81,7 @@ CREATE TABLE openings(
   PRIMARY KEY(key, receiver)
 ) WITHOUT ROWID;
 CREATE TABLE hashes(        -- (hash, event) pairs, packed (see `hashes`); hash, event: the first pair
-  generation INTEGER NOT NULL, hash INTEGER NOT NULL, event INTEGER NOT NULL, packed BLOB NOT NULL,
-  PRIMARY KEY(generation, hash, event)
+  generation INTEGER NOT NULL, hash INTEGER NOT NULL, event INTEGER NOT NULL, packed BLOB NOT NULL
 );
 CREATE TABLE prints(last INTEGER PRIMARY KEY, packed BLOB NOT NULL);  -- see `prints`
 CREATE TABLE lanes(receiver INTEGER PRIMARY KEY, state TEXT NOT NULL);
@@ -100,6 +100,7 @@ CREATE TABLE ledger(        -- see `ledger`
 ) WITHOUT ROWID;
 CREATE TABLE totals(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;  -- of what is gone
 CREATE TABLE probe(id INTEGER PRIMARY KEY CHECK(id = 1), filler BLOB NOT NULL);
+CREATE UNIQUE INDEX first_of ON hashes(generation, hash, event);  -- last, as in a store that was brought up: `repair` may have to guess
 ";
 
 /// From each older schema to the next. A step and its mark are one transaction.
@@ -141,15 +142,8 @@ const STEPS: [(i64, &str); 7] = [
     (
         8,
         "CREATE TABLE hashes(
-           generation INTEGER NOT NULL, hash INTEGER NOT NULL, event INTEGER NOT NULL, packed BLOB NOT NULL,
-           PRIMARY KEY(generation, hash, event)
-         );
-         INSERT INTO hashes(generation, hash, event, packed) SELECT generation, hash, event, packed FROM (
-           SELECT generation, hash, event, min(place), unhex(group_concat(printf('%016X%016X', hash, event), '' ORDER BY place)) AS packed
-           FROM (SELECT *, row_number() OVER (PARTITION BY generation ORDER BY hash, event) - 1 AS place FROM lookup)
-           GROUP BY generation, place / 248
-         );
-         DROP TABLE lookup;",
+           generation INTEGER NOT NULL, hash INTEGER NOT NULL, event INTEGER NOT NULL, packed BLOB NOT NULL
+         );",
     ),
 ];
 
@@ -183,6 +177,9 @@ fn migrate(path: &Path, found: i64) -> rusqlite::Result<()> {
     for (from, step) in STEPS.iter().filter(|(from, _)| *from >= found) {
         let transaction = db.transaction()?;
         transaction.execute_batch(step)?;
+        if *from == 8 {
+            hashes::pack_lookup(&transaction)?;
+        }
         transaction.pragma_update(None, "user_version", from + 1)?;
         transaction.commit()?;
         tracing::info!(schema = from + 1, "the store was brought up to the schema of this version");

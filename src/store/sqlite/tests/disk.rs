@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::{nobody, until};
 use crate::store::conformance::{Sample, tried};
+use crate::store::sqlite::lookup::of_job;
 use crate::store::sqlite::place::sibling;
 use crate::store::{End, EventFilter, Handoff, SqliteStore, Store, StoreError};
 
@@ -204,4 +205,24 @@ async fn events_are_found_in_every_generation_and_rows_go_with_their_events() {
     prune(200).await;
     assert!(found(of_job).await.is_empty());
     assert!(pairs() <= 3 * 30, "a generation at most is left for the next time: {}", pairs());
+}
+
+#[tokio::test]
+async fn a_search_sees_what_goes_from_memory_to_disk_meanwhile() {
+    let (_directory, path, store) = new();
+    let accept = async |from: i64, to: i64| {
+        for n in from..to {
+            store.accept(vec![Sample::new(&format!("{n}")).job(&format!("job {}", n / 25)).build()]).await.unwrap();
+        }
+    };
+    accept(0, 25).await;
+    let search = store.tail.search(of_job("job 0"));
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT 1 FROM meta;").unwrap();
+    accept(25, 50).await;
+    until("they are on disk", async || store.tail.len() < 25).await;
+    let found = search.find(&reader, i64::MAX, 0, 100).unwrap();
+    assert_eq!((found.len(), found.is_sorted_by(|a, b| a > b)), (25, true), "{found:?}");
+    reader.execute_batch("COMMIT").unwrap();
+    assert_eq!(store.tail.search(of_job("job 0")).find(&reader, i64::MAX, 0, 100).unwrap(), found);
 }

@@ -1,5 +1,6 @@
 //! What is on disk, who may see it, and what is left alone.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -9,10 +10,10 @@ use rusqlite::{Connection, params};
 use super::{nobody, until};
 use crate::event::{DeliveryId, EventId};
 use crate::store::conformance::{Sample, tried};
-use crate::store::sqlite::History;
 use crate::store::sqlite::pack::unpack;
 use crate::store::sqlite::place::sibling;
 use crate::store::sqlite::schema::VERSION;
+use crate::store::sqlite::{History, hashes};
 use crate::store::{End, EventFilter, SqliteStore, Store as _, StoreError, repair};
 
 fn mode(path: &Path) -> u32 {
@@ -225,6 +226,42 @@ async fn the_index_of_an_older_store_is_packed_and_finds_as_before() {
         History::open(&path).unwrap().audit().unwrap()
     };
     assert!(audit.findings.is_empty(), "{audit:#?}");
+}
+
+#[tokio::test]
+async fn an_index_of_many_rows_is_packed_whole_and_in_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("jobrelay.db");
+    drop(SqliteStore::open(&path, nobody()).unwrap());
+    let db = Connection::open(&path).unwrap();
+    unpack_index(&db);
+    let mut random = fastrand::Rng::with_seed(9);
+    let mut pairs = BTreeSet::new();
+    for generation in [1, 700] {
+        pairs.extend((0..600).map(|n| (generation, random.i64(-99..99) << 55, generation + n)));
+    }
+    for (generation, hash, event) in &pairs {
+        db.execute("INSERT INTO lookup VALUES(?1, ?2, ?3)", params![generation, hash, event]).unwrap();
+    }
+    db.execute_batch("UPDATE meta SET indexed = 1300, last = 1300").unwrap();
+    drop(db);
+    SqliteStore::open(&path, nobody()).unwrap().close().await;
+    let db = Connection::open(&path).unwrap();
+    for (generation, hash, event) in &pairs {
+        let found = hashes::find(&db, *generation, *hash, event + 1, event - 1, 9).unwrap();
+        assert_eq!(found, [*event], "{generation} {hash}");
+    }
+    let packed = db.query_row("SELECT sum(length(packed)) / 16 FROM hashes", [], |row| row.get::<_, i64>(0));
+    assert_eq!(packed, Ok(1_200));
+    // `repair` guesses where each table is, if the file does not say so any more.
+    let roots = |db: &Connection| {
+        let mut all = db.prepare("SELECT name, rootpage FROM sqlite_schema ORDER BY name").unwrap();
+        let rows = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.collect::<rusqlite::Result<Vec<(String, i64)>>>().unwrap()
+    };
+    let fresh = directory.path().join("fresh.db");
+    SqliteStore::open(&fresh, nobody()).unwrap().close().await;
+    assert_eq!(roots(&db), roots(&Connection::open(&fresh).unwrap()));
 }
 
 #[tokio::test]
