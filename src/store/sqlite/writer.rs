@@ -32,6 +32,8 @@ const GATHERING: Duration = Duration::from_millis(2);
 /// What can wait for others does for so long: at a thousand events a second nearly every outcome is on disk with the next event, and not
 /// by a sync of its own. A kill in this time sends again what was not on record yet.
 const LEISURE: Duration = Duration::from_millis(10);
+/// A start has other things to write first: until then nothing is indexed. Tests do not wait for it.
+const SETTLING: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_secs(1) };
 /// How often a store that cannot be written is tried.
 const PROBE: Duration = Duration::from_secs(1);
 /// A transaction that takes longer than this is stuck.
@@ -114,7 +116,7 @@ impl Writer {
             if close {
                 break;
             }
-            if self.memory.unindexed.is_due() && !self.index_failed {
+            if self.memory.unindexed.is_due() && !self.index_failed && self.settles_for().is_zero() {
                 self.index();
             }
             if self.log.wants_to_start_over() || self.log.is_too_long() {
@@ -130,7 +132,7 @@ impl Writer {
         let wait = match healthy {
             false => Some(PROBE),
             true if self.index_failed => Some(PROBE),
-            true if self.memory.unindexed.is_due() => Some(Duration::ZERO),
+            true if self.memory.unindexed.is_due() => Some(self.settles_for()),
             true => None,
         };
         let first = match wait {
@@ -304,6 +306,11 @@ impl Writer {
         if tried.is_ok() {
             tracing::info!(path = %self.place.path.display(), "the store can be written again");
         }
+    }
+
+    /// So long the start still has the writer to itself.
+    fn settles_for(&self) -> Duration {
+        SETTLING.saturating_sub(self.health.started.elapsed())
     }
 
     fn index(&mut self) {
