@@ -79,7 +79,7 @@ pub fn next_generation(db: &Connection, generation: Option<i64>) -> rusqlite::Re
         .query_row(params![generation.unwrap_or(i64::MIN)], |row| row.get(0))
 }
 
-/// The newest event in it.
+/// The newest event that the index has.
 pub fn newest(db: &Connection) -> rusqlite::Result<Option<i64>> {
     let mut rows = db.prepare("SELECT packed FROM hashes WHERE generation = (SELECT max(generation) FROM hashes)")?;
     let mut rows = rows.query([])?;
