@@ -81,7 +81,7 @@ pub fn next_generation(db: &Connection, generation: Option<i64>) -> rusqlite::Re
 
 /// The newest event that the index has.
 pub fn newest(db: &Connection) -> rusqlite::Result<Option<i64>> {
-    let mut rows = db.prepare("SELECT packed FROM hashes WHERE generation = (SELECT max(generation) FROM hashes)")?;
+    let mut rows = db.prepare("SELECT packed FROM hashes")?;
     let mut rows = rows.query([])?;
     let mut newest = None;
     while let Some(row) = rows.next()? {

@@ -116,7 +116,7 @@ impl Writer {
             if close {
                 break;
             }
-            if self.memory.unindexed.is_due() && !self.index_failed && self.settles_for().is_zero() {
+            if self.indexes_in() == Some(Duration::ZERO) {
                 self.index();
             }
             if self.log.wants_to_start_over() || self.log.is_too_long() {
@@ -129,12 +129,7 @@ impl Writer {
     /// Waits for work, and takes all there is. `None`: there was none, and something else was done.
     fn next_batch(&mut self) -> Option<Batch> {
         let healthy = self.health.committed.load(Ordering::Relaxed);
-        let wait = match healthy {
-            false => Some(PROBE),
-            true if self.index_failed => Some(PROBE),
-            true if self.memory.unindexed.is_due() => Some(self.settles_for()),
-            true => None,
-        };
+        let wait = if healthy { self.indexes_in() } else { Some(PROBE) };
         let first = match wait {
             None => self.inbox.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(wait) => self.inbox.receiver.recv_timeout(wait),
@@ -308,9 +303,12 @@ impl Writer {
         }
     }
 
-    /// So long the start still has the writer to itself.
-    fn settles_for(&self) -> Duration {
-        SETTLING.saturating_sub(self.health.started.elapsed())
+    /// How long the next step of the index waits; `None`: there is nothing to index.
+    fn indexes_in(&self) -> Option<Duration> {
+        if self.index_failed {
+            return Some(PROBE);
+        }
+        self.memory.unindexed.is_due().then(|| SETTLING.saturating_sub(self.health.started.elapsed()))
     }
 
     fn index(&mut self) {

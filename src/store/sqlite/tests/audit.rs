@@ -169,6 +169,7 @@ async fn each_damage_is_found_and_named() {
         ("INSERT INTO lanes VALUES(9999, '{}')".to_owned(), vec![ReferenceWrong]),
         ("UPDATE quarantine SET body = 'other'".to_owned(), vec![DamagedRow]),
         ("UPDATE hashes SET packed = CAST(zeroblob(16) || substr(packed, 17) AS BLOB)".to_owned(), vec![IndexWrong]),
+        ("INSERT INTO hashes VALUES(1, 1, 1, unhex(printf('%016X%016X', 1, 1 << 62)))".to_owned(), vec![IndexWrong]),
         ("UPDATE ledger SET count = count + 1 WHERE receiver = 0 AND line = 1".to_owned(), vec![BooksWrong]),
         ("UPDATE ledger SET count = count - 1 WHERE receiver > 0 AND line = 4".to_owned(), vec![BooksWrong]),
         ("UPDATE ledger SET count = 0 WHERE receiver = 0 AND line = 6".to_owned(), vec![BooksWrong]),

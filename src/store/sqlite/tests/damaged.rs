@@ -1,13 +1,12 @@
 //! Single rows that are gone or say nothing any more: they harm nothing but themselves.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::nobody;
+use super::{nobody, until};
 use crate::event::{DeliveryId, EventId};
 use crate::store::conformance::Sample;
 use crate::store::sqlite::task::Writing;
@@ -136,11 +135,7 @@ async fn a_writer_that_is_gone_says_that_only_a_restart_helps() {
     let store = SqliteStore::open(&path, std::sync::Arc::new(|_| panic!("as told"))).unwrap();
     assert!(store.alive());
     assert!(store.accept(vec![Sample::new("1").to(&["ops"]).build()]).await.is_err());
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while store.alive() {
-        assert!(Instant::now() < deadline, "it says nothing");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("it says so", async || !store.alive()).await;
     assert!(!store.writable());
 }
 
