@@ -1,5 +1,6 @@
 //! The only place that speaks HTTP outwards: requests in the relay's own words become reqwest's, answers come back bounded.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::HeaderValue;
 use reqwest::redirect;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::time::{Sleep, sleep};
@@ -149,7 +151,11 @@ impl Client {
         let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
         let mut builder = client.request(method, request.url.expose().clone());
         for (name, value) in &request.headers {
-            builder = builder.header(name, value);
+            builder = match value {
+                // One that is always the same is neither copied nor counted.
+                Cow::Borrowed(value) => builder.header(&**name, HeaderValue::from_static(value)),
+                Cow::Owned(value) => builder.header(&**name, value),
+            };
         }
         if !request.body.is_empty() {
             builder = builder.body(request.body.clone());

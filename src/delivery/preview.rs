@@ -98,7 +98,7 @@ impl RequestView {
         let own = |name: &str| receiver.common.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
         let headers = request.headers.iter().map(|(name, value)| {
             let secret = own(name) || name.eq_ignore_ascii_case("authorization");
-            (name.clone(), if secret { "***".to_owned() } else { redactor.redact(value).into_owned() })
+            (name.to_string(), if secret { "***".to_owned() } else { redactor.redact(value).into_owned() })
         });
         RequestView {
             method: request.method.to_owned(),

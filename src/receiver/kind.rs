@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::request::Payload;
 use super::secret::names_a_secret;
 use super::{
-    Answer, Call, Common, Failure, Judgement, MailServer, Outgoing, Rate, Request, SecretUrl, Sent, Unsendable, plain,
+    Answer, Call, Common, Failure, Header, Judgement, MailServer, Outgoing, Rate, Request, SecretUrl, Sent, Unsendable,
+    plain,
 };
 use crate::event::Event;
 use crate::message::{Body, Definition, Message, RenderError, RenderedBody, Scope};
@@ -17,7 +18,7 @@ pub(super) struct To<'a> {
     pub method: &'static str,
     pub url: &'a SecretUrl,
     /// Besides the usual ones.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<Header>,
 }
 
 impl<'a> To<'a> {
@@ -28,7 +29,7 @@ impl<'a> To<'a> {
 
     /// A POST with an `Authorization`.
     pub fn authorized(url: &'a SecretUrl, authorization: String) -> To<'a> {
-        To { headers: vec![("Authorization".to_owned(), authorization)], ..To::post(url) }
+        To { headers: vec![("Authorization".into(), authorization.into())], ..To::post(url) }
     }
 }
 

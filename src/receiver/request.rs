@@ -1,5 +1,7 @@
 //! What to send, in words of HTTP that belong to no library.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::{Letter, Receiver, SecretUrl};
@@ -19,6 +21,9 @@ pub enum Outgoing {
     Inbox(String),
 }
 
+/// A header's name and value. Borrowed: the same in every request.
+pub type Header = (Cow<'static, str>, Cow<'static, str>);
+
 /// One HTTP request. `User-Agent` and `Idempotency-Key` are already among the headers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
@@ -27,7 +32,7 @@ pub struct Request {
     /// Where to.
     pub url: SecretUrl,
     /// Each name once.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<Header>,
     /// Empty where the method sends none.
     pub body: Bytes,
 }
@@ -35,7 +40,7 @@ pub struct Request {
 /// A body and its media type.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Payload {
-    pub content_type: String,
+    pub content_type: Cow<'static, str>,
     pub body: Bytes,
 }
 
@@ -68,18 +73,18 @@ impl Request {
         method: &'static str,
         url: &SecretUrl,
         payload: Option<Payload>,
-        extra: Vec<(String, String)>,
+        extra: Vec<Header>,
     ) -> Request {
         let (content_type, body) = payload.map_or((None, Bytes::new()), |p| (Some(p.content_type), p.body));
         let mut headers = vec![
-            ("User-Agent".to_owned(), concat!("jobrelay/", env!("CARGO_PKG_VERSION")).to_owned()),
-            ("Idempotency-Key".to_owned(), idempotency_key(delivery, &body)),
+            ("User-Agent".into(), concat!("jobrelay/", env!("CARGO_PKG_VERSION")).into()),
+            ("Idempotency-Key".into(), idempotency_key(delivery, &body).into()),
         ];
-        headers.extend(content_type.map(|content_type| ("Content-Type".to_owned(), content_type)));
+        headers.extend(content_type.map(|content_type| ("Content-Type".into(), content_type)));
         headers.extend(extra);
         for (name, value) in &receiver.common.headers {
             headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
-            headers.push((name.clone(), value.expose().to_owned()));
+            headers.push((name.clone().into(), value.expose().to_owned().into()));
         }
         Request { method, url: url.clone(), headers, body }
     }
@@ -87,7 +92,7 @@ impl Request {
     /// The value of a header, by name without case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
     }
 }
 

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 use sha2::Sha256;
 
-use super::Secret;
+use super::{Header, Secret};
 use crate::event::DeliveryId;
 
 /// A signing secret: `whsec_` and base64.
@@ -59,21 +59,16 @@ impl SigningSecret {
 }
 
 /// The headers for one attempt: the same ID on every retry, the time of this one, a signature for each secret.
-pub(super) fn headers(
-    secrets: &[SigningSecret],
-    delivery: DeliveryId,
-    now: Timestamp,
-    body: &[u8],
-) -> Vec<(String, String)> {
+pub(super) fn headers(secrets: &[SigningSecret], delivery: DeliveryId, now: Timestamp, body: &[u8]) -> Vec<Header> {
     if secrets.is_empty() {
         return Vec::new();
     }
     let (id, timestamp) = (delivery.to_string(), now.as_second());
     let signatures: Vec<_> = secrets.iter().map(|secret| secret.sign(&id, timestamp, body)).collect();
     vec![
-        ("webhook-id".to_owned(), id),
-        ("webhook-timestamp".to_owned(), timestamp.to_string()),
-        ("webhook-signature".to_owned(), signatures.join(" ")),
+        ("webhook-id".into(), id.into()),
+        ("webhook-timestamp".into(), timestamp.to_string().into()),
+        ("webhook-signature".into(), signatures.join(" ").into()),
     ]
 }
 
@@ -82,12 +77,7 @@ pub(super) fn headers(
 /// # Errors
 /// A sentence, if it is no secret.
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) fn signed(
-    text: &str,
-    delivery: DeliveryId,
-    now: Timestamp,
-    body: &[u8],
-) -> Result<Vec<(String, String)>, String> {
+pub(crate) fn signed(text: &str, delivery: DeliveryId, now: Timestamp, body: &[u8]) -> Result<Vec<Header>, String> {
     Ok(headers(&[SigningSecret::parse(text)?], delivery, now, body))
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::hex::hex;
-use super::{Request, Secret};
+use super::{Header, Request, Secret};
 
 /// Who signs, and for what.
 #[derive(Debug)]
@@ -25,8 +25,8 @@ impl Signer<'_> {
     pub fn sign(&self, request: &mut Request, now: Timestamp) {
         let stamp = now.strftime("%Y%m%dT%H%M%SZ").to_string();
         let date = &stamp[..8];
-        let mut added = vec![("X-Amz-Date".to_owned(), stamp.clone())];
-        added.extend(self.session_token.map(|token| ("X-Amz-Security-Token".to_owned(), token.expose().to_owned())));
+        let mut added: Vec<Header> = vec![("X-Amz-Date".into(), stamp.clone().into())];
+        added.extend(self.session_token.map(|token| ("X-Amz-Security-Token".into(), token.expose().to_owned().into())));
         let mut signed = vec![("host", host(request))];
         signed.extend(request.header("Content-Type").map(|value| ("content-type", value.to_owned())));
         signed.push(("x-amz-date", stamp.clone()));
@@ -51,7 +51,7 @@ impl Signer<'_> {
             "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
             self.access_key
         );
-        added.push(("Authorization".to_owned(), authorization));
+        added.push(("Authorization".into(), authorization.into()));
         for (name, value) in added {
             request.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(&name));
             request.headers.push((name, value));
@@ -100,7 +100,7 @@ mod tests {
             ),
         ];
         for (name, content_type, body, token, signature) in cases {
-            let content_type = content_type.map(|value| ("Content-Type".to_owned(), value.to_owned()));
+            let content_type = content_type.map(|value| ("Content-Type".into(), value.into()));
             let mut request = Request {
                 method: "POST",
                 url: SecretUrl::parse("https://example.amazonaws.com/").unwrap(),

@@ -83,7 +83,7 @@ impl Kind for Mailgun {
         let url = address(&own, self.endpoint.as_ref()).map_err(Unsendable)?;
         let to = To::authorized(&url, format!("Basic {}", self.basic()));
         let form = |message: &Message, notes: &mut Vec<String>| Payload {
-            content_type: "application/x-www-form-urlencoded".to_owned(),
+            content_type: "application/x-www-form-urlencoded".into(),
             body: self.form(&Mail::of(call, message, notes)).into(),
         };
         Ok(receiver.for_people(call, to, form))

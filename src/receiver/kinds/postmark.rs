@@ -44,8 +44,8 @@ impl Kind for Postmark {
     fn request(&self, call: &Call<'_>, receiver: &Receiver) -> Result<Sent, Unsendable> {
         let url = address("https://api.postmarkapp.com/email", self.endpoint.as_ref()).map_err(Unsendable)?;
         let headers = vec![
-            ("X-Postmark-Server-Token".to_owned(), self.token.expose().to_owned()),
-            ("Accept".to_owned(), "application/json".to_owned()),
+            ("X-Postmark-Server-Token".into(), self.token.expose().to_owned().into()),
+            ("Accept".into(), "application/json".into()),
         ];
         let form = |message: &Message, notes: &mut Vec<String>| {
             Payload::json(&self.form(call, Mail::of(call, message, notes)))

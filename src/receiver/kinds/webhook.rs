@@ -14,13 +14,13 @@ use crate::receiver::one_or_many::OneOrMany;
 use crate::receiver::request::Payload;
 use crate::receiver::sign::{self, SigningSecret};
 use crate::receiver::{
-    Answer, Audience, Call, Judgement, Kind, Outgoing, Reason, Receiver, Request, Secret, SecretUrl, Sent, Unsendable,
-    Verdict,
+    Answer, Audience, Call, Header, Judgement, Kind, Outgoing, Reason, Receiver, Request, Secret, SecretUrl, Sent,
+    Unsendable, Verdict,
 };
 use crate::yaml::{self, read};
 
 /// Bytes that the flat form of nearly every event fits into.
-const USUAL: usize = 1_500;
+const USUAL: usize = 1_024;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "webhook",
@@ -113,7 +113,7 @@ impl Kind for Webhook {
     }
 
     fn request(&self, call: &Call<'_>, receiver: &Receiver) -> Result<Sent, Unsendable> {
-        let mut headers: Vec<_> = self.auth.iter().map(|auth| ("Authorization".to_owned(), auth.header())).collect();
+        let mut headers: Vec<_> = self.auth.iter().map(|auth| ("Authorization".into(), auth.header().into())).collect();
         let payload =
             if self.method == Method::Get { None } else { Some(self.payload(call, receiver, &mut headers)?) };
         if let (Some(OneOrMany(secrets)), Some(payload)) = (&self.sign, &payload) {
@@ -192,12 +192,7 @@ impl Webhook {
         secrets
     }
 
-    fn payload(
-        &self,
-        call: &Call<'_>,
-        receiver: &Receiver,
-        headers: &mut Vec<(String, String)>,
-    ) -> Result<Payload, Unsendable> {
+    fn payload(&self, call: &Call<'_>, receiver: &Receiver, headers: &mut Vec<Header>) -> Result<Payload, Unsendable> {
         if let Some(body) = receiver.own_body(call) {
             let failed = |RenderError(why)| {
                 Unsendable(format!("the `body` of receiver {} could not be rendered: {why}", receiver.name))
@@ -208,11 +203,16 @@ impl Webhook {
             Some(Format::Raw) => {
                 let came = &call.event.received;
                 // In the binary form half of the event is in its headers.
-                headers.extend(came.form.attributes.iter().map(|(name, value)| (format!("ce-{name}"), value.clone())));
-                Payload { content_type: came.form.content_type.clone(), body: came.body.clone() }
+                headers.extend(
+                    came.form
+                        .attributes
+                        .iter()
+                        .map(|(name, value)| (format!("ce-{name}").into(), value.clone().into())),
+                );
+                Payload { content_type: came.form.content_type.clone().into(), body: came.body.clone() }
             }
             Some(Format::Cloudevents) => Payload {
-                content_type: "application/cloudevents+json".to_owned(),
+                content_type: "application/cloudevents+json".into(),
                 body: cloud_event(call.event).to_string().into(),
             },
             None => {
@@ -225,7 +225,7 @@ impl Webhook {
                 let failed = |error| Unsendable(format!("the event could not be written as JSON: {error}"));
                 let mut body = Vec::with_capacity(USUAL);
                 serde_json::to_writer(&mut body, &flat).map_err(failed)?;
-                Payload { content_type: "application/json".to_owned(), body: body.into() }
+                Payload { content_type: "application/json".into(), body: body.into() }
             }
         })
     }
