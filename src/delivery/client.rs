@@ -84,6 +84,9 @@ impl Client {
         if let Some(proxy) = &common.proxy {
             let proxy = reqwest::Proxy::all(proxy.expose().clone()).map_err(|e| format!("proxy: {}", plain(&e)))?;
             builder = builder.proxy(proxy);
+        } else if environment_proxies().next().is_none() {
+            // Else each request would ask for one.
+            builder = builder.no_proxy();
         }
         builder = match &common.tls {
             Some(tls) => with_tls(builder, tls)?,
