@@ -4,14 +4,22 @@
 //! LZ4 blocks (<https://github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md>) with a dictionary. How large a body was stands in its row
 //! (`events.unpacked`), and none where it lies as it came.
 
-use lz4_flex::block::{compress_with_dict, decompress_with_dict};
+use std::cell::RefCell;
 
-use super::rows::to_limit;
+use lz4_flex::block::{
+    compress_into_with_dict, decompress_into_with_dict, decompress_with_dict, get_maximum_output_size,
+};
+
 use crate::store::LIGHT;
 
 /// What nearly every job event has in it. It never changes: bodies in every store lean on it.
 const EXAMPLE: &[u8] = br#"{"jobType":"PUBLISH_CONFIGURATION","jobType":"PUBLISH_DESTINATION","jobType":"UPDATE_WORKFLOW","jobType":"LOAD_SOURCE","state":"STOPPING","job_id":"","job_type":"","display_name":"","message":"The job failed: Something went wrong"}
 {"specversion":"1.0","id":"00000000-0000-4000-8000-000000000000","source":"https://tamr.cloud/webhooks/v1alpha1/jobEvents","type":"com.tamr.job.v1alpha1","time":"2026-01-01T00:00:00.000Z","datacontenttype":"application/json","data":{"jobId":"job_","jobType":"UPDATE_DATA_PRODUCT","sourceId":"","sourceDisplayName":"","destinationId":"","destinationDisplayName":"","dataProductId":"","dataProductDisplayName":"","workflowId":"","workflowDisplayName":"","status":{"state":"DONE","stateStartTime":"2026-01-01T00:00:00.000Z","error":{"reason":"STOPPED_BY_USER","message":"The job was stopped"},"error":{"reason":"PLANNING_FAILED","message":""}},"pastStatuses":[{"state":"PENDING","stateStartTime":"2026-01-01T00:00:00.000Z"},{"state":"RUNNING","stateStartTime":"2026-01-01T00:00:00.000Z"}]}}"#;
+
+thread_local! {
+    /// For a packed body, and for what is unpacked of it.
+    static ROOM: RefCell<Vec<u8>> = RefCell::new(vec![0; get_maximum_output_size(LIGHT) + LIGHT]);
+}
 
 /// A body in less room than it came in, if there is such a form. A large one stays as it is: whoever reads a page of rows must see by
 /// the length of each what it costs.
@@ -19,10 +27,17 @@ pub fn pack(body: &[u8]) -> Option<Vec<u8>> {
     if body.len() > LIGHT {
         return None;
     }
-    let packed = compress_with_dict(body, EXAMPLE);
-    // Nothing is accepted that could not be read again.
-    let is_whole = || unpack(&packed, to_limit(body.len())).is_ok_and(|unpacked| unpacked == body);
-    (packed.len() < body.len() && is_whole()).then_some(packed)
+    ROOM.with_borrow_mut(|room| {
+        let (room, again) = room.split_at_mut(get_maximum_output_size(LIGHT));
+        let size = compress_into_with_dict(body, room, EXAMPLE).ok()?;
+        let packed = &room[..size];
+        if packed.len() >= body.len() {
+            return None;
+        }
+        // Nothing is accepted that could not be read again.
+        let size = decompress_into_with_dict(packed, again, EXAMPLE).ok()?;
+        (again[..size] == *body).then(|| packed.to_vec())
+    })
 }
 
 /// The body, which had so many bytes.
