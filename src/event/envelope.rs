@@ -106,7 +106,10 @@ fn rebuild(received: &Received) -> Result<Object<'_>, Unreadable> {
 }
 
 fn json(body: &[u8]) -> Result<Json<'_>, Unreadable> {
-    serde_json::from_slice(without_bom(body)).map_err(|e| Unreadable::not_json(&e))
+    let body = without_bom(body);
+    // Looked through once, instead of each text by itself. What is not UTF-8 is told with its place.
+    let read = std::str::from_utf8(body).map_or_else(|_| serde_json::from_slice(body), serde_json::from_str);
+    read.map_err(|e| Unreadable::not_json(&e))
 }
 
 /// Decodes a header's value as the `CloudEvents` HTTP binding 1.0.2, section 3.1.3.2 says: unquote, then percent-decode. What is not

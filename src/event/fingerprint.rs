@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 /// Bytes that the data of nearly every event fits into.
-const USUAL: usize = 1_500;
+const USUAL: usize = 1_024;
 
 /// What makes an event a duplicate: the same source and ID (`id`), with the same data (`data`). Halves of SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
