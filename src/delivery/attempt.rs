@@ -167,11 +167,14 @@ pub async fn preview(means: &Means, id: EventId, subject: &Subject, now: Timesta
 impl Outcome {
     fn redacted(self, redactor: &Redactor) -> Tried {
         let Outcome { mut judgement, notes, copy } = self;
-        let hidden = |text: &str| redactor.redact(text).into_owned();
-        judgement.detail = hidden(&judgement.detail);
-        judgement.advice = judgement.advice.map(|advice| hidden(&advice));
-        let notes = notes.iter().map(|note| hidden(note)).collect();
-        Tried { notes, copy: copy.map(|text| hidden(&text)), ..Tried::unsent(judgement) }
+        let hidden = |text: String| match redactor.redact(&text) {
+            Cow::Owned(hidden) => hidden,
+            Cow::Borrowed(_) => text,
+        };
+        judgement.detail = hidden(judgement.detail);
+        judgement.advice = judgement.advice.map(hidden);
+        let notes = notes.into_iter().map(hidden).collect();
+        Tried { notes, copy: copy.map(hidden), ..Tried::unsent(judgement) }
     }
 }
 

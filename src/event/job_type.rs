@@ -1,5 +1,7 @@
 //! Job types: the vendor names five in prose and leaves their spelling in JSON open.
 
+use std::borrow::Cow;
+
 /// One of the job types named by the vendor, or any other as sent, in `snake_case`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum JobType {
@@ -62,10 +64,20 @@ impl JobType {
 
     /// For people: `Load source`, …
     #[must_use]
-    pub fn label(&self) -> String {
-        let words = self.as_str().replace('_', " ");
-        let mut chars = words.chars();
-        chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+    pub fn label(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            JobType::LoadSource => "Load source",
+            JobType::UpdateDataProduct => "Update data product",
+            JobType::UpdateWorkflow => "Update workflow",
+            JobType::PublishConfiguration => "Publish configuration",
+            JobType::PublishDestination => "Publish destination",
+            JobType::Other(name) => {
+                let words = name.replace('_', " ");
+                let mut chars = words.chars();
+                let first = chars.next().into_iter().flat_map(char::to_uppercase);
+                return first.chain(chars).collect();
+            }
+        })
     }
 }
 
@@ -125,7 +137,7 @@ mod tests {
         ] {
             for name in names.iter().chain([&word, &label]) {
                 let read = JobType::from_name(name);
-                assert_eq!((read.as_str(), read.label().as_str()), (word, label), "{name}");
+                assert_eq!((read.as_str(), &*read.label()), (word, label), "{name}");
                 assert!(JobType::KNOWN.contains(&read), "{name}");
             }
         }
@@ -142,7 +154,7 @@ mod tests {
             ("--", "--", "--"),
         ] {
             let read = JobType::from_name(name);
-            assert_eq!((&read, read.label().as_str()), (&JobType::Other(word.to_owned()), label));
+            assert_eq!((&read, &*read.label()), (&JobType::Other(word.to_owned()), label));
         }
     }
 

@@ -1,5 +1,6 @@
 //! The event in the one vocabulary, flat: what `webhook` sends, the API answers and the commands print.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,13 +20,13 @@ pub struct FlatEvent<'a> {
     job: Option<&'a str>,
     #[serde(rename = "type")]
     job_type: Option<&'a str>,
-    type_label: Option<String>,
+    type_label: Option<Cow<'static, str>>,
     state: Option<&'a str>,
     since: Option<Millis>,
     outcome: Option<&'static str>,
     reason: Option<&'a str>,
     error: Option<&'a str>,
-    resource: Option<FlatSubject>,
+    resource: Option<FlatSubject<'a>>,
     source: Option<FlatResource<'a>>,
     data_product: Option<FlatResource<'a>>,
     workflow: Option<FlatResource<'a>>,
@@ -39,10 +40,10 @@ pub struct FlatEvent<'a> {
 }
 
 #[derive(Debug, Clone, Serialize)]
-struct FlatSubject {
+struct FlatSubject<'a> {
     kind: &'static str,
-    id: Option<String>,
-    name: Option<String>,
+    id: Option<Cow<'a, str>>,
+    name: Option<Cow<'a, str>>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -101,10 +102,12 @@ pub fn flat(event: &Event) -> FlatEvent<'_> {
         outcome: job.and_then(|job| job.outcome).map(Outcome::as_str),
         reason: job.and_then(|job| job.reason.as_deref()),
         error: job.and_then(|job| job.error.as_deref()),
-        resource: job.and_then(Job::resource).map(|(kind, Resource { id, name })| FlatSubject {
-            kind: kind.as_str(),
-            id,
-            name,
+        resource: job.and_then(Job::resource).map(|(kind, resource)| {
+            let (id, name) = match resource {
+                Cow::Borrowed(Resource { id, name }) => (id.as_deref().map(Cow::from), name.as_deref().map(Cow::from)),
+                Cow::Owned(Resource { id, name }) => (id.map(Cow::from), name.map(Cow::from)),
+            };
+            FlatSubject { kind: kind.as_str(), id, name }
         }),
         source: of(|job| job.source.as_ref()),
         data_product: of(|job| job.data_product.as_ref()),

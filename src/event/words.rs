@@ -34,7 +34,7 @@ impl Event {
         match word {
             "job" => job.id.as_deref().map(Cow::Borrowed),
             "type" => job.job_type.as_ref().map(|job_type| job_type.as_str().into()),
-            "type_label" => job.job_type.as_ref().map(|job_type| job_type.label().into()),
+            "type_label" => job.job_type.as_ref().map(|job_type| job_type.label()),
             "state" => job.state.as_ref().map(|state| state.as_str().into()),
             "since" => job.since.map(stamp),
             "outcome" => job.outcome.map(|outcome| outcome.as_str().into()),
