@@ -137,6 +137,11 @@ pub(super) fn text<'a>(value: &'a Json<'_>) -> Option<Cow<'a, str>> {
     }
 }
 
+/// Whether a word in small letters stands in `text`, in whatever letters.
+pub(super) fn says(text: &str, word: &str) -> bool {
+    text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+}
+
 /// An RFC 3339 date and time; anything else is absent.
 pub(super) fn timestamp(value: &Json<'_>) -> Option<Timestamp> {
     value.as_str()?.trim().parse().ok()

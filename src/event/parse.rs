@@ -55,8 +55,8 @@ fn read(received: &Received) -> Result<Parts<'_>, Unreadable> {
         let attributes = envelope::Attributes::of(&members);
         // Other events of the sender may name a job too (the one that changed a record, say) without being its event. One without a
         // type is read like a bare one, which says no more of itself.
-        let event_type = attributes.event_type.to_ascii_lowercase();
-        let named_job = event_type.is_empty() || event_type.contains("job");
+        let event_type = &attributes.event_type;
+        let named_job = event_type.is_empty() || envelope::says(event_type, "job");
         let job = match members.get("data") {
             Some(data) => data.as_object().and_then(|data| read_job(data, named_job)),
             None => read_job_among_attributes(&members),
@@ -119,20 +119,20 @@ fn derived_id(job: Option<&Job>, data: [u8; 16]) -> String {
 
 fn key(id: &str, tenant: &str, job: Option<&Job>, about: Option<&str>, test: bool) -> String {
     if test {
-        return format!("test/{id}");
+        return ["test/", id].concat();
     }
     // What the relay says of one receiver stays in order: "recovered" must not overtake "down".
     if let Some(receiver) = about {
-        return format!("jobrelay/receiver/{receiver}");
+        return ["jobrelay/receiver/", receiver].concat();
     }
-    let Some(job) = job else { return format!("{tenant}/event/{id}") };
+    let Some(job) = job else { return [tenant, "/event/", id].concat() };
     let job_type = job.job_type.as_ref().map_or("job", |job_type| job_type.as_str());
     match job.subject() {
-        Some(Subject::One(_, resource)) => format!("{tenant}/{job_type}/{}", resource.id_or_name()),
-        Some(Subject::Pair(from, to)) => format!("{tenant}/{job_type}/{}→{}", from.id_or_name(), to.id_or_name()),
+        Some(Subject::One(_, resource)) => [tenant, "/", job_type, "/", resource.id_or_name()].concat(),
+        Some(Subject::Pair(from, to)) => [tenant, "/", job_type, "/", from.id_or_name(), "→", to.id_or_name()].concat(),
         None => match &job.id {
-            Some(job_id) => format!("{tenant}/job/{job_id}"),
-            None => format!("{tenant}/event/{id}"),
+            Some(job_id) => [tenant, "/job/", job_id].concat(),
+            None => [tenant, "/event/", id].concat(),
         },
     }
 }

@@ -1,5 +1,7 @@
 //! An HTTP body as it came, byte for byte, cut into single events when it is a batch.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
@@ -56,7 +58,7 @@ impl Received {
 
 impl Form {
     /// The media type without its parameters, in lower case.
-    pub(super) fn essence(&self) -> String {
+    pub(super) fn essence(&self) -> Cow<'_, str> {
         essence(&self.content_type)
     }
 }
@@ -123,8 +125,9 @@ pub(super) fn without_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
 }
 
-fn essence(content_type: &str) -> String {
-    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+fn essence(content_type: &str) -> Cow<'_, str> {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if essence.bytes().any(|b| b.is_ascii_uppercase()) { essence.to_ascii_lowercase().into() } else { essence.into() }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::envelope::{text, timestamp};
+use super::envelope::{says, text, timestamp};
 use super::json::{Json, Object};
 use super::{Outcome, State};
 
@@ -89,8 +89,7 @@ pub(super) fn outcome(state: Option<&State>, failure: Option<&Failure>) -> Optio
 }
 
 fn alarms(name: &str) -> bool {
-    let says = |word: &str| name.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()));
-    says("error") || says("fail")
+    says(name, "error") || says(name, "fail")
 }
 
 /// Whether a value says anything: `false`, zero, blank and null do not, nor do lists and objects of nothing else.

@@ -1,6 +1,7 @@
 //! What to send, in words of HTTP that belong to no library.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use bytes::Bytes;
 
@@ -98,5 +99,7 @@ impl Request {
 
 /// The same bytes have the same key on every attempt, other bytes another: services refuse a key that comes back with other content.
 pub(super) fn idempotency_key(delivery: DeliveryId, body: &[u8]) -> String {
-    format!("{delivery}-{:08x}", crc32fast::hash(body))
+    let mut key = String::with_capacity(32);
+    write!(key, "{delivery}-{:08x}", crc32fast::hash(body)).expect("a text takes all");
+    key
 }
