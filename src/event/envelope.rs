@@ -7,6 +7,7 @@ use super::received::without_bom;
 use super::{Received, Unreadable};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use compact_str::CompactString;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
@@ -15,7 +16,7 @@ use percent_encoding::percent_decode_str;
 pub(super) struct Attributes {
     pub id: Option<String>,
     pub source: String,
-    pub event_type: String,
+    pub event_type: CompactString,
     pub time: Option<Timestamp>,
     /// The extension attribute `jobrelaytest`, set by `jobrelay send`.
     pub test: bool,
@@ -23,12 +24,12 @@ pub(super) struct Attributes {
 
 impl Attributes {
     pub fn of(members: &Object<'_>) -> Self {
-        let word = |name| members.get(name).and_then(text).map(Cow::into_owned);
+        let word = |name| members.get(name).and_then(text);
         let test = members.get("jobrelaytest");
         Attributes {
-            id: word("id"),
-            source: word("source").unwrap_or_default(),
-            event_type: word("type").unwrap_or_default(),
+            id: word("id").map(Cow::into_owned),
+            source: word("source").map(Cow::into_owned).unwrap_or_default(),
+            event_type: word("type").map(CompactString::from).unwrap_or_default(),
             time: members.get("time").and_then(timestamp),
             test: matches!(test, Some(Json::Bool(true))) || test.and_then(Json::as_str) == Some("true"),
         }

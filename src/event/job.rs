@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use compact_str::{CompactString, format_compact};
 use jiff::Timestamp;
 
 use super::job_type::JobType;
@@ -12,7 +13,7 @@ use super::job_type::JobType;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Job {
     /// Job ID.
-    pub id: Option<String>,
+    pub id: Option<CompactString>,
     /// What sort of job.
     pub job_type: Option<JobType>,
     /// The current state.
@@ -22,7 +23,7 @@ pub struct Job {
     /// Set only for DONE.
     pub outcome: Option<Outcome>,
     /// The error's reason as sent, `UNKNOWN` if there is an error without one.
-    pub reason: Option<String>,
+    pub reason: Option<CompactString>,
     /// The error's message.
     pub error: Option<String>,
     /// The source the event names.
@@ -71,9 +72,9 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Resource {
     /// The sender's ID.
-    pub id: Option<String>,
+    pub id: Option<CompactString>,
     /// The display name.
-    pub name: Option<String>,
+    pub name: Option<CompactString>,
 }
 
 /// Which sort of thing a [`Resource`] is.
@@ -167,7 +168,7 @@ impl ResourceKind {
 impl Resource {
     /// One of which only the name is known.
     #[must_use]
-    pub fn named(name: impl Into<String>) -> Resource {
+    pub fn named(name: impl Into<CompactString>) -> Resource {
         Resource { id: None, name: Some(name.into()) }
     }
 
@@ -198,9 +199,9 @@ impl Job {
         Some(match self.subject()? {
             Subject::One(kind, resource) => (kind, Cow::Borrowed(resource)),
             Subject::Pair(from, to) => {
-                let id = from.id.as_ref().zip(to.id.as_ref()).map(|(from, to)| format!("{from}→{to}"));
+                let id = from.id.as_ref().zip(to.id.as_ref()).map(|(from, to)| format_compact!("{from}→{to}"));
                 let named = from.name.is_some() || to.name.is_some();
-                let name = named.then(|| format!("{from} → {to}"));
+                let name = named.then(|| format_compact!("{from} → {to}"));
                 (ResourceKind::PublishConfiguration, Cow::Owned(Resource { id, name }))
             }
         })
@@ -267,7 +268,7 @@ mod tests {
     use super::*;
 
     fn resource(id: &str, name: &str) -> Resource {
-        let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let filled = |text: &str| (!text.is_empty()).then(|| text.into());
         Resource { id: filled(id), name: filled(name) }
     }
 

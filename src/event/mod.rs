@@ -21,6 +21,7 @@ mod view;
 pub mod vocabulary;
 mod words;
 
+use compact_str::CompactString;
 use jiff::Timestamp;
 
 pub use fingerprint::Fingerprint;
@@ -44,11 +45,11 @@ pub struct Event {
     /// The envelope's `source` as sent; empty for a bare job event.
     pub source: String,
     /// The envelope's `type`; `jobrelay.…` for the relay's own events.
-    pub event_type: String,
+    pub event_type: CompactString,
     /// The envelope's `time`.
     pub time: Option<Timestamp>,
     /// Host of `source`; empty if there is none.
-    pub tenant: String,
+    pub tenant: CompactString,
     /// The job event, if this is one.
     pub job: Option<Job>,
     pub(crate) raw: raw::Raw,

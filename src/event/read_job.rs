@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use compact_str::CompactString;
+
 use super::envelope::text;
 use super::json::{Json, Object};
 use super::status::{Status, outcome};
@@ -145,7 +147,7 @@ impl<'a> Found<'a> {
         let history = self.history.map_or_else(Vec::new, |list| history::read(list, state.as_ref(), since));
         let (reason, error) = failure.map_or((None, None), |failure| (Some(failure.reason), failure.message));
         let mut job = Job {
-            id: self.job_id.or(self.plain_id).and_then(text).map(Cow::into_owned),
+            id: self.job_id.or(self.plain_id).and_then(text).map(CompactString::from),
             job_type: None,
             outcome,
             reason,
@@ -186,7 +188,7 @@ impl<'a> Found<'a> {
 }
 
 fn resource([id, name]: [Option<&Json<'_>>; 2]) -> Option<Resource> {
-    let [id, name] = [id, name].map(|value| value.and_then(text).map(Cow::into_owned));
+    let [id, name] = [id, name].map(|value| value.and_then(text).map(CompactString::from));
     let resource = Resource { id, name };
     (resource.id.is_some() || resource.name.is_some()).then_some(resource)
 }

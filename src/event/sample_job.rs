@@ -128,7 +128,8 @@ impl Sample {
         let or = |given: &Option<Resource>, name: &str| given.clone().unwrap_or_else(|| Resource::named(name));
         let pair = |id, name, resource: Resource| {
             let made_up = resource.name.as_deref().map(slug);
-            vec![(id, resource.id.or(made_up).unwrap_or_default()), (name, resource.name.unwrap_or_default())]
+            let id_of_it = resource.id.map(String::from).or(made_up).unwrap_or_default();
+            vec![(id, id_of_it), (name, resource.name.unwrap_or_default().into())]
         };
         let empty = |id, name| vec![(id, String::new()), (name, String::new())];
         let source = |resource| pair("sourceId", "sourceDisplayName", resource);
@@ -150,7 +151,7 @@ impl Sample {
                         let message = "events of publish_configuration name their destination by its ID alone";
                         return refused("destination", message);
                     }
-                    Resource { id, name } => id.or(name).unwrap_or_default(),
+                    Resource { id, name } => id.or(name).unwrap_or_default().into(),
                 };
                 let destination = vec![("destinationId", id), ("destinationDisplayName", String::new())];
                 [data_product(or(&self.data_product, "Customers")), destination].concat()

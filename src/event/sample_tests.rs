@@ -97,12 +97,12 @@ fn the_relay_reads_it_as_asked_for() {
 #[test]
 fn ids_are_said_or_made_up_and_legacy_data_products_have_no_name() {
     let product = |id: Option<&str>, name: Option<&str>| {
-        let resource = Resource { id: id.map(str::to_owned), name: name.map(str::to_owned) };
+        let resource = Resource { id: id.map(Into::into), name: name.map(Into::into) };
         let event = Sample { data_product: Some(resource), ..Sample::default() }.read(now(), 7).unwrap();
         let read = event.job.unwrap().data_product.unwrap();
         (read.id.unwrap_or_default(), read.name.unwrap_or_default())
     };
-    let pair = |id: &str, name: &str| (id.to_owned(), name.to_owned());
+    let pair = |id: &str, name: &str| (id.into(), name.into());
     assert_eq!(product(None, Some("All Customers")), pair("all-customers", "All Customers"));
     assert_eq!(product(Some("dp-1"), Some("Customers")), pair("dp-1", "Customers"));
     assert_eq!(product(Some("dp-1"), None), pair("dp-1", ""));
@@ -295,7 +295,7 @@ fn contradictions_name_the_word_that_is_too_much() {
         (
             Sample {
                 job_type: Some(JobType::PublishConfiguration),
-                destination: Some(Resource { id: Some("1".to_owned()), name: Some("X".to_owned()) }),
+                destination: Some(Resource { id: Some("1".into()), name: Some("X".into()) }),
                 ..done()
             },
             "destination",

@@ -1,5 +1,6 @@
 //! A job's status, and the rule that a failure is never read as a success.
 
+use compact_str::CompactString;
 use jiff::Timestamp;
 
 use super::envelope::{says, text, timestamp};
@@ -23,7 +24,7 @@ pub(super) struct Status<'a> {
 
 /// Why a job did not succeed.
 pub(super) struct Failure {
-    pub reason: String,
+    pub reason: CompactString,
     pub message: Option<String>,
 }
 
@@ -59,13 +60,13 @@ impl<'a> Status<'a> {
 
     /// The error, or what must be taken for one in a job that has ended.
     pub fn failure(&self, state: Option<&State>) -> Option<Failure> {
-        let unnamed = |message| Failure { reason: UNKNOWN.to_owned(), message };
+        let unnamed = |message| Failure { reason: UNKNOWN.into(), message };
         match self.error {
             Some(Json::Object(error)) => {
                 let reason = error.get("reason").and_then(spoken);
                 let message = error.get("message").and_then(spoken);
                 Some(match (reason, message) {
-                    (Some(reason), message) => Failure { reason, message },
+                    (Some(reason), message) => Failure { reason: reason.into(), message },
                     (None, Some(message)) => unnamed(Some(message)),
                     (None, None) => unnamed(self.error.and_then(spoken)),
                 })
@@ -125,7 +126,7 @@ mod tests {
         let state = read.state();
         let failure = read.failure(state.as_ref());
         let outcome = outcome(state.as_ref(), failure.as_ref());
-        failure.map_or((outcome, None, None), |f| (outcome, Some(f.reason), f.message))
+        failure.map_or((outcome, None, None), |f| (outcome, Some(f.reason.into()), f.message))
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The tenant: the host of an envelope's `source`, which senders write with and without a scheme.
 
+use compact_str::CompactString;
+
 /// Host of a URI reference, in lower case, without user and port: `acme.tamr.cloud` of `acme.tamr.cloud/webhooks/7`,
 /// `//acme.tamr.cloud` and `https://acme.tamr.cloud:443/x`. Empty if it has none.
-pub(super) fn host(source: &str) -> String {
+pub(super) fn host(source: &str) -> CompactString {
     let (authority, sure) = match source.split_once("://") {
         Some((scheme, rest)) if scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) => {
             (rest, true)
@@ -17,7 +19,7 @@ pub(super) fn host(source: &str) -> String {
     };
     // Without `//` it may as well be a path or a URN: only what looks like a domain is taken for a host.
     let domain = || host.contains('.') && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
-    if sure || domain() { host.to_lowercase() } else { String::new() }
+    if sure || domain() { CompactString::from_str_to_lowercase(host) } else { CompactString::default() }
 }
 
 #[cfg(test)]

@@ -126,17 +126,17 @@ fn fields(event: &Event) -> Vec<(String, String)> {
         }
     };
     if let Some(job) = &event.job {
-        add("Job", job.id.clone());
+        add("Job", job.id.as_ref().map(ToString::to_string));
         add("Ran for", job.ran_for.map(readable));
         add("Queued", job.queued_for.map(readable));
         // As routes.yaml would match it; the text has it in words.
-        add("Reason", job.reason.clone().filter(|reason| reason != UNKNOWN));
+        add("Reason", job.reason.as_ref().filter(|reason| *reason != UNKNOWN).map(ToString::to_string));
     } else if !is_own(event) {
         add("Event", Some(event.id.clone()));
         add("Time", event.time.map(super::values::timestamp));
     }
     if !is_own(event) {
-        add("Tenant", Some(event.tenant.clone()));
+        add("Tenant", Some(event.tenant.to_string()));
     }
     fields
 }

@@ -59,7 +59,7 @@ pub(crate) fn job(job_type: JobType, state: State, outcome: Option<Outcome>) -> 
         state: Some(state),
         since: Some(time("2025-12-02T14:46:04.518Z")),
         outcome,
-        reason: reason.map(str::to_owned),
+        reason: reason.map(Into::into),
         error: error.map(str::to_owned),
         history: vec![
             Past { state: State::Pending, since: Some(time("2025-12-02T13:11:04Z")) },
@@ -105,7 +105,7 @@ pub(crate) fn event_of(job: Option<Job>) -> Event {
 /// One of the relay's own events.
 pub(crate) fn own_event(name: &str, about: Option<&str>, summary: &str) -> Event {
     let mut event = event_of(None);
-    event.event_type = format!("jobrelay.{name}");
+    event.event_type = format!("jobrelay.{name}").into();
     event.about = about.map(str::to_owned);
     event.set_raw(&json!({
         "specversion": "1.0", "id": event.id, "type": event.event_type, "data": {"summary": summary, "receiver": about}

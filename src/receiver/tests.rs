@@ -258,7 +258,7 @@ fn a_webhooks_other_forms() {
     assert_eq!(body(&sent)["data"]["jobId"], "job_1");
     let mut bare = event_of(Some(failed_job()));
     bare.set_raw(&json!({"jobId": "job_1"}));
-    (bare.source, bare.event_type) = (String::new(), String::new());
+    (bare.source, bare.event_type) = (String::new(), "".into());
     let sent = cloudevents.send_event(bare, &message_of(failed_job()), false).expect("sendable");
     let expected = json!({
         "specversion": "1.0", "id": "e-1", "source": "/jobrelay", "type": "job", "data": {"jobId": "job_1"},
@@ -408,7 +408,7 @@ proptest! {
         );
         let mut job = failed_job();
         job.error = Some(value.clone());
-        job.data_product.as_mut().expect("an update has one").name = Some(value.clone());
+        job.data_product.as_mut().expect("an update has one").name = Some(value.as_str().into());
         let composed = compose(&engine, &[&written], &scope(event_of(Some(job.clone()))), &Circumstances::default());
         let stand = Stand::new(SLACK);
         let form = body(&stand.send_with(job, &composed.message, plain).expect("people are told"));

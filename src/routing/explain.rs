@@ -190,7 +190,7 @@ impl Clause {
                 let of = |resource: &Resource| {
                     let name = resource.name.clone().filter(|_| *member != Member::Id);
                     let id = resource.id.clone().filter(|_| *member != Member::Name);
-                    [name, id].into_iter().flatten().collect::<Vec<_>>()
+                    [name, id].into_iter().flatten().map(String::from).collect::<Vec<_>>()
                 };
                 let resources = job.into_iter().flat_map(|job| match kind {
                     Some(kind) => job.of_kind(*kind).map(of).into_iter().collect(),

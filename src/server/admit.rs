@@ -188,7 +188,7 @@ fn headline(event: &Event) -> String {
     let words =
         [event.text("type_label"), event.text("resource"), event.text("outcome").or_else(|| event.text("state"))];
     let said: Vec<_> = words.into_iter().flatten().collect();
-    message::one_line(&if said.is_empty() { event.event_type.clone() } else { said.join(" ") })
+    message::one_line(&if said.is_empty() { event.event_type.to_string() } else { said.join(" ") })
 }
 
 pub(super) fn decided(config: &Config, mut event: Event, decision: Decision) -> NewEvent {

@@ -69,7 +69,7 @@ fn resource(word: &str, node: &Node, problems: &mut Problems) -> Option<Resource
         Value::Scalar(Scalar { text, .. }) if !text.trim().is_empty() => Some(Resource::named(text.as_str())),
         Value::Map(map) if !map.0.is_empty() => {
             let ResourceSettings { id, name } = yaml::read(node, problems)?;
-            Some(Resource { id: id.map(|id| id.0), name: name.map(|name| name.0) })
+            Some(Resource { id: id.map(|id| id.0.into()), name: name.map(|name| name.0.into()) })
         }
         Value::Scalar(_) | Value::Null | Value::Map(_) | Value::List(_) => {
             let help = format!("write `{word}: Customers`, or `{word}: {{ id: dp-1, name: Customers }}`");

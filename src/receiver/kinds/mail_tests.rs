@@ -65,7 +65,7 @@ fn a_mail_says_everything_once_in_each_part() {
 #[test]
 fn a_thread_is_named_by_its_job_whatever_its_id_holds() {
     let of = |id: &str| {
-        let job = Job { id: Some(id.to_owned()), ..job(JobType::LoadSource, State::Done, Some(Outcome::Failed)) };
+        let job = Job { id: Some(id.into()), ..job(JobType::LoadSource, State::Done, Some(Outcome::Failed)) };
         mail_of(job, "{}", false)["headers"]["References"].as_str().unwrap().to_owned()
     };
     assert_eq!(of("job_1-a"), "<job_1-a@jobrelay>");

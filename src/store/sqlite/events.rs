@@ -178,7 +178,10 @@ fn holds(stored: &StoredEvent, filter: &EventFilter) -> bool {
     let event = &stored.event;
     let received_at = event.received.received_at;
     filter.sender_id.as_ref().is_none_or(|id| event.id == *id)
-        && filter.job.as_ref().is_none_or(|id| event.job.as_ref().is_some_and(|job| job.id.as_ref() == Some(id)))
+        && filter
+            .job
+            .as_ref()
+            .is_none_or(|id| event.job.as_ref().is_some_and(|job| job.id.as_deref() == Some(id.as_str())))
         && filter.key.as_ref().is_none_or(|key| event.key == *key)
         && filter.since.is_none_or(|since| received_at >= since)
         && filter.until.is_none_or(|until| received_at < until)
