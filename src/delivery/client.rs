@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::HeaderValue;
+use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::redirect;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::time::{Sleep, sleep};
@@ -27,6 +27,8 @@ use crate::receiver::{Answer, Common, Failure, Letter, Request, SecretUrl, Step,
 
 /// No more of an answer is read.
 const ANSWER_BYTES: usize = 16 * 1024;
+/// In every request, and not among the names that the HTTP library knows.
+static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Makes rustls use *ring*; must have run before the first client is built. Later calls do nothing.
@@ -154,10 +156,11 @@ impl Client {
         let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
         let mut builder = client.request(method, request.url.expose().clone());
         for (name, value) in &request.headers {
-            builder = match value {
-                // One that is always the same is neither copied nor counted.
-                Cow::Borrowed(value) => builder.header(&**name, HeaderValue::from_static(value)),
-                Cow::Owned(value) => builder.header(&**name, value),
+            // What is always the same is neither copied nor counted.
+            builder = match (&**name, value) {
+                ("Idempotency-Key", value) => builder.header(&IDEMPOTENCY_KEY, &**value),
+                (name, Cow::Borrowed(value)) => builder.header(name, HeaderValue::from_static(value)),
+                (name, Cow::Owned(value)) => builder.header(name, value),
             };
         }
         if !request.body.is_empty() {

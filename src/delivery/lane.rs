@@ -16,6 +16,7 @@ mod queue;
 mod ready;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -62,7 +63,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub enum Step {
     /// Make an attempt.
-    Send(Box<Owed>),
+    Send(Arc<Owed>),
     /// Read the next page from the store.
     Load { after: DeliveryId, limit: usize },
     /// Read the next page of one key.
@@ -242,9 +243,7 @@ impl Lane {
         let queue = self.keys.get_mut(&key)?;
         queue.standing = Standing::Ready;
         let head = queue.items.front_mut()?;
-        head.owed.attempts = head.owed.attempts.saturating_add(1);
-        head.owed.content = None;
-        let number = head.owed.attempts;
+        let number = head.owed.attempts.saturating_add(1);
         let age = self.clock.reads(now.mono).saturating_sub(head.came);
         if let Some(wait) = judgement.lane_waits {
             self.hold_until = self.hold_until.max(now.mono + wait.max(AT_LEAST));
@@ -268,6 +267,7 @@ impl Lane {
                     self.drop_head(key);
                     (End::Dead, true, news)
                 } else {
+                    self.keep_head(key, number);
                     let delay = self.delay(judgement, number, chance);
                     if sent {
                         self.postpone(key, now.mono + delay);
@@ -414,7 +414,7 @@ impl Lane {
         self.pace.sent(now.mono);
         let queue = self.keys.get_mut(&key).expect("a ready head has its queue");
         queue.standing = Standing::InFlight;
-        Step::Send(Box::new(queue.items.front().expect("a ready queue has a head").owed.clone()))
+        Step::Send(Arc::clone(&queue.items.front().expect("a ready queue has a head").owed))
     }
 
     fn insert(&mut self, owed: Owed, now: Now) {
@@ -428,7 +428,7 @@ impl Lane {
             return;
         }
         queue.last = owed.id;
-        queue.items.push_back(Item { came, urgent: owed.urgent, unsent: 0, owed });
+        queue.items.push_back(Item { came, urgent: owed.urgent, unsent: 0, owed: Arc::new(owed) });
         self.held += 1;
         if queue.items.len() == 1 {
             self.settle(key, now);
@@ -477,7 +477,7 @@ impl Lane {
         self.held -= spilled.len();
         self.ahead.leave(key, &spilled);
         if let Some(head) = queue.items.front_mut() {
-            head.owed.not_before = None;
+            Arc::make_mut(&mut head.owed).not_before = None;
         }
         queue.standing = Standing::Waiting(until);
         self.waiting.insert((until, key));
@@ -502,6 +502,14 @@ impl Lane {
             && queue.items.pop_front().is_some()
         {
             self.held -= 1;
+        }
+    }
+
+    /// The head stays, after so many attempts. Its event is read again when its turn comes.
+    fn keep_head(&mut self, key: KeyHash, attempts: u32) {
+        if let Some(head) = self.keys.get_mut(&key).and_then(|queue| queue.items.front_mut()) {
+            let owed = Arc::make_mut(&mut head.owed);
+            (owed.attempts, owed.content) = (attempts, None);
         }
     }
 

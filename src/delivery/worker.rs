@@ -59,7 +59,7 @@ impl std::fmt::Debug for Means {
 
 /// What a worker's tasks bring back.
 enum Done {
-    Attempt(Box<Owed>, Result<Tried, StoreError>),
+    Attempt(Arc<Owed>, Result<Tried, StoreError>),
     Page(Result<Vec<Owed>, StoreError>),
     KeyPage(KeyHash, Result<Vec<Owed>, StoreError>),
     Look(Result<Vec<Owed>, StoreError>),

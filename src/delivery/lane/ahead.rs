@@ -6,6 +6,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use super::queue::{Item, Queue};
 use super::{Health, Lane, Now, OF_ONE_KEY, STRETCH, Step};
@@ -157,7 +158,7 @@ impl Lane {
                 }
                 queue.last = owed.id;
                 let came = self.clock.came(owed.id, now.mono);
-                queue.items.push_back(Item { owed, came, urgent: true, unsent: 0 });
+                queue.items.push_back(Item { owed: Arc::new(owed), came, urgent: true, unsent: 0 });
                 self.held += 1;
             }
         }

@@ -1,5 +1,6 @@
 //! Pages from the store: the way into memory for what was passed over, and for keys that were spilled.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::queue::{Item, KeyPage};
@@ -59,7 +60,7 @@ impl Lane {
         for (owed, came) in page.into_iter().zip(came) {
             if owed.id > queue.last && owed.id <= self.cursor {
                 queue.last = owed.id;
-                queue.items.push_back(Item { came, urgent: owed.urgent, unsent: 0, owed });
+                queue.items.push_back(Item { came, urgent: owed.urgent, unsent: 0, owed: Arc::new(owed) });
                 self.held += 1;
             }
         }

@@ -1,6 +1,7 @@
 //! The deliveries of one key, as far as they are in memory.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::DeliveryId;
@@ -9,7 +10,8 @@ use crate::store::Owed;
 /// A delivery in memory.
 #[derive(Debug)]
 pub struct Item {
-    pub owed: Owed,
+    /// Shared with the attempt that is under way.
+    pub owed: Arc<Owed>,
     /// See [`Owed::urgent`].
     pub urgent: bool,
     /// When it came, on the age clock.
@@ -53,7 +55,8 @@ pub struct KeyPage {
 impl Default for Queue {
     fn default() -> Self {
         Queue {
-            items: VecDeque::new(),
+            // Most keys owe one.
+            items: VecDeque::with_capacity(1),
             standing: Standing::Ready,
             last: DeliveryId(0),
             spilled_to: None,

@@ -18,7 +18,7 @@ struct Simulation {
     page: Option<Page>,
     look: Option<Page>,
     urgent: Vec<Owed>,
-    in_flight: Vec<Owed>,
+    in_flight: Vec<Arc<Owed>>,
     /// Outcomes on their way to the disk.
     outcomes: VecDeque<(i64, Ended)>,
     ended: HashSet<i64>,
@@ -91,7 +91,7 @@ impl Simulation {
                     let earlier = before.find(|o| o.key == owed.key);
                     assert!(earlier.is_none(), "{} before {:?} of the same key", owed.id, earlier.map(|o| o.id));
                     assert!(!self.ended.contains(&owed.id.0), "{} was sent after its end", owed.id);
-                    self.in_flight.push(*owed);
+                    self.in_flight.push(owed);
                     assert!(self.in_flight.len() <= self.settings.concurrency);
                 }
                 Step::Load { after, limit } => {
