@@ -27,7 +27,7 @@ use crate::receiver::{Answer, Common, Failure, Letter, Request, SecretUrl, Step,
 
 /// No more of an answer is read.
 const ANSWER_BYTES: usize = 16 * 1024;
-/// In every request, and not among the names that the HTTP library knows.
+/// Of every message; not among the names that the HTTP library knows.
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -86,9 +86,6 @@ impl Client {
         if let Some(proxy) = &common.proxy {
             let proxy = reqwest::Proxy::all(proxy.expose().clone()).map_err(|e| format!("proxy: {}", plain(&e)))?;
             builder = builder.proxy(proxy);
-        } else if environment_proxies().next().is_none() {
-            // Else each request would ask for one.
-            builder = builder.no_proxy();
         }
         builder = match &common.tls {
             Some(tls) => with_tls(builder, tls)?,
@@ -156,7 +153,7 @@ impl Client {
         let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap_or(reqwest::Method::POST);
         let mut builder = client.request(method, request.url.expose().clone());
         for (name, value) in &request.headers {
-            // What is always the same is neither copied nor counted.
+            // What is always the same goes in as a static: the library copies headers four times for a request.
             builder = match (&**name, value) {
                 ("Idempotency-Key", value) => builder.header(&IDEMPOTENCY_KEY, &**value),
                 (name, Cow::Borrowed(value)) => builder.header(name, HeaderValue::from_static(value)),

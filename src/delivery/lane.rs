@@ -476,7 +476,7 @@ impl Lane {
         let spilled = queue.spill_behind_head(self.cursor);
         self.held -= spilled.len();
         self.ahead.leave(key, &spilled);
-        if let Some(head) = queue.items.front_mut() {
+        if let Some(head) = queue.items.front_mut().filter(|head| head.owed.not_before.is_some()) {
             Arc::make_mut(&mut head.owed).not_before = None;
         }
         queue.standing = Standing::Waiting(until);

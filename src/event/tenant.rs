@@ -19,7 +19,16 @@ pub(super) fn host(source: &str) -> CompactString {
     };
     // Without `//` it may as well be a path or a URN: only what looks like a domain is taken for a host.
     let domain = || host.contains('.') && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
-    if sure || domain() { CompactString::from_str_to_lowercase(host) } else { CompactString::default() }
+    if !sure && !domain() {
+        return CompactString::default();
+    }
+    if host.is_ascii() {
+        let mut host = CompactString::from(host);
+        host.make_ascii_lowercase();
+        host
+    } else {
+        host.to_lowercase().into()
+    }
 }
 
 #[cfg(test)]
@@ -38,6 +47,7 @@ mod tests {
             ("acme.tamr.cloud:443/x", "acme.tamr.cloud"),
             ("http://localhost:8080/", "localhost"),
             ("http://[::1]:80/x", "[::1]"),
+            ("https://ABCDEFGHIJKLMNOPΣ/x", "abcdefghijklmnopς"),
             ("/jobrelay", ""),
             ("", ""),
             ("urn:uuid:6e8bc430-9c3a-11d9-9669-0800200c9a66", ""),

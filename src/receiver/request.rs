@@ -22,10 +22,10 @@ pub enum Outgoing {
     Inbox(String),
 }
 
-/// A header's name and value. Borrowed: the same in every request.
+/// A header's name and value. A borrowed value is the same in every request, and of visible ASCII: else the client panics.
 pub type Header = (Cow<'static, str>, Cow<'static, str>);
 
-/// One HTTP request. `User-Agent` and `Idempotency-Key` are already among the headers.
+/// One HTTP request. Of a message, `User-Agent` and `Idempotency-Key` are already among the headers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     /// Upper case.

@@ -19,7 +19,7 @@ use crate::receiver::{
 };
 use crate::yaml::{self, read};
 
-/// Bytes that the flat form of nearly every event fits into.
+/// Bytes that the flat form of most events fits into.
 const USUAL: usize = 1_024;
 
 pub(super) const ENTRY: Entry = Entry {

@@ -35,6 +35,7 @@ pub fn pack(body: &[u8]) -> Option<Vec<u8>> {
             return None;
         }
         // Nothing is accepted that could not be read again.
+        let again = &mut again[..body.len()];
         let size = decompress_into_with_dict(packed, again, EXAMPLE).ok()?;
         (again[..size] == *body).then(|| packed.to_vec())
     })

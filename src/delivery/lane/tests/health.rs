@@ -31,6 +31,29 @@ fn retry_after_holds_the_whole_lane_and_is_no_illness() {
 }
 
 #[test]
+fn what_is_tried_again_counts_its_attempts_and_lets_go_of_its_event() {
+    let mut lane = caught_up(settings());
+    let content = Some(Arc::new(crate::message::testing::event_of(None)));
+    lane.take([Owed { content, ..owed(1, 1) }], at(0));
+    let mut now = 0;
+    for (number, reason) in [(1, Reason::Server), (2, Reason::Template), (3, Reason::Server)] {
+        let sent = loop {
+            match lane.poll(at(now)) {
+                Step::Send(owed) => break owed,
+                Step::Wait(Some(until)) => now = u64::try_from(until.as_millis()).unwrap(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((sent.attempts, sent.content.is_some()), (number - 1, number == 1));
+        // The attempt has it still, as in the driver.
+        let judgement = Judgement::not_delivered(Verdict::Later, reason, String::new());
+        let ended = lane.ended(sent.id, &judgement, 1.0, at(now)).expect("it was under way");
+        assert_eq!(ended.number, number);
+        lane.recorded(1);
+    }
+}
+
+#[test]
 fn an_answer_that_says_come_again_at_once_each_time_is_asked_less_and_less_often() {
     let mut lane = caught_up(settings());
     lane.take([owed(1, 1), owed(2, 2)], at(0));
