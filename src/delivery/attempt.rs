@@ -167,14 +167,18 @@ pub async fn preview(means: &Means, id: EventId, subject: &Subject, now: Timesta
 impl Outcome {
     fn redacted(self, redactor: &Redactor) -> Tried {
         let Outcome { mut judgement, notes, copy } = self;
-        let hidden = |text: String| match redactor.redact(&text) {
-            Cow::Owned(hidden) => hidden,
-            Cow::Borrowed(_) => text,
-        };
-        judgement.detail = hidden(judgement.detail);
-        judgement.advice = judgement.advice.map(hidden);
-        let notes = notes.into_iter().map(hidden).collect();
-        Tried { notes, copy: copy.map(hidden), ..Tried::unsent(judgement) }
+        judgement.detail = hidden(judgement.detail, redactor);
+        judgement.advice = judgement.advice.map(|advice| hidden(advice, redactor));
+        let notes = notes.into_iter().map(|note| hidden(note, redactor)).collect();
+        Tried { notes, copy: copy.map(|text| hidden(text, redactor)), ..Tried::unsent(judgement) }
+    }
+}
+
+/// The text without secrets; itself, where there are none.
+fn hidden(text: String, redactor: &Redactor) -> String {
+    match redactor.redact(&text) {
+        Cow::Owned(hidden) => hidden,
+        Cow::Borrowed(_) => text,
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::{Event, duration};
+use super::{Event, JobType, duration};
 
 impl Event {
     /// The text a word of the vocabulary prints: `type`, `type_label`, `state`, `since`, `outcome`, `reason`, `error`,
@@ -34,7 +34,7 @@ impl Event {
         match word {
             "job" => job.id.as_deref().map(Cow::Borrowed),
             "type" => job.job_type.as_ref().map(|job_type| job_type.as_str().into()),
-            "type_label" => job.job_type.as_ref().map(|job_type| job_type.label()),
+            "type_label" => job.job_type.as_ref().map(JobType::label),
             "state" => job.state.as_ref().map(|state| state.as_str().into()),
             "since" => job.since.map(stamp),
             "outcome" => job.outcome.map(|outcome| outcome.as_str().into()),
