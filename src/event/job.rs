@@ -1,6 +1,5 @@
 //! The normalised job event: one model for every shape a sender may choose.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -195,14 +194,14 @@ impl fmt::Display for Resource {
 impl Job {
     /// What the job ran for, by job type: kind, ID (for a publish configuration both IDs joined with `→`), name.
     #[must_use]
-    pub fn resource(&self) -> Option<(ResourceKind, Cow<'_, Resource>)> {
+    pub fn resource(&self) -> Option<(ResourceKind, Resource)> {
         Some(match self.subject()? {
-            Subject::One(kind, resource) => (kind, Cow::Borrowed(resource)),
+            Subject::One(kind, resource) => (kind, resource.clone()),
             Subject::Pair(from, to) => {
                 let id = from.id.as_ref().zip(to.id.as_ref()).map(|(from, to)| format_compact!("{from}→{to}"));
                 let named = from.name.is_some() || to.name.is_some();
                 let name = named.then(|| format_compact!("{from} → {to}"));
-                (ResourceKind::PublishConfiguration, Cow::Owned(Resource { id, name }))
+                (ResourceKind::PublishConfiguration, Resource { id, name })
             }
         })
     }

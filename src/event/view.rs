@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use compact_str::CompactString;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
@@ -26,7 +27,7 @@ pub struct FlatEvent<'a> {
     outcome: Option<&'static str>,
     reason: Option<&'a str>,
     error: Option<&'a str>,
-    resource: Option<FlatSubject<'a>>,
+    resource: Option<FlatSubject>,
     source: Option<FlatResource<'a>>,
     data_product: Option<FlatResource<'a>>,
     workflow: Option<FlatResource<'a>>,
@@ -40,10 +41,10 @@ pub struct FlatEvent<'a> {
 }
 
 #[derive(Debug, Clone, Serialize)]
-struct FlatSubject<'a> {
+struct FlatSubject {
     kind: &'static str,
-    id: Option<Cow<'a, str>>,
-    name: Option<Cow<'a, str>>,
+    id: Option<CompactString>,
+    name: Option<CompactString>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -102,12 +103,10 @@ pub fn flat(event: &Event) -> FlatEvent<'_> {
         outcome: job.and_then(|job| job.outcome).map(Outcome::as_str),
         reason: job.and_then(|job| job.reason.as_deref()),
         error: job.and_then(|job| job.error.as_deref()),
-        resource: job.and_then(Job::resource).map(|(kind, resource)| {
-            let (id, name) = match resource {
-                Cow::Borrowed(Resource { id, name }) => (id.as_deref().map(Cow::from), name.as_deref().map(Cow::from)),
-                Cow::Owned(Resource { id, name }) => (id.map(Cow::from), name.map(Cow::from)),
-            };
-            FlatSubject { kind: kind.as_str(), id, name }
+        resource: job.and_then(Job::resource).map(|(kind, Resource { id, name })| FlatSubject {
+            kind: kind.as_str(),
+            id,
+            name,
         }),
         source: of(|job| job.source.as_ref()),
         data_product: of(|job| job.data_product.as_ref()),

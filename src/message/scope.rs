@@ -38,7 +38,7 @@ impl Scope {
             "error" => values::text(job.and_then(|j| j.error.as_deref())),
             "resource" => {
                 let resource = job.and_then(Job::resource);
-                values::resource(resource.as_ref().map(|(_, r)| &**r), resource.as_ref().map(|(kind, _)| *kind))
+                values::resource(resource.as_ref().map(|(_, r)| r), resource.as_ref().map(|(kind, _)| *kind))
             }
             "source" => values::resource(job.and_then(|j| j.source.as_ref()), None),
             "data_product" => values::resource(job.and_then(|j| j.data_product.as_ref()), None),

@@ -71,7 +71,7 @@ fn event_holds(filter: &EventFilter, kept: &KeptEvent) -> bool {
     let (received, job) = (event.received.received_at, event.job.as_ref().and_then(|job| job.id.as_deref()));
     filter.since.is_none_or(|since| received >= since)
         && filter.until.is_none_or(|until| received < until)
-        && filter.job.as_ref().is_none_or(|id| job == Some(id.as_str()))
+        && filter.job.as_deref().is_none_or(|id| job == Some(id))
         && filter.key.as_ref().is_none_or(|key| event.key == *key)
         && filter.sender_id.as_ref().is_none_or(|id| event.id == *id)
 }

@@ -176,12 +176,9 @@ fn walk(db: &Connection, filter: &EventFilter) -> rusqlite::Result<EventPage> {
 
 fn holds(stored: &StoredEvent, filter: &EventFilter) -> bool {
     let event = &stored.event;
-    let received_at = event.received.received_at;
+    let (received_at, job) = (event.received.received_at, event.job.as_ref().and_then(|job| job.id.as_deref()));
     filter.sender_id.as_ref().is_none_or(|id| event.id == *id)
-        && filter
-            .job
-            .as_ref()
-            .is_none_or(|id| event.job.as_ref().is_some_and(|job| job.id.as_deref() == Some(id.as_str())))
+        && filter.job.as_deref().is_none_or(|id| job == Some(id))
         && filter.key.as_ref().is_none_or(|key| event.key == *key)
         && filter.since.is_none_or(|since| received_at >= since)
         && filter.until.is_none_or(|until| received_at < until)
