@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::receiver::USER_AGENT;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Characters shown of an answer that is not problem details.
@@ -97,7 +99,7 @@ impl ApiClient {
         }
         super::install_crypto();
         let mut builder = Client::builder()
-            .user_agent(concat!("jobrelay/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TOTAL_TIMEOUT);

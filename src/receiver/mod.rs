@@ -37,7 +37,7 @@ pub use kinds::kinds;
 pub use letter::{Letter, MailServer, Security};
 pub use mail::Mailbox;
 pub use read::read_receiver;
-pub use request::{Header, Outgoing, Request};
+pub use request::{Header, Outgoing, Request, USER_AGENT};
 pub use schema::schema;
 pub(crate) use secret::names_a_secret;
 pub use secret::{Secret, SecretUrl, is_key_like};

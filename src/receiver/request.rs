@@ -22,6 +22,9 @@ pub enum Outgoing {
     Inbox(String),
 }
 
+/// What the relay calls itself.
+pub const USER_AGENT: &str = concat!("jobrelay/", env!("CARGO_PKG_VERSION"));
+
 /// A header's name and value. A borrowed value is the same in every request, and of visible ASCII: else the client panics.
 pub type Header = (Cow<'static, str>, Cow<'static, str>);
 
@@ -78,7 +81,7 @@ impl Request {
     ) -> Request {
         let (content_type, body) = payload.map_or((None, Bytes::new()), |p| (Some(p.content_type), p.body));
         let mut headers = vec![
-            ("User-Agent".into(), concat!("jobrelay/", env!("CARGO_PKG_VERSION")).into()),
+            ("User-Agent".into(), USER_AGENT.into()),
             ("Idempotency-Key".into(), idempotency_key(delivery, &body).into()),
         ];
         headers.extend(content_type.map(|content_type| ("Content-Type".into(), content_type)));

@@ -8,7 +8,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::Options;
 use crate::delivery::Client;
-use crate::receiver::{Common, Request, Retry, SecretUrl};
+use crate::receiver::{Common, Request, Retry, SecretUrl, USER_AGENT};
 use crate::server::State;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -40,7 +40,7 @@ impl Heartbeat {
         let unusable = |why: String| format!("error: --heartbeat: {why}");
         let url = SecretUrl::parse(url).map_err(unusable)?;
         let client = Client::new(&settings(), options.deny_private).map_err(unusable)?;
-        let user_agent = ("User-Agent".into(), concat!("jobrelay/", env!("CARGO_PKG_VERSION")).into());
+        let user_agent = ("User-Agent".into(), USER_AGENT.into());
         let request = Request { method: "GET", url, headers: vec![user_agent], body: Bytes::new() };
         Ok(Some(Heartbeat { client, request, every: options.heartbeat_every }))
     }
